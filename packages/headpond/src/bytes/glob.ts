@@ -5,13 +5,15 @@
  *   [abc]    one byte of the class                      [a-z]    a range; [z-a] means the same
  *   [^abc]   one byte outside the class                 \x       x itself, in a class too
  *
- * Damaged patterns have a meaning, because Redis gives them one: a class without its `]` ends with the pattern, and a
- * backslash that is the last byte stands for itself.
+ * Damaged patterns have a meaning, because Redis gives them one: a class without its `]` ends with the pattern, `]`
+ * may end a range (`[a-]` has no other end), and a backslash that is the last byte stands for itself.
  *
  * Two habits of the original are kept on purpose. An empty text matches an empty pattern only, so `*` does not match
  * it: commands whose pattern is exactly `*` skip the match. And range ends are compared as signed bytes (C's `char` on
  * x86-64): `[a-\xff]` is 0xff and 0x00 to 0x61, not 0x61 to 0xff.
  */
+
+import { toLowerCase } from './ascii.ts'
 
 const STAR = 0x2a
 const QUESTION_MARK = 0x3f
@@ -59,8 +61,8 @@ export function globMatch(
       // A longer run for the last star would only leave less text for a pattern that already wants more.
       return patternAt === patternEnd
     } else {
-      const byte = text[textAt]!
-      const symbol = pattern[patternAt]!
+      const byte = text[textAt]
+      const symbol = pattern[patternAt]
       if (symbol === STAR) {
         do patternAt++
         while (patternAt < patternEnd && pattern[patternAt] === STAR)
@@ -78,8 +80,8 @@ export function globMatch(
         patternAt = classEnd
       } else {
         if (symbol === BACKSLASH && patternAt + 1 < patternEnd) patternAt++
-        const wanted = pattern[patternAt]!
-        matches = wanted === byte || (ignoreCase && lowerCase(wanted) === lowerCase(byte))
+        const wanted = pattern[patternAt]
+        matches = wanted === byte || (ignoreCase && toLowerCase(wanted) === toLowerCase(byte))
         patternAt++
       }
     }
@@ -100,7 +102,7 @@ function endOfClass(pattern: Uint8Array, classStart: number, patternEnd: number)
   let at = classStart + 1
   if (at < patternEnd && pattern[at] === CARET) at++
   while (at < patternEnd) {
-    const symbol = pattern[at]!
+    const symbol = pattern[at]
     if (symbol === BACKSLASH && at + 1 < patternEnd) at += 2
     else if (symbol === CLOSE_BRACKET) return at + 1
     else if (at + 2 < patternEnd && pattern[at + 1] === DASH) at += 3
@@ -124,7 +126,7 @@ function classMatches(
 
   let found = false
   while (at < classEnd) {
-    const symbol = pattern[at]!
+    const symbol = pattern[at]
     if (symbol === BACKSLASH && at + 1 < patternEnd) {
       // An escaped byte keeps its case even when case is ignored, as in Redis.
       if (pattern[at + 1] === byte) found = true
@@ -132,10 +134,10 @@ function classMatches(
     } else if (symbol === CLOSE_BRACKET) {
       break
     } else if (at + 2 < patternEnd && pattern[at + 1] === DASH) {
-      if (rangeMatches(symbol, pattern[at + 2]!, byte, ignoreCase)) found = true
+      if (rangeMatches(symbol, pattern[at + 2], byte, ignoreCase)) found = true
       at += 3
     } else {
-      if (symbol === byte || (ignoreCase && lowerCase(symbol) === lowerCase(byte))) found = true
+      if (symbol === byte || (ignoreCase && toLowerCase(symbol) === toLowerCase(byte))) found = true
       at++
     }
   }
@@ -153,17 +155,13 @@ function rangeMatches(first: number, last: number, byte: number, ignoreCase: boo
   }
   let signedByte = asSigned(byte)
   if (ignoreCase) {
-    low = lowerCase(low)
-    high = lowerCase(high)
-    signedByte = lowerCase(signedByte)
+    low = toLowerCase(low)
+    high = toLowerCase(high)
+    signedByte = toLowerCase(signedByte)
   }
   return signedByte >= low && signedByte <= high
 }
 
 function asSigned(byte: number): number {
   return (byte << 24) >> 24
-}
-
-function lowerCase(byte: number): number {
-  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte
 }
