@@ -1,0 +1,26 @@
+/** Node's own test runner with the flags that all our tests run under. */
+import { run } from './prepare.mjs'
+
+const NODE_FLAGS = [
+  '--expose-gc', // some tests measure garbage
+  '--conditions=headpond-repository',
+  '--test',
+  '--test-reporter=spec',
+  '--test-concurrency=2',
+  '--test-timeout=120000',
+]
+
+/**
+ * Runs the tests and returns the exit code.
+ * @param {string[]} files
+ * @param {string[]} patterns what the files were chosen by, for the message when there are none
+ */
+export function runTests(files, patterns) {
+  if (files.length === 0) {
+    console.error(`No test file's path contains: ${patterns.join(', ')}`)
+    return 1
+  }
+  // A runner started by another runner would report to it instead of us.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  return run(process.execPath, [...NODE_FLAGS, ...files], env)
+}

@@ -1,0 +1,18 @@
+/** `npm start`: installs and builds when needed, then becomes the server: same process, so signals and stdin are its own. */
+import * as fs from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { ensureBuilt, ensureInstalled, MAIN } from './prepare.mjs'
+
+try {
+  ensureInstalled()
+  if (!ensureBuilt(['server'])) {
+    if (!fs.existsSync(MAIN)) throw new Error('the build failed; see its messages above')
+    console.error('headpond: the build has errors (above); starting what could be built')
+  }
+} catch (error) {
+  console.error(`headpond: ${/** @type {Error} */ (error).message}`)
+  process.exit(1)
+}
+
+process.argv[1] = MAIN
+await import(pathToFileURL(MAIN).href)
