@@ -130,7 +130,7 @@ function listImports(source, file) {
 
 /** Blanks whole-line and block comments, and keeps the lines as they are counted. @param {string} text */
 function withoutComments(text) {
-  return text.replace(/^[ \t]*\/\*[^]*?\*\/|^[ \t]*\/\/.*$/gm, (comment) => comment.replace(/[^\n]/g, ' '))
+  return text.replace(/^[ \t]*\/\*[\s\S]*?\*\/|^[ \t]*\/\/.*$/gm, (comment) => comment.replace(/[^\n]/g, ' '))
 }
 
 /** The first folder of a path: the name that has a floor. @param {string} file */
