@@ -1,3 +1,79 @@
-process.stdout.write('no benchmark suites yet\n')
+#!/usr/bin/env node
+// Side-by-side benchmarks. Nothing here is a test: the exit code tells whether it ran, the tables tell how it went.
 
-export {}
+import { writeFileSync } from 'node:fs'
+import { measureMemory } from './memory.ts'
+import { parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
+import { measurePauses } from './pauses.ts'
+import { profile } from './profile.ts'
+import { describeServers, Report, thisMachine } from './report.ts'
+import { isInstalled, nodeVersion, type ServerSpec, specFor } from './servers.ts'
+import { measureStart } from './start.ts'
+import { measureThroughput } from './throughput.ts'
+
+const runners: Record<Suite, typeof measureThroughput> = {
+  throughput: measureThroughput,
+  memory: measureMemory,
+  pauses: measurePauses,
+  start: measureStart,
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+async function compare(options: RespOptions): Promise<void> {
+  const machine = thisMachine()
+  const headpond = await specFor('headpond', options.headpondCommand, options.node)
+  const specs: ServerSpec[] = [headpond]
+  const redis = await specFor('redis', options.redisCommand, options.node)
+  if (await isInstalled(redis.command[0])) specs.unshift(redis)
+  else progress(`${redis.command[0]} is not installed: Headpond is measured alone, without ratios`)
+
+  const report = new Report()
+  const failures: string[] = []
+  for (const suite of options.suites) {
+    progress(`== ${suite}`)
+    try {
+      await runners[suite](specs, options, report, progress)
+    } catch (error) {
+      // The figures of the other suites are worth having all the same.
+      failures.push(`${suite}: ${(error as Error).message}`)
+      progress(`${suite} failed: ${(error as Error).message}`)
+    }
+  }
+
+  const described = { ...machine, ...describeServers(specs, await nodeVersion(options.node)) }
+  const text = report.toText(described) + failures.map((failure) => `failed: ${failure}\n`).join('')
+  if (options.jsonPath === '-') {
+    process.stderr.write(text)
+    process.stdout.write(report.toJson(described))
+  } else {
+    process.stdout.write(`\n${text}`)
+    if (options.jsonPath !== undefined) writeFileSync(options.jsonPath, report.toJson(described))
+  }
+  if (failures.length > 0) process.exitCode = 1
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2))
+  switch (options.kind) {
+    case 'help':
+      process.stdout.write(usage)
+      return
+    case 'resp':
+      return compare(options)
+    case 'profile':
+      process.stdout.write(await profile(options, progress))
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  const isUsage = error instanceof UsageError
+  process.stderr.write(
+    `bench: ${(error as Error).message}\n${isUsage ? '\n`npm run bench -- --help` tells more.\n' : ''}`,
+  )
+  process.exitCode = isUsage ? 2 : 1
+}

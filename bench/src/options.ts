@@ -1,0 +1,154 @@
+// The command line of the benchmarks, parsed and checked once.
+
+import { parseArgs } from 'node:util'
+
+export const suites = ['throughput', 'memory', 'pauses', 'start'] as const
+export type Suite = (typeof suites)[number]
+
+const defaultHeadpondCommand =
+  '{node} packages/headpond/dist/cli/main.js --port {port} --ephemeral --memcached-port 0 --kafka-port 0 --http-port 0'
+const defaultRedisCommand = 'redis-server --port {port} --bind 127.0.0.1 --save "" --appendonly no --loglevel warning'
+
+export const usage = `Usage:
+  npm run bench -- resp [options]                       Headpond beside redis-server: medians, spread, ratios, bars
+  npm run bench -- profile --line "set P16" [options]   where Headpond spends its time in one throughput line
+
+Options for both:
+  --quick                  fewer pairs, shorter runs, 1 M keys: a first look
+  --node PATH              the Node binary that runs Headpond (default: the one that runs the benchmark)
+  --headpond-command CMD   how to start Headpond; {port} and {node} are filled in. To compare two builds, name the
+                           other one with --redis-command
+                           (default: ${defaultHeadpondCommand})
+Options for resp:
+  --only SUITE[,SUITE]     ${suites.join(', ')}
+  --only-line WORDS        only lines that have all these words: "set P16", "1KB", "10M ttl"
+  --pairs N                alternated runs of each server (default 5, at least 2 for a spread; --quick: 2)
+  --json FILE              also write the results as JSON; "-" writes them to stdout and the tables to stderr
+  --redis-command CMD      how to start the other server (default: ${defaultRedisCommand})
+Options for profile:
+  --line WORDS             the throughput line (required)
+  --heap                   what allocates, in place of what takes time
+  --seconds N              length of the measured run (default 4)
+  --top N                  rows in each table (default 30)
+  --save FILE              keep the profile, to be opened in Chrome's DevTools
+`
+
+export interface CommonOptions {
+  quick: boolean
+  /** The Node binary for Headpond. */
+  node: string
+  headpondCommand: string
+}
+
+export interface RespOptions extends CommonOptions {
+  kind: 'resp'
+  suites: readonly Suite[]
+  /** Lower-case words that a line's name must all have; empty for every line. */
+  lineWords: readonly string[]
+  pairCount: number
+  jsonPath: string | undefined
+  redisCommand: string
+}
+
+export interface ProfileOptions extends CommonOptions {
+  kind: 'profile'
+  lineWords: readonly string[]
+  heap: boolean
+  seconds: number
+  topCount: number
+  savePath: string | undefined
+}
+
+/** What the user asked for makes no sense; the message says what to do. */
+export class UsageError extends Error {}
+
+export function parseOptions(args: string[]): RespOptions | ProfileOptions | { kind: 'help' } {
+  const { values, positionals } = parse(args)
+  if (values.help || positionals.length === 0) return { kind: 'help' }
+  const common: CommonOptions = {
+    quick: values.quick ?? false,
+    node: values.node ?? process.execPath,
+    headpondCommand: values['headpond-command'] ?? defaultHeadpondCommand,
+  }
+  if (positionals.length > 1) throw new UsageError(`one benchmark at a time, not "${positionals.join(' ')}"`)
+  switch (positionals[0]) {
+    case 'resp':
+      return {
+        kind: 'resp',
+        ...common,
+        suites: parseSuites(values.only),
+        lineWords: words(values['only-line']),
+        pairCount: positive('--pairs', values.pairs, common.quick ? 2 : 5),
+        jsonPath: values.json,
+        redisCommand: values['redis-command'] ?? defaultRedisCommand,
+      }
+    case 'profile':
+      if (values.line === undefined) throw new UsageError('profile needs --line, for example --line "set P16"')
+      return {
+        kind: 'profile',
+        ...common,
+        lineWords: words(values.line),
+        heap: values.heap ?? false,
+        seconds: positive('--seconds', values.seconds, 4),
+        topCount: positive('--top', values.top, 30),
+        savePath: values.save,
+      }
+    default:
+      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp and profile`)
+  }
+}
+
+/** True when `name` ("set P16 20B") has every word. Whole words: "set" is not "mset", "P1" is not "P16". */
+export function lineMatches(name: string, lineWords: readonly string[]): boolean {
+  const own = name.toLowerCase().split(' ')
+  return lineWords.every((word) => own.includes(word))
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        quick: { type: 'boolean' },
+        node: { type: 'string' },
+        'headpond-command': { type: 'string' },
+        'redis-command': { type: 'string' },
+        only: { type: 'string', multiple: true },
+        'only-line': { type: 'string' },
+        pairs: { type: 'string' },
+        json: { type: 'string' },
+        line: { type: 'string' },
+        heap: { type: 'boolean' },
+        seconds: { type: 'string' },
+        top: { type: 'string' },
+        save: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+function parseSuites(only: string[] | undefined): readonly Suite[] {
+  if (only === undefined) return suites
+  const named = only.flatMap((text) => words(text.replaceAll(',', ' ')))
+  for (const name of named) {
+    if (!suites.some((suite) => suite === name)) {
+      throw new UsageError(`--only ${name}: there are ${suites.join(', ')}`)
+    }
+  }
+  return suites.filter((suite) => named.includes(suite))
+}
+
+function words(text: string | undefined): string[] {
+  return text === undefined ? [] : text.toLowerCase().split(/\s+/).filter(Boolean)
+}
+
+function positive(flag: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 1) throw new UsageError(`${flag} ${text}: expected a whole number from 1`)
+  return number
+}
