@@ -7,7 +7,7 @@ const NODE_FLAGS = [
   '--test',
   '--test-reporter=spec',
   '--test-concurrency=2',
-  '--test-timeout=120000',
+  '--test-timeout=180000', // of a test, and on Node 20 of a whole file
 ]
 
 /**

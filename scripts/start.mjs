@@ -1,4 +1,8 @@
-/** `npm start`: installs and builds when needed, then becomes the server: same process, so signals and stdin are its own. */
+/**
+ * `npm start`: installs and builds when needed, then becomes the server: the same process, so that signals and stdin
+ * are the server's own. (For the same reason package.json says `exec`: a shell left standing between npm and this
+ * process would swallow the signals.)
+ */
 import * as fs from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { ensureBuilt, ensureInstalled, MAIN } from './prepare.mjs'
