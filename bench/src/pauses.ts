@@ -51,7 +51,8 @@ export async function measurePauses(
     wanted.map((phase) => [phase, { max: noSamples(), p999: noSamples(), own: noSamples(), took: noSamples() }]),
   )
   const idle = noSamples()
-  const runCount = Math.min(options.pairCount, 3)
+  // A run over 10 M keys takes two and a half minutes for each server.
+  const runCount = Math.min(options.pairCount, 2)
   for (let i = 0; i < runCount; i++) {
     for (const spec of specs) {
       const { idleMs, results } = await measureServer(spec, keyCount, wanted)

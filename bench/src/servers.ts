@@ -27,9 +27,11 @@ const stopTimeoutMs = 10_000
 const msPerCpuTick = 10
 
 const live = new Set<ChildProcess>()
-// Whatever ends the benchmark, no server that it started outlives it.
+const directories = new Set<string>()
+// Whatever ends the benchmark, no server that it started outlives it, and no file.
 process.on('exit', () => {
   for (const child of live) child.kill('SIGKILL')
+  for (const directory of directories) removeDirectory(directory)
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
@@ -70,6 +72,7 @@ export class ServerProcess {
   /** With a `channel`, the server's process can be sent messages, for a module that `--import` put into it. */
   static async start(spec: ServerSpec, { channel = false } = {}): Promise<ServerProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'headpond-bench-'))
+    directories.add(directory)
     const port = await freePort()
     const command = spec.command.map((word) => locate(word.replaceAll('{port}', String(port))))
     const logPath = join(directory, 'log')
@@ -99,7 +102,7 @@ export class ServerProcess {
       if (failure !== undefined) {
         child.kill('SIGKILL')
         const output = readFileSync(logPath, 'utf8').trimEnd().split('\n').slice(-15).join('\n')
-        rmSync(directory, { recursive: true, force: true })
+        removeDirectory(directory)
         throw new Error(`${spec.role} did not start: ${failure}\n  command: ${command.join(' ')}\n${output}`)
       }
     }
@@ -158,7 +161,7 @@ export class ServerProcess {
       await ended
       clearTimeout(timer)
     }
-    rmSync(this.#directory, { recursive: true, force: true })
+    removeDirectory(this.#directory)
   }
 }
 
@@ -174,6 +177,11 @@ export async function withServers<T>(
   } finally {
     for (const server of servers) await server.stop()
   }
+}
+
+function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+  directories.delete(directory)
 }
 
 function answersPing(port: number): Promise<boolean> {
