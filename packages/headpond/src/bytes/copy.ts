@@ -1,0 +1,14 @@
+const COPY_LOOP_BYTES_MAX = 96
+
+/**
+ * Copies bytes between arrays that do not overlap. Short runs go byte by byte, which allocates nothing; for long ones
+ * the speed of a native copy is worth the view that it takes.
+ * hot: for each key and value written or sent.
+ */
+export function copyBytes(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  if (end - start <= COPY_LOOP_BYTES_MAX) {
+    for (let index = start; index < end; index++) to[at++] = from[index]
+  } else {
+    to.set(from.subarray(start, end), at)
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The one clock of a server: what time it is, and what is to happen when. A test moves it by hand (`advance`), and
+ * whatever falls due on the way happens in order, as it would have.
+ */
+export interface ScheduledCall {
+  cancel(): void
+}
+
+interface Entry extends ScheduledCall {
+  dueAtMs: number
+  run: (() => void) | null
+}
+
+export class Clock {
+  #offsetMs = 0
+  readonly #entries: Entry[] = []
+  #timer: NodeJS.Timeout | null = null
+  #timerDueAtMs = 0
+
+  /** Milliseconds since 1970. */
+  nowMs(): number {
+    return Date.now() + this.#offsetMs
+  }
+
+  /** Runs a function once `delayMs` have passed on this clock. It keeps no process alive. O(n) in the calls pending. */
+  schedule(delayMs: number, run: () => void): ScheduledCall {
+    const entry: Entry = {
+      dueAtMs: this.nowMs() + delayMs,
+      run,
+      cancel: () => {
+        const index = this.#entries.indexOf(entry)
+        if (index >= 0) this.#entries.splice(index, 1)
+        entry.run = null
+      },
+    }
+    // Sorted by time, the latest first: due entries are popped from the end.
+    let index = this.#entries.length
+    while (index > 0 && this.#entries[index - 1].dueAtMs <= entry.dueAtMs) index--
+    this.#entries.splice(index, 0, entry)
+    this.#arm()
+    return entry
+  }
+
+  /** Moves time forward, running on the way what falls due, each at its own moment. */
+  advance(durationMs: number): void {
+    const targetMs = this.nowMs() + durationMs
+    for (;;) {
+      const next = this.#entries[this.#entries.length - 1]
+      if (next === undefined || next.dueAtMs > targetMs) break
+      this.#offsetMs += Math.max(0, next.dueAtMs - this.nowMs())
+      this.#entries.pop()
+      next.run?.()
+    }
+    this.#offsetMs += Math.max(0, targetMs - this.nowMs())
+    this.#arm()
+  }
+
+  /** Forgets everything that is scheduled. */
+  stop(): void {
+    this.#entries.length = 0
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+
+  #arm(): void {
+    const next = this.#entries[this.#entries.length - 1]
+    if (next === undefined) return
+    if (this.#timer !== null) {
+      if (this.#timerDueAtMs <= next.dueAtMs) return
+      clearTimeout(this.#timer)
+    }
+    this.#timerDueAtMs = next.dueAtMs
+    const delayMs = Math.min(Math.max(next.dueAtMs - this.nowMs(), 0), 2 ** 31 - 1)
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      const nowMs = this.nowMs()
+      for (;;) {
+        const due = this.#entries[this.#entries.length - 1]
+        if (due === undefined || due.dueAtMs > nowMs) break
+        this.#entries.pop()
+        due.run?.()
+      }
+      this.#arm()
+    }, delayMs)
+    this.#timer.unref()
+  }
+}

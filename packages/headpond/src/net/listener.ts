@@ -1,0 +1,172 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Server, Socket } from 'node:net'
+import { Connection, type ConnectionLimits } from './connection.ts'
+import type { Protocol } from './protocol.ts'
+
+export interface ListenAddress {
+  /** An IP address or host name, or the path of a unix socket. */
+  host?: string
+  /** 0 lets the system choose. */
+  port?: number
+  path?: string
+  /** File mode of a unix socket. */
+  mode?: number
+  backlog?: number
+}
+
+export interface ListenerOptions {
+  keepAliveSeconds: () => number
+  limits: ConnectionLimits
+  /**
+   * Asked before a connection is opened. A text is sent to the peer (an error in the protocol's own words), and the
+   * connection closed.
+   */
+  refuse?: (connection: { remoteAddress: string; isLoopback: boolean }) => string | null
+}
+
+const READ_BYTES = 65536
+/** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+
+/** One listening socket that opens connections for a protocol. */
+export class Listener {
+  readonly #server: Server
+  readonly #protocol: Protocol<unknown>
+  readonly #options: ListenerOptions
+  readonly #connections = new Set<Connection>()
+  #path: string | undefined
+  acceptedCount = 0
+
+  constructor(protocol: Protocol<unknown>, options: ListenerOptions) {
+    this.#protocol = protocol
+    this.#options = options
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, (socket) =>
+      this.#accept(socket),
+    )
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  /** The port that was given or chosen; 0 for a unix socket. */
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** Rejects with the system's error (EADDRINUSE, EACCES ...). */
+  listen(address: ListenAddress): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      const listening = () => {
+        this.#server.off('error', reject)
+        // Running out of file descriptors while accepting: the connection is lost, the listener goes on.
+        this.#server.on('error', () => {})
+        if (address.path !== undefined && address.mode !== undefined) chmodSync(address.path, address.mode)
+        resolve()
+      }
+      if (address.path !== undefined) {
+        this.#path = address.path
+        rmSync(address.path, { force: true })
+        this.#server.listen({ path: address.path, backlog: address.backlog }, listening)
+      } else {
+        this.#server.listen({ host: address.host, port: address.port, backlog: address.backlog }, listening)
+      }
+    })
+  }
+
+  /** Stops accepting; open connections go on. */
+  stopAccepting(): void {
+    this.#server.close()
+  }
+
+  /** Closes the listener and every connection; replies already given are sent first. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    for (const connection of this.#connections) connection.closeAfterReplies()
+    // A peer that neither reads nor closes must not hold us.
+    const timer = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy()
+    }, 100)
+    await closed
+    clearTimeout(timer)
+    if (this.#path !== undefined) rmSync(this.#path, { force: true })
+  }
+
+  #accept(accepted: Socket): void {
+    this.acceptedCount++
+    const remoteAddress = accepted.remoteAddress ?? ''
+    const isLoopback = this.#path !== undefined || isLoopbackAddress(remoteAddress)
+    const refusal = this.#options.refuse?.({ remoteAddress, isLoopback }) ?? null
+    if (refusal !== null) {
+      accepted.on('error', () => {})
+      accepted.end(refusal, () => accepted.destroy())
+      return
+    }
+    const addresses =
+      this.#path === undefined
+        ? {
+            remote: withPort(remoteAddress, accepted.remotePort),
+            local: withPort(accepted.localAddress ?? '', accepted.localPort),
+          }
+        : { remote: `${this.#path}:0`, local: `${this.#path}:0` }
+    const keepAliveSeconds = this.#options.keepAliveSeconds()
+    if (keepAliveSeconds > 0 && this.#path === undefined) accepted.setKeepAlive(true, keepAliveSeconds * 1000)
+
+    let connection: Connection | null = null
+    const socket = readInto(accepted, readBuffer, (sizeBytes) => connection!.receive(readBuffer, sizeBytes))
+    connection = new Connection(socket, this.#protocol, this.#options.limits, addresses, (closed) => {
+      this.#connections.delete(closed)
+    })
+    this.#connections.add(connection)
+    connection.open()
+    socket.resume()
+  }
+}
+
+/**
+ * Makes an accepted socket read into a buffer of ours instead of a new one for each read. Node offers this for sockets
+ * that one makes oneself, so the accepted connection's handle is given to one.
+ */
+function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) => void): Socket {
+  const internals = accepted as unknown as { _handle: unknown; _server: unknown; server: unknown }
+  const handle = internals._handle
+  if (handle === null || handle === undefined) {
+    // Another runtime, or a peer that has gone already: the public way, one copy more.
+    accepted.on('data', (data: Buffer) => {
+      for (let at = 0; at < data.length; at += READ_BYTES) {
+        onRead(data.copy(buffer, 0, at, Math.min(at + READ_BYTES, data.length)))
+      }
+    })
+    return accepted
+  }
+  internals._handle = null
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    onread: {
+      buffer,
+      callback: (sizeBytes: number) => {
+        onRead(sizeBytes)
+        return true
+      },
+    },
+  }
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
+  // The server counts the connection until this socket closes.
+  const adopted = socket as unknown as { _server: unknown; server: unknown }
+  adopted._server = internals._server
+  adopted.server = internals.server
+  internals._server = null
+  internals.server = null
+  return socket
+}
+
+function withPort(address: string, port: number | undefined): string {
+  return address.includes(':') ? `[${address}]:${port ?? 0}` : `${address}:${port ?? 0}`
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
+}

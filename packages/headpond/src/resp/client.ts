@@ -1,0 +1,104 @@
+import type { ScheduledCall } from '../net/clock.ts'
+import type { Connection } from '../net/connection.ts'
+import type { OutputSink } from '../net/output-buffer.ts'
+import type { Database } from '../store/database.ts'
+import type { Command } from './command.ts'
+import type { RespEngine } from './engine.ts'
+import { ParseState } from './parser.ts'
+import type { Reply } from './reply.ts'
+import type { Transaction } from './transaction.ts'
+
+/** What a client waits for, when its command has no answer yet (WAIT, BLPOP ...). */
+export interface Blocked {
+  /** Answers the client when its time is up. */
+  onTimeout: (reply: Reply) => void
+  /** Answers for CLIENT UNBLOCK ... ERROR; false where the command cannot be unblocked from outside. */
+  readonly isUnblockable: boolean
+  /** Takes the client off whatever it waits on. Called exactly once, however the wait ends. */
+  readonly cancel: () => void
+  timer: ScheduledCall | null
+}
+
+/** One conversation in RESP: the state that commands of one client share. */
+export class Client {
+  readonly id: number
+  readonly engine: RespEngine
+  /** Where replies go; null sinks do not exist, an in-process client has one too. */
+  readonly sink: OutputSink
+  /** Null for a client in the same process. */
+  readonly connection: Connection | null
+  readonly createdAtMs: number
+  readonly parse = new ParseState()
+
+  database: Database
+  /** 2 or 3. */
+  protocol = 2
+  isAuthenticated: boolean
+  userName = 'default'
+  name = ''
+  libraryName = ''
+  libraryVersion = ''
+  lastInteractionMs: number
+  lastCommand: Command | null = null
+  commandCount = 0
+
+  /** The open MULTI, and the keys under WATCH. */
+  transaction: Transaction | null = null
+  watchedKeyCount = 0
+  /** Set when a watched key changed: EXEC will refuse. */
+  isWatchBroken = false
+
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  readonly shardChannels = new Set<string>()
+
+  isMonitor = false
+  isNoEvict = false
+  isNoTouch = false
+  /** CLIENT REPLY: 'skip' silences the next command only, 'skipping' is that command. */
+  replyMode: 'on' | 'off' | 'skip' | 'skipping' = 'on'
+  blocked: Blocked | null = null
+  /** A request waits for CLIENT PAUSE to end. */
+  isHeld = false
+  closesAfterReply = false
+
+  /**
+   * True when the next command needs more than the plain checks: an open MULTI, a missing password, subscriptions
+   * under RESP2, silenced replies. Kept by `updateSpecial`, so that dispatch pays one check for all.
+   */
+  isSpecial = false
+
+  constructor(id: number, engine: RespEngine, sink: OutputSink, connection: Connection | null) {
+    this.id = id
+    this.engine = engine
+    this.sink = sink
+    this.connection = connection
+    this.database = engine.store.databases[0]
+    this.createdAtMs = engine.clock.nowMs()
+    this.lastInteractionMs = this.createdAtMs
+    this.isAuthenticated = connection === null || !engine.requiresPassword
+    this.updateSpecial()
+  }
+
+  get subscriptionCount(): number {
+    return this.channels.size + this.patterns.size
+  }
+
+  get isSubscribed(): boolean {
+    return this.subscriptionCount + this.shardChannels.size > 0
+  }
+
+  updateSpecial(): void {
+    this.isSpecial =
+      this.transaction !== null ||
+      !this.isAuthenticated ||
+      this.replyMode !== 'on' ||
+      this.isNoTouch ||
+      (this.isSubscribed && this.protocol === 2)
+  }
+
+  /** Sends bytes that are no reply to a request of this client (pub/sub messages, a reply after blocking). */
+  push(bytes: Buffer): void {
+    this.engine.pushTo(this, bytes)
+  }
+}

@@ -1,0 +1,82 @@
+import { Command, type CommandSpec } from './command.ts'
+import { connectionCommands } from './commands/connection.ts'
+import { stringCommands } from './commands/string.ts'
+import type { Request } from './request.ts'
+
+/** Every family of commands: a new file in `commands/` is entered here. */
+const families: readonly (readonly CommandSpec[])[] = [connectionCommands, stringCommands]
+
+const TABLE_SLOTS = 2048
+
+/**
+ * Finds commands by name without making a string. One table for each server, since commands carry its statistics.
+ */
+export class CommandTable {
+  readonly all: readonly Command[]
+  readonly #byName = new Map<string, Command>()
+  /** Open addressing over the hash of the lower-case name; names beside the commands for the comparison. */
+  readonly #slots: (Command | null)[] = new Array<Command | null>(TABLE_SLOTS).fill(null)
+  readonly #names: (Uint8Array | null)[] = new Array<Uint8Array | null>(TABLE_SLOTS).fill(null)
+
+  constructor() {
+    let id = 0
+    const nextId = () => id++
+    this.all = families.flat().map((spec) => new Command(spec, nextId(), null, nextId))
+    for (const command of this.all) {
+      this.#byName.set(command.fullName, command)
+      const name = Buffer.from(command.fullName)
+      let slot = hashName(name, 0, name.length)
+      while (this.#slots[slot] !== null) slot = (slot + 1) % TABLE_SLOTS
+      this.#slots[slot] = command
+      this.#names[slot] = name
+    }
+  }
+
+  /** hot: once for each command. Subcommands are not looked at: see `resolve`. */
+  find(chunk: Uint8Array, start: number, end: number): Command | null {
+    let slot = hashName(chunk, start, end)
+    for (;;) {
+      const name = this.#names[slot]
+      if (name === null) return null
+      if (equalsLowerCase(name, chunk, start, end)) return this.#slots[slot]
+      slot = (slot + 1) % TABLE_SLOTS
+    }
+  }
+
+  /** A command by its name in any case, 'client|list' for a subcommand. */
+  byName(name: string): Command | undefined {
+    const [container, subcommand] = name.toLowerCase().split('|', 2)
+    const command = this.#byName.get(container)
+    return subcommand === undefined ? command : command?.subcommands?.get(subcommand)
+  }
+
+  /** The command that a request names, its subcommand if it has one; undefined when either is unknown. */
+  resolve(request: Request, first = 0): Command | undefined {
+    const command = this.#byName.get(request.text(first).toLowerCase())
+    if (command?.subcommands == null || request.count === first + 1) return command
+    return command.subcommands.get(request.text(first + 1).toLowerCase()) ?? (command.handler ? command : undefined)
+  }
+
+  resetStatistics(): void {
+    for (const command of this.all) {
+      command.resetStatistics()
+      for (const subcommand of command.subcommands?.values() ?? []) subcommand.resetStatistics()
+    }
+  }
+}
+
+/** Setting bit 5 makes letters lower case, and the names' other bytes ('|', '-', '.', digits) still differ. */
+function hashName(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start
+  for (let at = start; at < end; at++) hash = Math.imul(hash, 31) + (bytes[at] | 0x20)
+  return (hash ^ (hash >>> 11)) & (TABLE_SLOTS - 1)
+}
+
+function equalsLowerCase(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let index = 0; index < name.length; index++) {
+    const byte = bytes[start + index]
+    if (name[index] !== (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte)) return false
+  }
+  return true
+}

@@ -1,0 +1,203 @@
+import { parseInteger } from '../bytes/integer.ts'
+import { splitArguments } from '../config/quoting.ts'
+import type { Request } from './request.ts'
+
+/**
+ * The request side of RESP: `*<count>\r\n$<size>\r\n<bytes>\r\n...`, or a line of words (inline command).
+ *
+ * `parse` works on the socket's own chunk and records where each argument lies. A request that the chunk cuts is
+ * resumed, not scanned again, when the chunk comes back longer: what was found is kept in the client's ParseState,
+ * relative to the request's start.
+ *
+ * Source: the RESP specification; limits and error texts as Redis 7 (networking.c).
+ */
+export const parsed = {
+  /** The chunk ends before the request does. */
+  INCOMPLETE: -1,
+  /** The stream cannot be understood from here on: `error` says why, and the connection is to be closed. */
+  BROKEN: -2,
+} as const
+
+export interface ParseLimits {
+  /** Size of one argument at most (`proto-max-bulk-len`). */
+  bulkBytesMax: number
+  /** Before authentication, strangers get only this much. */
+  authenticated: boolean
+}
+
+/** What is known of a request that is not complete yet. */
+export class ParseState {
+  /** Arguments expected, 0 when nothing is known yet. */
+  count = 0
+  /** Arguments complete. */
+  done = 0
+  places: Int32Array | null = null
+  /** Where scanning goes on, relative to the request's start. */
+  at = 0
+  /** Size of the argument being read, -1 while its header is. */
+  bulkSize = -1
+
+  /** Bytes that the request will have at least, as far as known: for making room once. */
+  get expectedBytes(): number {
+    return this.bulkSize < 0 ? 0 : this.at + this.bulkSize + 2
+  }
+}
+
+const CR = 0x0d
+const LF = 0x0a
+const STAR = 0x2a
+const DOLLAR = 0x24
+const LINE_BYTES_MAX = 65536
+const COUNT_MAX = 2 ** 31 - 1
+const UNAUTHENTICATED_COUNT_MAX = 10
+const UNAUTHENTICATED_BULK_BYTES_MAX = 16384
+
+export class RequestParser {
+  /** Why the last `parse` returned BROKEN. */
+  error = ''
+
+  /**
+   * Reads one request from chunk[start, end) into `request`. Returns where the next one begins, INCOMPLETE or BROKEN.
+   * An empty request (an empty line, `*0`) leaves `request.count` 0.
+   * hot: once for each command.
+   */
+  parse(
+    chunk: Uint8Array,
+    start: number,
+    end: number,
+    request: Request,
+    state: ParseState,
+    limits: ParseLimits,
+  ): number {
+    let at = start
+    let count = 0
+    let done = 0
+    let bulkSize = -1
+    request.chunk = chunk
+    if (state.count === 0) {
+      request.count = 0
+      if (chunk[at] !== STAR) return this.#parseInline(chunk, start, end, request, limits)
+      // The count line. One or two digits are by far the most common.
+      const lineEnd = findCarriageReturn(chunk, at + 1, end)
+      if (lineEnd < 0) {
+        if (end - at > LINE_BYTES_MAX) return this.#broken('too big mbulk count string')
+        return parsed.INCOMPLETE
+      }
+      count = parseInteger(chunk, at + 1, lineEnd)
+      if (!(count <= COUNT_MAX)) return this.#broken('invalid multibulk length')
+      if (count > UNAUTHENTICATED_COUNT_MAX && !limits.authenticated) {
+        return this.#broken('unauthenticated multibulk length')
+      }
+      at = lineEnd + 2
+      if (at > end) return parsed.INCOMPLETE
+      if (count <= 0) return at
+      // Memory follows what has arrived, not what a header claims.
+      request.reserve(Math.min(count, 1024))
+    } else {
+      count = state.count
+      done = state.done
+      bulkSize = state.bulkSize
+      at = start + state.at
+      request.reserve(Math.max(done + 1, Math.min(count, 1024)))
+      const places = state.places!
+      for (let index = 0; index < done * 2; index++) request.places[index] = places[index] + start
+    }
+
+    let places = request.places
+    while (done < count) {
+      if (bulkSize < 0) {
+        if (at >= end) return this.#suspend(request, state, start, at, count, done, bulkSize)
+        if (chunk[at] !== DOLLAR) return this.#broken(`expected '$', got '${printable(chunk[at])}'`)
+        const lineEnd = findCarriageReturn(chunk, at + 1, end)
+        if (lineEnd < 0 || lineEnd + 2 > end) {
+          if (end - at > LINE_BYTES_MAX) return this.#broken('too big bulk count string')
+          return this.#suspend(request, state, start, at, count, done, bulkSize)
+        }
+        bulkSize = parseInteger(chunk, at + 1, lineEnd)
+        if (!(bulkSize >= 0 && bulkSize <= limits.bulkBytesMax)) return this.#broken('invalid bulk length')
+        if (bulkSize > UNAUTHENTICATED_BULK_BYTES_MAX && !limits.authenticated) {
+          return this.#broken('unauthenticated bulk length')
+        }
+        at = lineEnd + 2
+      }
+      if (end - at < bulkSize + 2) return this.#suspend(request, state, start, at, count, done, bulkSize)
+      if (done * 2 + 2 > places.length) {
+        request.reserve(done + 1)
+        places = request.places
+      }
+      places[done * 2] = at
+      places[done * 2 + 1] = at + bulkSize
+      done++
+      at += bulkSize + 2
+      bulkSize = -1
+    }
+    request.count = count
+    if (state.count !== 0) {
+      state.count = 0
+      state.places = null
+      state.bulkSize = -1
+    }
+    return at
+  }
+
+  /** Keeps what was found of a cut request. */
+  #suspend(
+    request: Request,
+    state: ParseState,
+    start: number,
+    at: number,
+    count: number,
+    done: number,
+    bulkSize: number,
+  ): number {
+    let places = state.places
+    if (places === null || places.length < done * 2) {
+      const grown = new Int32Array(Math.max(16, done * 4))
+      if (places !== null) grown.set(places)
+      places = grown
+    }
+    const known = state.count === 0 ? 0 : state.done
+    for (let index = known * 2; index < done * 2; index++) places[index] = request.places[index] - start
+    state.places = places
+    state.count = count
+    state.done = done
+    state.at = at - start
+    state.bulkSize = bulkSize
+    request.count = 0
+    return parsed.INCOMPLETE
+  }
+
+  #parseInline(chunk: Uint8Array, start: number, end: number, request: Request, limits: ParseLimits): number {
+    const lineFeed = chunk.indexOf(LF, start)
+    if (lineFeed < 0 || lineFeed >= end) {
+      if (end - start > LINE_BYTES_MAX) return this.#broken('too big inline request')
+      return parsed.INCOMPLETE
+    }
+    const lineEnd = lineFeed > start && chunk[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed
+    const words = splitArguments(chunk.subarray(start, lineEnd))
+    if (words === undefined) return this.#broken('unbalanced quotes in request')
+    if (words.length > UNAUTHENTICATED_COUNT_MAX && !limits.authenticated) {
+      return this.#broken('unauthenticated multibulk length')
+    }
+    request.assign(words)
+    return lineFeed + 1
+  }
+
+  #broken(error: string): number {
+    this.error = `Protocol error: ${error}`
+    return parsed.BROKEN
+  }
+}
+
+/** The next CR, or -1. Header lines are a few bytes long: a plain loop beats a native search. */
+function findCarriageReturn(chunk: Uint8Array, start: number, end: number): number {
+  const limit = Math.min(end, start + LINE_BYTES_MAX + 1)
+  for (let at = start; at < limit; at++) {
+    if (chunk[at] === CR) return at
+  }
+  return -1
+}
+
+function printable(byte: number): string {
+  return String.fromCharCode(byte)
+}

@@ -1,0 +1,232 @@
+import { copyBytes } from '../bytes/copy.ts'
+import { formatDouble } from '../bytes/double.ts'
+import { decimalLength, writeInteger } from '../bytes/integer.ts'
+import type { Handle } from '../memory/heap.ts'
+import type { OutputBuffer } from '../net/output-buffer.ts'
+import { encoding } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+
+/**
+ * Encodes replies in RESP2 or RESP3 straight into an output buffer. A handler says what it means (`map`, `double`,
+ * `nil`); where RESP2 has no such type, the nearest that Redis uses is written.
+ *
+ * Collections are announced with their count, then their elements are written one after another.
+ */
+const CR = 0x0d
+const LF = 0x0a
+const MINUS = 0x2d
+const PLUS = 0x2b
+const COLON = 0x3a
+const DOLLAR = 0x24
+const STAR = 0x2a
+
+const HEADER_BYTES_MAX = 32
+const OK = Buffer.from('+OK\r\n')
+const PONG = Buffer.from('+PONG\r\n')
+const QUEUED = Buffer.from('+QUEUED\r\n')
+const NIL_2 = Buffer.from('$-1\r\n')
+const NIL_3 = Buffer.from('_\r\n')
+const NIL_ARRAY_2 = Buffer.from('*-1\r\n')
+
+export class Reply {
+  readonly out: OutputBuffer
+  /** 2 or 3: the protocol of the client that is being answered. */
+  protocol = 2
+  /** Errors written since the start: the dispatcher compares it to tell a command that failed. */
+  errorCount = 0
+
+  constructor(out: OutputBuffer) {
+    this.out = out
+  }
+
+  // ---- Simple replies ----
+
+  ok(): void {
+    this.#prepared(OK)
+  }
+
+  pong(): void {
+    this.#prepared(PONG)
+  }
+
+  queued(): void {
+    this.#prepared(QUEUED)
+  }
+
+  /** A simple string: ASCII without line breaks. */
+  simple(text: string): void {
+    this.#line(PLUS, text)
+  }
+
+  /** An error, its code first: 'ERR syntax error'. Line breaks become spaces, as Redis makes them. */
+  error(text: string): void {
+    this.errorCount++
+    this.#line(MINUS, text.replace(/[\r\n]/g, ' '))
+  }
+
+  /** hot: once for each INCR. */
+  integer(value: number): void {
+    this.#header(COLON, value)
+  }
+
+  bigInteger(value: bigint): void {
+    this.#line(COLON, value.toString())
+  }
+
+  boolean(value: boolean): void {
+    if (this.protocol === 2) this.integer(value ? 1 : 0)
+    else this.#line(0x23, value ? 't' : 'f')
+  }
+
+  double(value: number): void {
+    const text = formatDouble(value)
+    if (this.protocol === 2) this.bulkText(text)
+    else this.#line(0x2c, text)
+  }
+
+  /** Nothing: a missing value. */
+  nil(): void {
+    this.#prepared(this.protocol === 2 ? NIL_2 : NIL_3)
+  }
+
+  /** Nothing, where RESP2 has an array otherwise. */
+  nilArray(): void {
+    this.#prepared(this.protocol === 2 ? NIL_ARRAY_2 : NIL_3)
+  }
+
+  // ---- Strings ----
+
+  /** hot: once for each value sent. Bytes are copied, so they may change afterwards. */
+  bulk(bytes: Uint8Array, start: number, end: number): void {
+    const out = this.out
+    const size = end - start
+    out.makeRoom(HEADER_BYTES_MAX)
+    this.#header(DOLLAR, size)
+    if (size <= out.u8.length - HEADER_BYTES_MAX) {
+      out.makeRoom(size + 2)
+      copyBytes(bytes, start, end, out.u8, out.at)
+      out.at += size
+    } else {
+      out.passThrough(Buffer.from(bytes.subarray(start, end)))
+      out.makeRoom(2)
+    }
+    out.u8[out.at++] = CR
+    out.u8[out.at++] = LF
+  }
+
+  bulkBytes(bytes: Uint8Array): void {
+    this.bulk(bytes, 0, bytes.length)
+  }
+
+  /** A bulk string of text. */
+  bulkText(text: string): void {
+    const size = Buffer.byteLength(text)
+    const out = this.out
+    this.#header(DOLLAR, size)
+    out.makeRoom(size + 2)
+    out.at += out.u8.write(text, out.at)
+    out.u8[out.at++] = CR
+    out.u8[out.at++] = LF
+  }
+
+  /** An integer as a bulk string. */
+  bulkInteger(value: number): void {
+    const out = this.out
+    out.makeRoom(2 * HEADER_BYTES_MAX)
+    this.#header(DOLLAR, decimalLength(value))
+    out.at = writeInteger(out.u8, out.at, value)
+    out.u8[out.at++] = CR
+    out.u8[out.at++] = LF
+  }
+
+  /**
+   * A string value of the store, without a copy when it is large.
+   * hot: once for each GET that hits.
+   */
+  bulkString(store: Store, handle: Handle): void {
+    const records = store.records
+    const size = records.valueSize(handle)
+    if (records.encoding(handle) !== encoding.LARGE) {
+      const start = records.valueAt(handle)
+      this.bulk(store.heap.arenaOf(handle).u8, start, start + size)
+      return
+    }
+    const index = records.valueWord(handle, 0)
+    this.#header(DOLLAR, size)
+    const buffer = store.heap.large.lend(index)
+    this.out.passThrough(buffer.subarray(0, size))
+    this.raw(CRLF)
+  }
+
+  /** Text with a format for people: 'txt' or 'mkd' in RESP3, a plain bulk string in RESP2. */
+  verbatim(format: 'txt' | 'mkd', text: string): void {
+    if (this.protocol === 2) return this.bulkText(text)
+    this.#line(0x3d, String(Buffer.byteLength(text) + 4))
+    this.raw(Buffer.from(`${format}:${text}\r\n`))
+  }
+
+  // ---- Collections ----
+
+  /** hot: once for each MGET. */
+  array(count: number): void {
+    this.#header(STAR, count)
+  }
+
+  /** Pairs of key and value follow; a flat array in RESP2. */
+  map(pairCount: number): void {
+    if (this.protocol === 2) this.#header(STAR, pairCount * 2)
+    else this.#header(0x25, pairCount)
+  }
+
+  set(count: number): void {
+    this.#header(this.protocol === 2 ? STAR : 0x7e, count)
+  }
+
+  /** A message that answers no request (pub/sub, invalidation); an array in RESP2. */
+  push(count: number): void {
+    this.#header(this.protocol === 2 ? STAR : 0x3e, count)
+  }
+
+  /** Bulk strings in an array. */
+  texts(texts: readonly string[]): void {
+    this.array(texts.length)
+    for (const text of texts) this.bulkText(text)
+  }
+
+  /** Bytes that are encoded already. */
+  raw(bytes: Uint8Array): void {
+    const out = this.out
+    if (bytes.length > out.u8.length) return out.passThrough(Buffer.from(bytes))
+    out.makeRoom(bytes.length)
+    out.u8.set(bytes, out.at)
+    out.at += bytes.length
+  }
+
+  #prepared(bytes: Buffer): void {
+    const out = this.out
+    const size = bytes.length
+    out.makeRoom(size)
+    for (let index = 0; index < size; index++) out.u8[out.at + index] = bytes[index]
+    out.at += size
+  }
+
+  #header(marker: number, value: number): void {
+    const out = this.out
+    out.makeRoom(HEADER_BYTES_MAX)
+    out.u8[out.at++] = marker
+    out.at = writeInteger(out.u8, out.at, value)
+    out.u8[out.at++] = CR
+    out.u8[out.at++] = LF
+  }
+
+  #line(marker: number, text: string): void {
+    const out = this.out
+    out.makeRoom(3 + Buffer.byteLength(text))
+    out.u8[out.at++] = marker
+    out.at += out.u8.write(text, out.at)
+    out.u8[out.at++] = CR
+    out.u8[out.at++] = LF
+  }
+}
+
+const CRLF = Buffer.from('\r\n')

@@ -1,0 +1,375 @@
+import { copyBytes } from '../bytes/copy.ts'
+import { KEYSPACE_EVENTS } from '../config/value-types.ts'
+import { Dict } from '../memory/dict.ts'
+import { BLOCK_BYTES_MAX, byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
+import { ExpiryIndex } from './expiry-index.ts'
+import { encoding, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
+import type { Store } from './store.ts'
+import { typeOperations } from './types.ts'
+
+/**
+ * One numbered database: a dict of records and the index of those that expire.
+ *
+ * Keys are given as bytes[start, end): commands pass the place in the socket's chunk, and nothing is copied to look
+ * something up. Handles are valid until the next write to their key: a value that outgrows its block moves.
+ */
+export class Database {
+  /** Its number, which SWAPDB changes. */
+  index: number
+  readonly store: Store
+  readonly records: Records
+  readonly dict: Dict
+  readonly expires: ExpiryIndex
+  readonly #heap: Heap
+  /** Hash of the key looked up last: what follows a lookup (an insert, a delete) need not hash it again. */
+  #hash = 0
+
+  constructor(index: number, store: Store) {
+    this.index = index
+    this.store = store
+    this.#heap = store.heap
+    this.records = store.records
+    this.dict = new Dict(store.heap)
+    this.expires = new ExpiryIndex(store.records)
+  }
+
+  get count(): number {
+    return this.dict.count
+  }
+
+  // ---- Finding ----
+
+  /**
+   * The record of a key for a command that only reads, or NONE. Counts a hit or miss and marks the access.
+   * A key whose time has come is deleted first, as by every lookup. Expected O(1).
+   * hot: once for each GET.
+   */
+  read(bytes: Uint8Array, start: number, end: number): Handle {
+    const handle = this.peek(bytes, start, end)
+    if (handle === NONE) {
+      this.store.missCount++
+      if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.keyMiss, 'keymiss', this.index, bytes, start, end)
+      return NONE
+    }
+    this.store.hitCount++
+    this.store.touch(handle)
+    return handle
+  }
+
+  /**
+   * The record of a key for a command that is about to change it, or NONE. Marks the access, counts no hit.
+   * Every in-place change of a value is preceded by this call.
+   * hot: once for each SET or INCR.
+   */
+  write(bytes: Uint8Array, start: number, end: number): Handle {
+    const handle = this.peek(bytes, start, end)
+    if (handle !== NONE) this.store.touch(handle)
+    return handle
+  }
+
+  /** The record of a key, or NONE, leaving no trace of an access (TTL, OBJECT, EXISTS ...). */
+  peek(bytes: Uint8Array, start: number, end: number): Handle {
+    const handle = this.#lookup(bytes, start, end)
+    if (handle === NONE) return NONE
+    const expireAtMs = this.records.expireAtMs(handle)
+    if (expireAtMs === NEVER || this.store.nowMs < expireAtMs) return handle
+    if (this.store.keepsExpired) return handle
+    this.expire(handle, this.#hash)
+    return NONE
+  }
+
+  #lookup(bytes: Uint8Array, start: number, end: number): Handle {
+    const hash = this.store.hash(bytes, start, end)
+    this.#hash = hash
+    let handle = this.dict.find(hash, NONE)
+    while (handle !== NONE && !this.records.keyEquals(handle, bytes, start, end)) handle = this.dict.find(hash, handle)
+    return handle
+  }
+
+  // ---- Writing ----
+
+  /**
+   * Makes the record of a key whose value takes `inlineBytes` in the record, in place of whatever the key held. The
+   * value's bytes are undefined: the caller writes them at `records.valueAt(handle)` at once.
+   *
+   * The caller announces the change (`changed`) once the value stands. Expected O(1).
+   * @param kind see `kindOf`
+   * @param inlineBytes the bytes that the value takes in the record, at most `inlineBytesMax(end - start)`
+   * @param valueSize the size to note in the record (the same for inline values)
+   * @param expireAtMs NEVER for none; what the key had before is gone
+   * hot: once for each SET.
+   */
+  put(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    kind: number,
+    inlineBytes: number,
+    valueSize: number,
+    expireAtMs: number,
+  ): Handle {
+    const existing = this.#lookup(bytes, start, end)
+    return this.#putAt(existing, bytes, start, end, kind, inlineBytes, valueSize, expireAtMs)
+  }
+
+  #putAt(
+    existing: Handle,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    kind: number,
+    inlineBytes: number,
+    valueSize: number,
+    expireAtMs: number,
+  ): Handle {
+    const records = this.records
+    const hasExpiry = expireAtMs !== NEVER
+    const sizeBytes = recordBytes(end - start, hasExpiry, inlineBytes)
+    let handle = existing
+    if (existing !== NONE) {
+      typeOperations[records.type(existing)].release(this.store, existing)
+      const hadExpiry = records.hasExpiry(existing)
+      if (hadExpiry) this.expires.remove(existing)
+      if (Heap.classBytes(sizeBytes) === this.#heap.blockBytes(existing)) {
+        if (hasExpiry === hadExpiry) {
+          records.setKind(existing, kind)
+          records.setValueSize(existing, valueSize)
+        } else {
+          const access = records.access(existing)
+          records.releaseKey(existing)
+          records.initialize(existing, kind, hasExpiry, bytes, start, end, valueSize)
+          records.setAccess(existing, access)
+        }
+      } else {
+        handle = this.#heap.allocate(sizeBytes)
+        records.initialize(handle, kind, hasExpiry, bytes, start, end, valueSize)
+        records.setAccess(handle, records.access(existing))
+        this.dict.replace(this.#hash, existing, handle)
+        records.releaseKey(existing)
+        this.#heap.free(existing)
+      }
+    } else {
+      handle = this.#heap.allocate(sizeBytes)
+      records.initialize(handle, kind, hasExpiry, bytes, start, end, valueSize)
+      this.store.touchNew(handle)
+      this.dict.insert(this.#hash, handle)
+      if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.new, 'new', this.index, bytes, start, end)
+    }
+    if (hasExpiry) {
+      records.setExpireAtMs(handle, expireAtMs)
+      this.expires.add(handle)
+    }
+    return handle
+  }
+
+  /**
+   * Gives a record's value another size in the record, keeping the key, the expiry and the value's first bytes
+   * (those that fit). Returns the handle, which is another when the record had to move. O(value size) when it moves.
+   */
+  resize(handle: Handle, inlineBytes: number): Handle {
+    const records = this.records
+    const keySize = records.keySize(handle)
+    const sizeBytes = recordBytes(keySize, records.hasExpiry(handle), inlineBytes)
+    const blockBytes = this.#heap.blockBytes(handle)
+    // Smaller is not worth a move until half of the block would lie idle.
+    if (sizeBytes <= blockBytes && sizeBytes * 2 > blockBytes) return handle
+    return this.#move(handle, sizeBytes)
+  }
+
+  /** The most bytes that a value can take in the record of a key of this size. */
+  inlineBytesMax(keySize: number): number {
+    return BLOCK_BYTES_MAX - recordBytes(keySize, true, 0)
+  }
+
+  #move(handle: Handle, sizeBytes: number): Handle {
+    const records = this.records
+    const hash = this.#hashOf(handle)
+    const moved = this.#heap.allocate(sizeBytes)
+    const copyEnd = Math.min(this.#heap.blockBytes(handle), sizeBytes)
+    const from = this.#heap.arenaOf(handle).u8
+    copyBytes(from, byteAt(handle), byteAt(handle) + copyEnd, this.#heap.arenaOf(moved).u8, byteAt(moved))
+    this.dict.replace(hash, handle, moved)
+    if (records.hasExpiry(moved)) this.expires.moved(moved)
+    this.#heap.free(handle)
+    return moved
+  }
+
+  #hashOf(handle: Handle): number {
+    const start = this.records.keyStart(handle)
+    return this.store.hash(this.records.keyBytes(handle), start, start + this.records.keySize(handle))
+  }
+
+  /** Sets or changes when a key expires. Returns its handle, which is another when the record had to move. O(1). */
+  setExpiry(handle: Handle, expireAtMs: number): Handle {
+    const records = this.records
+    let target = handle
+    if (records.hasExpiry(handle)) this.expires.remove(handle)
+    else target = this.#rebuild(handle, true)
+    records.setExpireAtMs(target, expireAtMs)
+    this.expires.add(target)
+    return target
+  }
+
+  /** Lets a key live for ever. Returns its handle, which is another when the record had to move. O(1). */
+  clearExpiry(handle: Handle): Handle {
+    if (!this.records.hasExpiry(handle)) return handle
+    this.expires.remove(handle)
+    return this.#rebuild(handle, false)
+  }
+
+  /** Writes a record anew with or without the place for an expiry; the value's bytes are kept as they are. */
+  #rebuild(handle: Handle, hasExpiry: boolean): Handle {
+    const records = this.records
+    const valueAt = records.valueAt(handle)
+    const keySize = records.keySize(handle)
+    const inlineBytes = this.inlineBytes(handle)
+    const key = records.keyCopy(handle)
+    const hash = this.#hashOf(handle)
+    const target = this.#heap.allocate(recordBytes(keySize, hasExpiry, inlineBytes))
+    records.initialize(target, records.kind(handle), hasExpiry, key, 0, keySize, records.valueSize(handle))
+    records.setAccess(target, records.access(handle))
+    const from = this.#heap.arenaOf(handle).u8
+    copyBytes(from, valueAt, valueAt + inlineBytes, this.#heap.arenaOf(target).u8, records.valueAt(target))
+    this.dict.replace(hash, handle, target)
+    records.releaseKey(handle)
+    this.#heap.free(handle)
+    return target
+  }
+
+  /** Bytes that the value takes in the record itself. */
+  inlineBytes(handle: Handle): number {
+    return typeOperations[this.records.type(handle)].inlineBytes(this.store, handle)
+  }
+
+  /** Deletes a key that `peek`, `read` or `write` has just found, and announces it. O(1) beside freeing the value. */
+  delete(handle: Handle, bytes: Uint8Array, start: number, end: number): void {
+    this.remove(handle)
+    this.changed(KEYSPACE_EVENTS.generic, 'del', bytes, start, end)
+  }
+
+  /** Takes a record out and frees it, silently. */
+  remove(handle: Handle): void {
+    typeOperations[this.records.type(handle)].release(this.store, handle)
+    this.#drop(handle, this.#hashOf(handle))
+  }
+
+  /** Takes a record out whose value has gone elsewhere (RENAME), silently. */
+  removeKeepingValue(handle: Handle): void {
+    this.#drop(handle, this.#hashOf(handle))
+  }
+
+  #drop(handle: Handle, hash: number): void {
+    if (this.records.hasExpiry(handle)) this.expires.remove(handle)
+    this.dict.remove(hash, handle)
+    this.records.releaseKey(handle)
+    this.#heap.free(handle)
+  }
+
+  /** Deletes a key whose time has come. */
+  expire(handle: Handle, hash = this.#hashOf(handle)): void {
+    const store = this.store
+    store.expiredCount++
+    if (store.observed || store.onExpired !== null) {
+      const key = this.records.keyCopy(handle)
+      typeOperations[this.records.type(handle)].release(store, handle)
+      this.#drop(handle, hash)
+      store.onExpired?.(this.index, key)
+      store.change(KEYSPACE_EVENTS.expired, 'expired', this.index, key, 0, key.length)
+    } else {
+      typeOperations[this.records.type(handle)].release(store, handle)
+      this.#drop(handle, hash)
+      store.dirtyCount++
+    }
+  }
+
+  /**
+   * Announces a change of a key, after it was made: to WATCH, notifications and whoever else observes. `event` is the
+   * name that Redis publishes.
+   * hot: once for each write; costs one check when nobody observes.
+   */
+  changed(eventClassBit: number, event: string, bytes: Uint8Array, start: number, end: number): void {
+    const store = this.store
+    store.dirtyCount++
+    if (store.observed) store.change(eventClassBit, event, this.index, bytes, start, end)
+  }
+
+  // ---- Whole values as bytes, which RENAME, MOVE and COPY need ----
+
+  /**
+   * Moves a value from its record to another key, here or in another database, in place of what that key held; the
+   * expiry goes with it. O(inline size). Announces nothing.
+   */
+  moveTo(target: Database, handle: Handle, bytes: Uint8Array, start: number, end: number): Handle {
+    const moved = this.#copyRecordTo(target, handle, bytes, start, end)
+    this.removeKeepingValue(handle)
+    return moved
+  }
+
+  /** As `moveTo`, leaving the source as it is: what the value refers to is copied. O(value size). */
+  copyTo(target: Database, handle: Handle, bytes: Uint8Array, start: number, end: number): Handle {
+    const copy = this.#copyRecordTo(target, handle, bytes, start, end)
+    typeOperations[this.records.type(copy)].cloneReferred(this.store, copy)
+    return copy
+  }
+
+  /** The target's record refers to the same large value or structure as the source's. */
+  #copyRecordTo(target: Database, handle: Handle, bytes: Uint8Array, start: number, end: number): Handle {
+    const records = this.records
+    const inlineBytes = this.inlineBytes(handle)
+    const existing = target.#lookup(bytes, start, end)
+    if (existing !== NONE) target.remove(existing)
+    target.#lookup(bytes, start, end)
+    const copy = target.#putAt(
+      NONE,
+      bytes,
+      start,
+      end,
+      records.kind(handle),
+      inlineBytes,
+      records.valueSize(handle),
+      records.expireAtMs(handle),
+    )
+    const from = records.valueAt(handle)
+    const heap = this.#heap
+    copyBytes(heap.arenaOf(handle).u8, from, from + inlineBytes, heap.arenaOf(copy).u8, records.valueAt(copy))
+    return copy
+  }
+
+  // ---- Strings are put from everywhere (SET, SORT STORE, GEO, RESTORE): the one way to store bytes ----
+
+  /**
+   * Stores a string in place of whatever the key held. Announces nothing. O(value size).
+   * hot: once for each SET.
+   */
+  putString(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): Handle {
+    const size = valueEnd - valueStart
+    const existing = this.#lookup(bytes, keyStart, keyEnd)
+    if (size <= this.inlineBytesMax(keyEnd - keyStart)) {
+      const handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs)
+      const to = this.records.valueAt(handle)
+      copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, to)
+      return handle
+    }
+    const large = this.#heap.large.add(Buffer.from(value.subarray(valueStart, valueEnd)))
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, size, expireAtMs)
+    this.records.setValueWord(handle, 0, large)
+    return handle
+  }
+
+  /** Forgets every key: the whole heap is being reset. */
+  forget(): void {
+    this.dict.forget()
+    this.expires.forget()
+  }
+}
+
+const INLINE_STRING = kindOf(type.STRING, encoding.INLINE)
+const LARGE_STRING = kindOf(type.STRING, encoding.LARGE)
