@@ -3,7 +3,7 @@ import { directiveNames } from './directives.ts'
 /** A configuration that cannot be used. The message is one line: the place, what is wrong, what to do about it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
-  /** `headpond.conf:12`, `--maxmemory`, `HEADPOND_MAXMEMORY`. */
+  /** `headpond.conf:12`, `--maxmemory abc`, `HEADPOND_MAXMEMORY=abc`. */
   readonly place: string
   readonly problem: string
   /** Empty where the problem says it already. */
@@ -35,7 +35,9 @@ function nearestName(name: string): string | undefined {
       nearestDistance = distance
     }
   }
-  return nearest ?? directiveNames.find((known) => wanted.length >= 3 && known.startsWith(wanted))
+  if (nearest !== undefined || wanted.length < 3) return nearest
+  const longer = directiveNames.filter((known) => known.startsWith(wanted))
+  return longer.sort((a, b) => a.length - b.length)[0]
 }
 
 /** How many letters to insert, delete or replace to turn `a` into `b`; `limit` or more means: at least so many. */

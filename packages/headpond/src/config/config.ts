@@ -234,7 +234,7 @@ export class Config {
     const parsed = type.parse(args, this.#value(directive), this.#isSet.has(directive.name))
     if ('problem' in parsed) {
       const usage = parsed === WRONG_COUNT ? `Write: ${directive.name} ${type.placeholder}` : undefined
-      throw new ConfigError(describe(statement, directive), parsed.problem, type.remedy ?? usage)
+      throw badStatement(statement, directive, parsed.problem, type.remedy ?? usage)
     }
     this.#assign(directive, this.#absolute(directive, parsed.value))
     this.#isSet.add(directive.name)
@@ -432,15 +432,13 @@ function wordsOf(directive: Directive, args: readonly string[]): readonly string
   return splitArguments(Buffer.from(args[0]))?.map((word) => Buffer.from(word).toString()) ?? args
 }
 
-/** A statement as its source has it, for messages: `redis.conf:12: maxmemory abc`, `HEADPOND_MAXMEMORY=abc`. */
-function describe(statement: Statement, directive: Directive): string {
-  const { place, origin, args } = statement
-  const shownArgs = directive.secret
-    ? ''
-    : args.map((arg) => (/^[\w.:/*-]+$/.test(arg) ? arg : quoteText(arg))).join(' ')
-  if (origin === 'variable') return shownArgs === '' ? place : `${place}=${shownArgs}`
-  const start = origin === 'file' ? `${place}: ${statement.name}` : place
-  return shownArgs === '' ? start : `${start} ${shownArgs}`
+/** `redis.conf:12: maxmemory abc: ...`, `--maxmemory abc: ...`, `HEADPOND_MAXMEMORY=abc: ...` */
+function badStatement(statement: Statement, directive: Directive, problem: string, remedy?: string): ConfigError {
+  const { name, args, place, origin } = statement
+  const shown = directive.secret ? [] : args.map((arg) => (/^[\w.:/*-]+$/.test(arg) ? arg : quoteText(arg)))
+  if (origin === 'file') return new ConfigError(place, `${[name, ...shown].join(' ')}: ${problem}`, remedy)
+  const separator = origin === 'variable' && shown.length > 0 ? '=' : ' '
+  return new ConfigError(`${place}${separator}${shown.join(' ')}`.trimEnd(), problem, remedy)
 }
 
 /** For CONFIG REWRITE: the name under which a line of the file is known. */

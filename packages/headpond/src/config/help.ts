@@ -9,8 +9,8 @@ Usage: headpond [path/to/headpond.conf | -] [--directive value ...] ...
 
 A server that speaks the Redis protocol. Configuration is redis.conf syntax; - reads it from
 standard input. A directive can stand in that file (maxmemory 1gb), on the command line
-(--maxmemory 1gb) and in the environment (HEADPOND_MAXMEMORY=1gb); most can be changed while running,
-by CONFIG SET. The command line counts over the environment, and the environment over the file.
+(--maxmemory 1gb) and in the environment (HEADPOND_MAXMEMORY=1gb); most can be changed while
+running, by CONFIG SET. The command line counts over the environment, the environment over the file.
 
   headpond --port 7000 --ephemeral
   headpond /etc/redis/redis.conf --maxclients 500 --save 3600 1 300 100

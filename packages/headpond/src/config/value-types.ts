@@ -158,7 +158,7 @@ function parseMemory(text: string): bigint | undefined {
 }
 
 /** The shortest exact form with a unit: how CONFIG REWRITE writes sizes. */
-export function formatMemory(bytes: number): string {
+function formatMemory(bytes: number, max: Limit = ULONG_MAX): string {
   if (bytes > 0 && Number.isSafeInteger(bytes)) {
     for (const [unit, unitBytes] of [
       ['gb', 1024 ** 3],
@@ -168,7 +168,7 @@ export function formatMemory(bytes: number): string {
       if (bytes % unitBytes === 0) return `${bytes / unitBytes}${unit}`
     }
   }
-  return formatWhole(bytes, 0, ULONG_MAX)
+  return formatWhole(bytes, 0, max)
 }
 
 const MEMORY_REMEDY = 'Write a size such as 100mb or 2gb (1kb is 1024 bytes, 1k is 1000).'
@@ -185,7 +185,7 @@ export function memory(min: Limit, max: Limit, options: { clampMin?: number } = 
       return { value: Math.max(Number(exact), options.clampMin ?? 0) }
     },
     format: (value) => formatWhole(value, min, max),
-    lines: (value) => [formatMemory(value)],
+    lines: (value) => [formatMemory(value, max)],
   })
 }
 
@@ -202,7 +202,7 @@ export const memoryOrPercent: ValueType<number> = single({
     return { value: percent === 0n ? 0 : -Number(percent) }
   },
   format: (value) => (value < 0 ? `${-value}%` : formatWhole(value, 0, LONG_MAX)),
-  lines: (value) => [value < 0 ? `${-value}%` : formatMemory(value)],
+  lines: (value) => [value < 0 ? `${-value}%` : formatMemory(value, LONG_MAX)],
 })
 
 /** File permissions, written and shown in base 8. */
