@@ -113,6 +113,26 @@ export class RespEngine implements Protocol<Client> {
     this.#unblock(client)
   }
 
+  /** Why a new connection is turned away, as the error to send it; null when it is welcome. */
+  refusal(_peer: { remoteAddress: string; isLoopback: boolean }): string | null {
+    if (this.clients.size < this.settings.maxclients) return null
+    this.refusedCount++
+    return '-ERR max number of clients reached\r\n'
+  }
+
+  /** Housekeeping, `hz` times a second. */
+  cron(): void {}
+
+  resetStatistics(): void {
+    this.table.resetStatistics()
+    this.commandCount = 0
+    this.connectionCount = 0
+    this.refusedCount = 0
+    this.store.hitCount = 0
+    this.store.missCount = 0
+    this.store.expiredCount = 0
+  }
+
   // ---- From bytes to commands ----
 
   /** hot: once for each read of a socket. */

