@@ -106,11 +106,7 @@ export class Config {
       this.#adopt(readStatements(file, context))
     }
     this.#adopt(parseEnvironment(sources.env ?? {}))
-    this.#adopt(
-      commandLine.statements.flatMap((statement) =>
-        statement.name === 'include' ? this.#readIncluded(statement) : [statement],
-      ),
-    )
+    this.#adopt(commandLine.statements)
     this.#adopt(parseOptions(sources.options ?? {}))
   }
 
@@ -203,22 +199,25 @@ export class Config {
     }
   }
 
-  #readIncluded(statement: Statement): Statement[] {
-    const [path] = statement.args
-    if (statement.args.length !== 1) {
-      throw new ConfigError(statement.place, 'wrong number of arguments', 'Write: --include <path>.')
-    }
-    return readStatements(path, { files: this.#files, workingDirectory: this.#workingDirectory })
-  }
-
   #adopt(statements: readonly Statement[]): void {
     for (const statement of statements) {
       if (statement.name.startsWith(KAFKA_PREFIX)) {
         this.#kafka.set(statement.name.slice(KAFKA_PREFIX.length), statement.args.join(' '))
+      } else if (statement.name === 'include') {
+        // Of a flag, variable or option: those of files have been read in their place.
+        this.#adopt(this.#readIncluded(statement))
       } else {
         this.#adoptOne(statement)
       }
     }
+  }
+
+  #readIncluded(statement: Statement): Statement[] {
+    const [path] = statement.args
+    if (statement.args.length !== 1) {
+      throw new ConfigError(statement.place, 'wrong number of arguments', 'Write one path.')
+    }
+    return readStatements(path, { files: this.#files, workingDirectory: this.#workingDirectory })
   }
 
   #adoptOne(statement: Statement): void {

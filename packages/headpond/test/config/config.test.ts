@@ -77,6 +77,16 @@ test('the file may come from standard input', () => {
   assert.match(errorOf({ files, argv: ['-'] }), /^standard input:1: port x: argument couldn't be parsed/)
 })
 
+test('flags, variables and options may include a file, which counts in their place', () => {
+  const files = new MemoryFiles({ '/etc/pond/more.conf': 'timeout 9\nhz 30\n' })
+  const argv = ['--timeout', '1', '--include', 'more.conf', '--hz', '20']
+  const { settings } = load({ files, argv })
+  assert.deepEqual([settings.timeout, settings.hz], [9, 20])
+  assert.equal(load({ files, env: { HEADPOND_INCLUDE: 'more.conf' } }).settings.timeout, 9)
+  assert.equal(load({ files, options: { include: 'more.conf' } }).settings.timeout, 9)
+  assert.equal(errorOf({ argv: ['--include'] }), '--include: wrong number of arguments. Write one path.')
+})
+
 test('flags take values up to the next flag, or one behind an equals sign', () => {
   const argv = [
     '--save',
