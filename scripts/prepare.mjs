@@ -71,7 +71,9 @@ export function ensureBuilt(names = ALL_PROJECTS) {
       succeeded = run.status === 0
       for (const [name, fingerprint] of stale) {
         removeOrphans(PROJECTS[name])
+        // Without a stamp the next call builds again, even when the sources have gone back to what they were.
         if (succeeded) fs.writeFileSync(stampOf(name), fingerprint)
+        else fs.rmSync(stampOf(name), { force: true })
       }
     }
     linkExecutable()
