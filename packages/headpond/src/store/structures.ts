@@ -1,0 +1,45 @@
+import { assert } from '../bytes/assert.ts'
+import type { Handle } from '../memory/heap.ts'
+import type { Records } from './record.ts'
+
+/**
+ * The large forms of values: objects whose contents lie in the heap. A record holds the index that `add` returns as the
+ * only word of its value.
+ */
+export interface Structure {
+  /** Bytes in the heap that it takes, for MEMORY USAGE. */
+  readonly sizeBytes: number
+}
+
+export class Structures {
+  #all: (Structure | null)[] = []
+  #free: number[] = []
+
+  get count(): number {
+    return this.#all.length - this.#free.length
+  }
+
+  add(structure: Structure): number {
+    const index = this.#free.pop() ?? this.#all.length
+    this.#all[index] = structure
+    return index
+  }
+
+  /** The structure of a record in a large encoding: which class it is follows from type and encoding. */
+  of<T extends Structure>(records: Records, handle: Handle): T {
+    return this.#all[records.valueWord(handle, 0)] as T
+  }
+
+  /** Gives the index back; what the structure holds in the heap is for the caller to free. */
+  free(index: number): void {
+    assert(this.#all[index] != null, 'free: not a live structure')
+    this.#all[index] = null
+    this.#free.push(index)
+  }
+
+  /** Forgets all: the whole heap is being reset. */
+  reset(): void {
+    this.#all = []
+    this.#free = []
+  }
+}
