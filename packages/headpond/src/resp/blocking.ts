@@ -88,7 +88,10 @@ export class Blocking {
    * up.
    */
   wait(client: Client, reply: Reply, wait: Wait): void {
-    if (client.deniesBlocking) return wait.onTimeout(reply)
+    if (client.deniesBlocking) {
+      wait.onTimeout(reply)
+      return
+    }
     const waiter: Waiter = { client, wait }
     const database = client.database.index
     const awaited: AwaitedKey[] = []
