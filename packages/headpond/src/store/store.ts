@@ -1,8 +1,12 @@
 import { HalfSipHash } from '../bytes/sip-hash.ts'
 import { type Handle, Heap } from '../memory/heap.ts'
+import type { AccessFrequency } from './access.ts'
+import { ActiveExpiry } from './active-expiry.ts'
 import { Database } from './database.ts'
 import type { StoreObserver } from './events.ts'
+import { LazyFree } from './lazy-free.ts'
 import { Records } from './record.ts'
+import { Structures } from './structures.ts'
 
 export interface StoreOptions {
   databaseCount: number
@@ -16,14 +20,21 @@ export interface StoreOptions {
 export class Store {
   readonly heap: Heap
   readonly records: Records
+  /** The large forms of values. */
+  readonly structures = new Structures()
   readonly databases: Database[]
   readonly random: () => number
+  readonly activeExpiry = new ActiveExpiry(this)
+  readonly lazyFree = new LazyFree()
+  #freesFirst = false
   readonly #sip: HalfSipHash
 
   /** The time of the current command, which whoever runs commands sets: the store asks no clock. */
   nowMs = 0
   /** What `touch` writes into a record: seconds modulo 2^24, as Redis's LRU clock. */
   accessClock = 0
+  /** Counts accesses in place of the clock, while an LFU policy is set (see access.ts). */
+  accessFrequency: AccessFrequency | null = null
   /** While set, expired keys are neither deleted nor hidden (a replica's rule; also while loading). */
   keepsExpired = false
 
@@ -47,9 +58,9 @@ export class Store {
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
   }
 
-  // hot: once for each key of a command.
+  /** The hash of a key, signed (see Dict). hot: once for each key of a command. */
   hash(bytes: Uint8Array, start: number, end: number): number {
-    return this.#sip.hash(bytes, start, end)
+    return this.#sip.hash(bytes, start, end) | 0
   }
 
   /** Sets the time for the commands that follow. */
@@ -63,11 +74,16 @@ export class Store {
 
   // hot: once for each key read or written.
   touch(handle: Handle): void {
-    if (!this.touchless) this.records.setAccess(handle, this.accessClock)
+    if (this.touchless) return
+    const frequency = this.accessFrequency
+    const access =
+      frequency === null ? this.accessClock : frequency.accessed(this.records.access(handle), this.nowMs)
+    this.records.setAccess(handle, access)
   }
 
   touchNew(handle: Handle): void {
-    this.records.setAccess(handle, this.accessClock)
+    const frequency = this.accessFrequency
+    this.records.setAccess(handle, frequency === null ? this.accessClock : frequency.initial(this.nowMs))
   }
 
   /** Who hears of changes, or null. */
@@ -92,43 +108,51 @@ export class Store {
   }
 
   /**
-   * Does background work (expiring keys that are due) until there is none left or `isOutOfTime` says so. Returns
-   * whether there is more to do.
+   * Does background work (expiring keys that are due, giving memory back) until there is none left or `isOutOfTime`
+   * says so. Returns whether there is more to do.
    */
-  background(_isOutOfTime: () => boolean): boolean {
-    return false
+  background(isOutOfTime: () => boolean): boolean {
+    // Each does a step at least, and the first of them most: they take turns.
+    this.#freesFirst = !this.#freesFirst
+    if (this.#freesFirst) {
+      const hasMoreToFree = this.lazyFree.run(isOutOfTime)
+      return this.activeExpiry.run(isOutOfTime) || hasMoreToFree
+    }
+    const hasMoreToExpire = this.activeExpiry.run(isOutOfTime)
+    return this.lazyFree.run(isOutOfTime) || hasMoreToExpire
+  }
+
+  /** Does all background work that is due now, however long it takes. */
+  finishBackground(): void {
+    this.activeExpiry.finish()
+    this.lazyFree.finish()
   }
 
   /** Deletes every key of every database. O(1): the heap starts anew. */
   flushAll(): void {
     this.dirtyCount += this.keyCount
-    for (const database of this.databases) database.forget()
-    this.heap.reset()
+    this.#forgetAll()
     this.#observer?.flushed(-1)
   }
 
-  /** Deletes every key of one database. O(1) when it holds the only keys, else O(keys). */
+  /** Deletes every key of one database. O(1): when others hold keys, its memory is given back in the background. */
   flush(database: Database): void {
-    if (database.count === this.keyCount) {
-      this.dirtyCount += database.count
-      for (const each of this.databases) each.forget()
-      this.heap.reset()
-    } else {
-      this.dirtyCount += database.count
-      const handles: Handle[] = []
-      database.dict.forEach((handle) => handles.push(handle))
-      for (const handle of handles) database.remove(handle)
-    }
+    this.dirtyCount += database.count
+    if (database.count === this.keyCount) this.#forgetAll()
+    else this.lazyFree.add(database.takeAll())
     this.#observer?.flushed(database.index)
+  }
+
+  #forgetAll(): void {
+    for (const database of this.databases) database.forget()
+    this.lazyFree.forget()
+    this.structures.reset()
+    this.heap.reset()
   }
 
   /** Exchanges two databases: clients that selected one see the other's keys. O(1). */
   swap(first: number, second: number): void {
-    const database = this.databases[first]
-    this.databases[first] = this.databases[second]
-    this.databases[second] = database
-    this.databases[first].index = first
-    this.databases[second].index = second
+    this.databases[first].exchange(this.databases[second])
     this.#observer?.flushed(first)
     this.#observer?.flushed(second)
   }
