@@ -11,12 +11,14 @@ export class Arena {
   readonly sizeBytes: number
   readonly u8: Uint8Array
   readonly u32: Uint32Array
+  readonly f64: Float64Array
 
   constructor(sizeBytes: number) {
     const buffer = reserve(Math.min(sizeBytes, ARENA_BYTES_MAX))
     this.sizeBytes = buffer.byteLength
     this.u8 = new Uint8Array(buffer)
     this.u32 = new Uint32Array(buffer)
+    this.f64 = new Float64Array(buffer)
   }
 }
 

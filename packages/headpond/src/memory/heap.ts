@@ -54,6 +54,11 @@ export function wordAt(handle: Handle): number {
   return (handle & LOCAL_MASK) << 2
 }
 
+/** Where in its arena's `f64` a block begins. */
+export function doubleAt(handle: Handle): number {
+  return (handle & LOCAL_MASK) << 1
+}
+
 export class Heap {
   readonly large = new LargeValues()
   readonly #firstArenaBytes: number
@@ -74,6 +79,8 @@ export class Heap {
   #usedUnits = 0
   #usedPageCount = 0
   #touchedPageCount = 0
+  /** Pages of the first arena below this were touched before a reset that kept it, and count already. */
+  #firstTouchedEnd = 0
 
   /** @param firstArenaBytes what to reserve at first: small for many servers in one process, 2 GiB for one alone. */
   constructor(firstArenaBytes = ARENA_BYTES_MAX) {
@@ -163,6 +170,8 @@ export class Heap {
    */
   reset(): void {
     const keepArena = this.#touchedPageCount * PAGE_BYTES <= 16 * 2 ** 20
+    if (this.#arenas.length === 1) this.#firstTouchedEnd = Math.max(this.#firstTouchedEnd, this.#freshPage)
+    else this.#firstTouchedEnd = this.#first.sizeBytes / PAGE_BYTES
     this.large.reset()
     this.#arenas.length = keepArena ? 1 : 0
     this.#pageClass.fill(FREE_PAGE)
@@ -173,8 +182,10 @@ export class Heap {
     if (keepArena) {
       this.#freshPage = 1
       this.#freshPageEnd = this.#first.sizeBytes / PAGE_BYTES
+      this.#touchedPageCount = this.#firstTouchedEnd - 1
     } else {
       this.#touchedPageCount = 0
+      this.#firstTouchedEnd = 0
       this.#first = this.#addArena(this.#firstArenaBytes)
     }
   }
@@ -215,7 +226,7 @@ export class Heap {
         this.#addArena(Math.min(newest.sizeBytes * 8, ARENA_BYTES_MAX))
       }
       page = this.#freshPage++
-      this.#touchedPageCount++
+      if (page >= this.#firstTouchedEnd) this.#touchedPageCount++
     }
     this.#usedPageCount++
     this.#pageClass[page] = sizeClass
