@@ -1,4 +1,4 @@
-import { parseInteger } from '../bytes/integer.ts'
+import { isCanonicalInteger, parseInteger } from '../bytes/integer.ts'
 import { splitArguments } from '../config/quoting.ts'
 import type { Request } from './request.ts'
 
@@ -31,7 +31,8 @@ export class ParseState {
   count = 0
   /** Arguments complete. */
   done = 0
-  places: Int32Array | null = null
+  /** Where these lie, relative to the request's start. */
+  places: Int32Array = NO_PLACES
   /** Where scanning goes on, relative to the request's start. */
   at = 0
   /** Size of the argument being read, -1 while its header is. */
@@ -43,8 +44,10 @@ export class ParseState {
   }
 }
 
+const NO_PLACES = new Int32Array(0)
 const CR = 0x0d
 const LF = 0x0a
+const MINUS = 0x2d
 const STAR = 0x2a
 const DOLLAR = 0x24
 const LINE_BYTES_MAX = 65536
@@ -53,7 +56,7 @@ const UNAUTHENTICATED_COUNT_MAX = 10
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16384
 
 export class RequestParser {
-  /** Why the last `parse` returned BROKEN. */
+  /** Why the last `parse` returned BROKEN: a character for each byte, since it may quote what the client sent. */
   error = ''
 
   /**
@@ -73,41 +76,46 @@ export class RequestParser {
     let count = 0
     let done = 0
     let bulkSize = -1
+    /** What `places` are relative to. */
+    let base = 0
+    let places: Int32Array
     request.chunk = chunk
     if (state.count === 0) {
       request.count = 0
-      if (chunk[at] !== STAR) return this.#parseInline(chunk, start, end, request, limits)
+      if (chunk[at] !== STAR) return this.#parseInline(chunk, start, end, request)
       // The count line. One or two digits are by far the most common.
       const lineEnd = findCarriageReturn(chunk, at + 1, end)
-      if (lineEnd < 0) {
+      if (lineEnd < 0 || lineEnd + 2 > end) {
         if (end - at > LINE_BYTES_MAX) return this.#broken('too big mbulk count string')
         return parsed.INCOMPLETE
       }
       count = parseInteger(chunk, at + 1, lineEnd)
-      if (!(count <= COUNT_MAX)) return this.#broken('invalid multibulk length')
+      if (!(count <= COUNT_MAX)) {
+        if (!isHugeNegative(chunk, at + 1, lineEnd)) return this.#broken('invalid multibulk length')
+        count = -1
+      }
       if (count > UNAUTHENTICATED_COUNT_MAX && !limits.authenticated) {
         return this.#broken('unauthenticated multibulk length')
       }
       at = lineEnd + 2
-      if (at > end) return parsed.INCOMPLETE
       if (count <= 0) return at
       // Memory follows what has arrived, not what a header claims.
       request.reserve(Math.min(count, 1024))
+      places = request.places
     } else {
+      // What a cut request has so far stays where it is, so that many small chunks cost no more than one large one.
       count = state.count
       done = state.done
       bulkSize = state.bulkSize
       at = start + state.at
-      request.reserve(Math.max(done + 1, Math.min(count, 1024)))
-      const places = state.places!
-      for (let index = 0; index < done * 2; index++) request.places[index] = places[index] + start
+      base = start
+      places = state.places
     }
 
-    let places = request.places
     while (done < count) {
       if (bulkSize < 0) {
         if (at >= end) return this.#suspend(request, state, start, at, count, done, bulkSize)
-        if (chunk[at] !== DOLLAR) return this.#broken(`expected '$', got '${printable(chunk[at])}'`)
+        if (chunk[at] !== DOLLAR) return this.#broken(`expected '$', got '${String.fromCharCode(chunk[at])}'`)
         const lineEnd = findCarriageReturn(chunk, at + 1, end)
         if (lineEnd < 0 || lineEnd + 2 > end) {
           if (end - at > LINE_BYTES_MAX) return this.#broken('too big bulk count string')
@@ -121,23 +129,28 @@ export class RequestParser {
         at = lineEnd + 2
       }
       if (end - at < bulkSize + 2) return this.#suspend(request, state, start, at, count, done, bulkSize)
-      if (done * 2 + 2 > places.length) {
-        request.reserve(done + 1)
-        places = request.places
-      }
-      places[done * 2] = at
-      places[done * 2 + 1] = at + bulkSize
+      if (done * 2 + 2 > places.length) places = this.#makeRoom(request, state, done + 1)
+      places[done * 2] = at - base
+      places[done * 2 + 1] = at + bulkSize - base
       done++
       at += bulkSize + 2
       bulkSize = -1
     }
     request.count = count
-    if (state.count !== 0) {
-      state.count = 0
-      state.places = null
-      state.bulkSize = -1
-    }
+    if (state.count !== 0) this.#complete(request, state, start)
     return at
+  }
+
+  /** Room for one place more, in the request or, when it was cut, in its state. */
+  #makeRoom(request: Request, state: ParseState, count: number): Int32Array {
+    if (state.count === 0) {
+      request.reserve(count)
+      return request.places
+    }
+    const grown = new Int32Array(Math.max(16, count * 2, state.places.length * 1.5))
+    grown.set(state.places)
+    state.places = grown
+    return grown
   }
 
   /** Keeps what was found of a cut request. */
@@ -150,15 +163,11 @@ export class RequestParser {
     done: number,
     bulkSize: number,
   ): number {
-    let places = state.places
-    if (places === null || places.length < done * 2) {
-      const grown = new Int32Array(Math.max(16, done * 4))
-      if (places !== null) grown.set(places)
-      places = grown
+    if (state.count === 0) {
+      const places = new Int32Array(Math.min(count * 2, Math.max(16, done * 4)))
+      for (let index = 0; index < done * 2; index++) places[index] = request.places[index] - start
+      state.places = places
     }
-    const known = state.count === 0 ? 0 : state.done
-    for (let index = known * 2; index < done * 2; index++) places[index] = request.places[index] - start
-    state.places = places
     state.count = count
     state.done = done
     state.at = at - start
@@ -167,18 +176,25 @@ export class RequestParser {
     return parsed.INCOMPLETE
   }
 
-  #parseInline(chunk: Uint8Array, start: number, end: number, request: Request, limits: ParseLimits): number {
-    const lineFeed = chunk.indexOf(LF, start)
-    if (lineFeed < 0 || lineFeed >= end) {
+  /** The last piece of a cut request has come: its places, from all pieces, in the chunk that has it whole. */
+  #complete(request: Request, state: ParseState, start: number): void {
+    const size = request.count * 2
+    request.reserve(request.count)
+    for (let index = 0; index < size; index++) request.places[index] = state.places[index] + start
+    state.count = 0
+    state.places = NO_PLACES
+    state.bulkSize = -1
+  }
+
+  #parseInline(chunk: Uint8Array, start: number, end: number, request: Request): number {
+    const lineFeed = findLineFeed(chunk, start, end)
+    if (lineFeed < 0) {
       if (end - start > LINE_BYTES_MAX) return this.#broken('too big inline request')
       return parsed.INCOMPLETE
     }
     const lineEnd = lineFeed > start && chunk[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed
     const words = splitArguments(chunk.subarray(start, lineEnd))
     if (words === undefined) return this.#broken('unbalanced quotes in request')
-    if (words.length > UNAUTHENTICATED_COUNT_MAX && !limits.authenticated) {
-      return this.#broken('unauthenticated multibulk length')
-    }
     request.assign(words)
     return lineFeed + 1
   }
@@ -198,6 +214,16 @@ function findCarriageReturn(chunk: Uint8Array, start: number, end: number): numb
   return -1
 }
 
-function printable(byte: number): string {
-  return String.fromCharCode(byte)
+/** Any negative count of 64 bits is an empty request to Redis. */
+function isHugeNegative(chunk: Uint8Array, start: number, end: number): boolean {
+  return chunk[start] === MINUS && isCanonicalInteger(chunk, start, end)
+}
+
+/** The next LF before any NUL, or -1: to Redis a NUL hides the rest of an inline request. */
+function findLineFeed(chunk: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) {
+    if (chunk[at] === LF) return at
+    if (chunk[at] === 0) return -1
+  }
+  return -1
 }

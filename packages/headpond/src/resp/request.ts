@@ -37,16 +37,16 @@ export class Request {
     return this.chunk.subarray(this.start(index), this.end(index))
   }
 
-  /** An argument as text. */
+  /** An argument as text. Cut at 256 MB, longer than any that is meant as text, where V8 has no longer strings. */
   text(index: number): string {
-    return Buffer.from(this.chunk.buffer, this.chunk.byteOffset + this.start(index), this.size(index)).toString()
+    const size = Math.min(this.size(index), TEXT_BYTES_MAX)
+    return Buffer.from(this.chunk.buffer, this.chunk.byteOffset + this.start(index), size).toString()
   }
 
   /** An argument as a string of one character for each byte: for the keys of maps. */
-  latin1(index: number): string {
-    return Buffer.from(this.chunk.buffer, this.chunk.byteOffset + this.start(index), this.size(index)).toString(
-      'latin1',
-    )
+  latin1(index: number, sizeMax = LATIN1_BYTES_MAX): string {
+    const size = Math.min(this.size(index), sizeMax)
+    return Buffer.from(this.chunk.buffer, this.chunk.byteOffset + this.start(index), size).toString('latin1')
   }
 
   /** Whether an argument is this word (given in upper case) in any case. Allocates nothing. */
@@ -77,12 +77,18 @@ export class Request {
     return parseDouble(this.chunk, this.start(index), this.end(index))
   }
 
-  /** Room for one argument more. */
+  /** Room for so many arguments. */
   reserve(count: number): void {
     if (count * 2 <= this.places.length) return
-    const grown = new Int32Array(Math.max(count * 2, Math.min(this.places.length * 2, this.places.length + 2 ** 20)))
+    const grown = new Int32Array(Math.max(count * 2, this.places.length * 1.5))
     grown.set(this.places)
     this.places = grown
+  }
+
+  /** Lets go of the chunk, and of room that only a giant command needs. */
+  release(): void {
+    this.chunk = EMPTY
+    if (this.places.length > PLACES_KEPT_MAX) this.places = new Int32Array(64)
   }
 
   /** A request of its own, for a command that runs later (MULTI, a blocked client). */
@@ -123,4 +129,8 @@ export class Request {
   }
 }
 
-const EMPTY = new Uint8Array(0)
+const EMPTY = Buffer.alloc(0)
+const PLACES_KEPT_MAX = 2 ** 16
+const TEXT_BYTES_MAX = 2 ** 28
+/** V8's longest string. */
+const LATIN1_BYTES_MAX = 2 ** 29 - 24
