@@ -21,6 +21,9 @@ import { BLOCK_BYTES_MAX, type Handle, Heap, NONE, wordAt } from './heap.ts'
  * Segment, in 32-bit words: | slotCount | usedCount | localDepth | - | hash handle | hash handle | ...
  * Probing is linear, and a delete shifts back what follows, so that there are no tombstones.
  *
+ * Hashes are 32 bits; whether a caller takes them as signed or unsigned is the same. On hot ways they are signed, since V8
+ * puts a number of 2^31 or more on the heap when it is passed on or kept in a field.
+ *
  * Invariants (checked by `verify`): a segment of local depth d stands in 2^(globalDepth - d) neighbouring directory
  * places; no empty slot lies between an element's home and its place; a slot is empty exactly when its handle is 0.
  */
@@ -45,6 +48,8 @@ export class Dict {
   #count = 0
   #segmentBytes = 0
   readonly #found: number[] = []
+  /** How far `dismantle` has come. */
+  #dismantledPlaces = 0
 
   constructor(heap: Heap) {
     this.#heap = heap
@@ -61,6 +66,11 @@ export class Dict {
       slots += words[base]
     })
     return slots
+  }
+
+  /** Memory that lies outside of the heap. O(1). */
+  get directoryBytes(): number {
+    return this.#directory.byteLength
   }
 
   /** Memory of segments and directory, without the elements. O(1). */
@@ -81,11 +91,12 @@ export class Dict {
     const slotCount = words[base]
     const slotsEnd = base + HEADER_WORDS + slotCount * SLOT_WORDS
     let at = base + HEADER_WORDS + homeOf(hash, words[base + DEPTH], slotCount) * SLOT_WORDS
+    const wanted = hash | 0
     let skipping = after !== NONE
     for (;;) {
       const handle = words[at + 1]
       if (handle === NONE) return NONE
-      if (words[at] === hash) {
+      if ((words[at] | 0) === wanted) {
         if (!skipping) return handle
         if (handle === after) skipping = false
       }
@@ -234,6 +245,27 @@ export class Dict {
     this.forget()
   }
 
+  /**
+   * Gives back one segment, having visited its elements, which are the caller's to free; returns whether more are left.
+   * For a table that nobody will look at any more. O(segment).
+   */
+  dismantle(visit: (handle: Handle) => void): boolean {
+    const segment = this.#directory[this.#dismantledPlaces]
+    if (segment === NONE) return false
+    const words = this.#heap.arenaOf(segment).u32
+    const base = wordAt(segment)
+    const end = base + HEADER_WORDS + words[base] * SLOT_WORDS
+    for (let at = base + HEADER_WORDS; at < end; at += SLOT_WORDS) {
+      if (words[at + 1] !== NONE) visit(words[at + 1])
+    }
+    this.#count -= words[base + USED]
+    this.#dismantledPlaces += 2 ** (this.#globalDepth - words[base + DEPTH])
+    this.#freeSegment(segment)
+    if (this.#dismantledPlaces < this.#directory.length) return true
+    this.forget()
+    return false
+  }
+
   /** Becomes empty without giving anything back: for when the whole heap is reset. O(1). */
   forget(): void {
     this.#directory = new Uint32Array(1)
@@ -241,6 +273,7 @@ export class Dict {
     this.#deepestCount = 0
     this.#count = 0
     this.#segmentBytes = 0
+    this.#dismantledPlaces = 0
   }
 
   #directoryIndex(hash: number): number {

@@ -1,9 +1,10 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { KEYSPACE_EVENTS } from '../config/value-types.ts'
 import { Dict } from '../memory/dict.ts'
-import { BLOCK_BYTES_MAX, byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
+import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
 import { ExpiryIndex } from './expiry-index.ts'
-import { encoding, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
+import type { FreeJob } from './lazy-free.ts'
+import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
 import type { Store } from './store.ts'
 import { typeOperations } from './types.ts'
 
@@ -14,12 +15,12 @@ import { typeOperations } from './types.ts'
  * something up. Handles are valid until the next write to their key: a value that outgrows its block moves.
  */
 export class Database {
-  /** Its number, which SWAPDB changes. */
-  index: number
+  /** Its number. SWAPDB exchanges what two databases hold, so that clients stay with the number they selected. */
+  readonly index: number
   readonly store: Store
   readonly records: Records
-  readonly dict: Dict
-  readonly expires: ExpiryIndex
+  dict: Dict
+  expires: ExpiryIndex
   readonly #heap: Heap
   /** Hash of the key looked up last: what follows a lookup (an insert, a delete) need not hash it again. */
   #hash = 0
@@ -45,15 +46,21 @@ export class Database {
    * hot: once for each GET.
    */
   read(bytes: Uint8Array, start: number, end: number): Handle {
-    const handle = this.peek(bytes, start, end)
-    if (handle === NONE) {
-      this.store.missCount++
-      if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.keyMiss, 'keymiss', this.index, bytes, start, end)
-      return NONE
-    }
-    this.store.hitCount++
-    this.store.touch(handle)
+    const handle = this.readUntouched(bytes, start, end)
+    if (handle !== NONE) this.store.touch(handle)
     return handle
+  }
+
+  /** As `read`, for a command that asks about a key rather than for its value (EXISTS, TYPE, TTL): marks no access. */
+  readUntouched(bytes: Uint8Array, start: number, end: number): Handle {
+    const handle = this.peek(bytes, start, end)
+    if (handle !== NONE) {
+      this.store.hitCount++
+      return handle
+    }
+    this.store.missCount++
+    if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.keyMiss, 'keymiss', this.index, bytes, start, end)
+    return NONE
   }
 
   /**
@@ -67,7 +74,7 @@ export class Database {
     return handle
   }
 
-  /** The record of a key, or NONE, leaving no trace of an access (TTL, OBJECT, EXISTS ...). */
+  /** The record of a key, or NONE, leaving no trace of an access. */
   peek(bytes: Uint8Array, start: number, end: number): Handle {
     const handle = this.#lookup(bytes, start, end)
     if (handle === NONE) return NONE
@@ -94,7 +101,7 @@ export class Database {
    *
    * The caller announces the change (`changed`) once the value stands. Expected O(1).
    * @param kind see `kindOf`
-   * @param inlineBytes the bytes that the value takes in the record, at most `inlineBytesMax(end - start)`
+   * @param inlineBytes the bytes that the value takes in the record, at most INLINE_BYTES_MAX
    * @param valueSize the size to note in the record (the same for inline values)
    * @param expireAtMs NEVER for none; what the key had before is gone
    * hot: once for each SET.
@@ -108,7 +115,7 @@ export class Database {
     valueSize: number,
     expireAtMs: number,
   ): Handle {
-    const existing = this.#lookup(bytes, start, end)
+    const existing = this.write(bytes, start, end)
     return this.#putAt(existing, bytes, start, end, kind, inlineBytes, valueSize, expireAtMs)
   }
 
@@ -176,9 +183,9 @@ export class Database {
     return this.#move(handle, sizeBytes)
   }
 
-  /** The most bytes that a value can take in the record of a key of this size. */
-  inlineBytesMax(keySize: number): number {
-    return BLOCK_BYTES_MAX - recordBytes(keySize, true, 0)
+  /** The most bytes that a value can take in a record: the same for every key, see INLINE_BYTES_MAX. */
+  inlineBytesMax(_keySize: number): number {
+    return INLINE_BYTES_MAX
   }
 
   #move(handle: Handle, sizeBytes: number): Handle {
@@ -280,6 +287,7 @@ export class Database {
       this.#drop(handle, hash)
       store.dirtyCount++
     }
+    this.#hash = hash // an observer may have looked up other keys
   }
 
   /**
@@ -301,6 +309,7 @@ export class Database {
    */
   moveTo(target: Database, handle: Handle, bytes: Uint8Array, start: number, end: number): Handle {
     const moved = this.#copyRecordTo(target, handle, bytes, start, end)
+    this.records.setAccess(moved, this.records.access(handle))
     this.removeKeepingValue(handle)
     return moved
   }
@@ -318,7 +327,6 @@ export class Database {
     const inlineBytes = this.inlineBytes(handle)
     const existing = target.#lookup(bytes, start, end)
     if (existing !== NONE) target.remove(existing)
-    target.#lookup(bytes, start, end)
     const copy = target.#putAt(
       NONE,
       bytes,
@@ -351,17 +359,75 @@ export class Database {
     expireAtMs: number,
   ): Handle {
     const size = valueEnd - valueStart
-    const existing = this.#lookup(bytes, keyStart, keyEnd)
-    if (size <= this.inlineBytesMax(keyEnd - keyStart)) {
+    const existing = this.write(bytes, keyStart, keyEnd)
+    if (size <= INLINE_BYTES_MAX) {
       const handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs)
       const to = this.records.valueAt(handle)
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, to)
       return handle
     }
-    const large = this.#heap.large.add(Buffer.from(value.subarray(valueStart, valueEnd)))
-    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, size, expireAtMs)
+    const large = Buffer.from(value.subarray(valueStart, valueEnd))
+    return this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs)
+  }
+
+  /**
+   * Stores a string that was made by changing bytes (SETRANGE, BITOP), which OBJECT ENCODING calls raw. Takes the
+   * buffer over: a large one becomes the value without a copy. Announces nothing. O(value size) when it is small.
+   */
+  putRawString(bytes: Uint8Array, keyStart: number, keyEnd: number, value: Uint8Array, expireAtMs: number): Handle {
+    const existing = this.write(bytes, keyStart, keyEnd)
+    const size = value.length
+    if (size > INLINE_BYTES_MAX) return this.#putLarge(existing, bytes, keyStart, keyEnd, value, expireAtMs)
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, RAW_STRING, size, size, expireAtMs)
+    copyBytes(value, 0, size, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
+    return handle
+  }
+
+  #putLarge(
+    existing: Handle,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    expireAtMs: number,
+  ): Handle {
+    const large = this.#heap.large.add(value)
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, value.length, expireAtMs)
     this.records.setValueWord(handle, 0, large)
     return handle
+  }
+
+  /** Exchanges all keys with another database. O(1). */
+  exchange(other: Database): void {
+    const { dict, expires } = this
+    this.dict = other.dict
+    this.expires = other.expires
+    other.dict = dict
+    other.expires = expires
+  }
+
+  /** Becomes empty, and returns what it held as a job for LazyFree. Announces nothing. O(1). */
+  takeAll(): FreeJob {
+    const { dict, expires, store, records } = this
+    const heap = this.#heap
+    this.dict = new Dict(heap)
+    this.expires = new ExpiryIndex(records)
+    const freeRecord = (handle: Handle) => {
+      typeOperations[records.type(handle)].release(store, handle)
+      records.releaseKey(handle)
+      heap.free(handle)
+    }
+    return {
+      get leftCount() {
+        return dict.count
+      },
+      freeSome() {
+        expires.clear()
+        // A segment may be empty: go on until something is freed.
+        const leftCount = dict.count
+        while (dict.dismantle(freeRecord) && dict.count === leftCount) {}
+      },
+    }
   }
 
   /** Forgets every key: the whole heap is being reset. */
@@ -372,4 +438,5 @@ export class Database {
 }
 
 const INLINE_STRING = kindOf(type.STRING, encoding.INLINE)
+const RAW_STRING = kindOf(type.STRING, encoding.INLINE_RAW)
 const LARGE_STRING = kindOf(type.STRING, encoding.LARGE)

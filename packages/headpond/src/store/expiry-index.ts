@@ -105,7 +105,7 @@ export class ExpiryIndex {
       const chunk = this.#cursor >>> CHUNK_SHIFT
       const chunkStart = chunk << CHUNK_SHIFT
       if (this.#earliestTicks[chunk] > nowTick) {
-        looked += Math.min(CHUNK_ENTRIES, this.#count - chunkStart)
+        looked += Math.min(chunkStart + CHUNK_ENTRIES, this.#count) - this.#cursor
         this.#cursor = chunkStart + CHUNK_ENTRIES
         continue
       }

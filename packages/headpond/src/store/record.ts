@@ -1,5 +1,5 @@
 import { copyBytes } from '../bytes/copy.ts'
-import { byteAt, type Handle, type Heap, wordAt } from '../memory/heap.ts'
+import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, wordAt } from '../memory/heap.ts'
 
 /**
  * How a key and its value lie in memory: one block of the heap, so that a lookup touches one place.
@@ -51,6 +51,8 @@ export const encoding = {
   INLINE_RAW: 1,
   /** A string in a large value: the record holds its index. */
   LARGE: 2,
+  /** As INLINE, for a result that Redis keeps as text even where it reads as an integer (INCRBYFLOAT). */
+  INLINE_TEXT: 3,
 } as const
 
 export function kindOf(typeNumber: number, encodingNumber: number): number {
@@ -239,3 +241,9 @@ function valueOffset(inlineKeySize: number, hasExpiry: boolean): number {
 export function recordBytes(keySize: number, hasExpiry: boolean, inlineSizeBytes: number): number {
   return valueOffset(keySize <= KEY_INLINE_BYTES_MAX ? keySize : LONG_KEY_BYTES, hasExpiry) + inlineSizeBytes
 }
+
+/**
+ * The most bytes that a value can take in its record. It leaves room for the longest key and an expiry, whatever the
+ * key is: so a value that fits goes on to fit when RENAME, COPY or MOVE gives it another key.
+ */
+export const INLINE_BYTES_MAX = BLOCK_BYTES_MAX - recordBytes(KEY_INLINE_BYTES_MAX, true, 0)

@@ -76,8 +76,7 @@ export class Store {
   touch(handle: Handle): void {
     if (this.touchless) return
     const frequency = this.accessFrequency
-    const access =
-      frequency === null ? this.accessClock : frequency.accessed(this.records.access(handle), this.nowMs)
+    const access = frequency === null ? this.accessClock : frequency.accessed(this.records.access(handle), this.nowMs)
     this.records.setAccess(handle, access)
   }
 

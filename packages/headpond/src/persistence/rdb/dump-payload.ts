@@ -9,6 +9,7 @@
  */
 
 import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
+import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import { RdbReader, RdbWriter } from './encoding.ts'
 
 /** The version that we write: that of Redis 7.0, so that it and everything newer reads it. */
@@ -26,9 +27,9 @@ export interface DumpPayload {
   readonly reader: RdbReader
 }
 
-/** A payload of the given type; `writeBody` writes the value. O(size). */
-export function createDumpPayload(type: number, writeBody: (writer: RdbWriter) => void): Uint8Array {
-  const writer = new RdbWriter()
+/** A payload of the given type; `writeBody` writes the value. `compresses` as for RdbWriter. O(size). */
+export function createDumpPayload(type: number, writeBody: (writer: RdbWriter) => void, compresses = true): Uint8Array {
+  const writer = new RdbWriter(new GrowingBuffer(), compresses)
   writer.writeByte(type)
   writeBody(writer)
   writer.writeByte(RDB_VERSION & 0xff)

@@ -1,0 +1,37 @@
+/**
+ * Values of every type, as bodies of an RDB file or DUMP payload. A new type adds its file in `objects/` and its rows
+ * here: one for how it is written, and one for each layout that can be read.
+ */
+
+import type { Handle } from '../../memory/heap.ts'
+import { type } from '../../store/record.ts'
+import type { Store } from '../../store/store.ts'
+import { createDumpPayload } from './dump-payload.ts'
+import type { RdbReader } from './encoding.ts'
+import { RDB_TYPE } from './object-type.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
+import { readString, stringFormat } from './objects/string.ts'
+import { RdbError } from './rdb-error.ts'
+
+/** By type number of the store. */
+const formats: { readonly [typeNumber: number]: ObjectFormat } = {
+  [type.STRING]: stringFormat,
+}
+
+/** By RDB_TYPE. */
+const readers: { readonly [rdbType: number]: ObjectReader } = {
+  [RDB_TYPE.STRING]: readString,
+}
+
+/** What DUMP answers for a value. O(value size). */
+export function dumpObject(store: Store, handle: Handle, compresses: boolean): Uint8Array {
+  const format = formats[store.records.type(handle)]
+  return createDumpPayload(format.rdbType(store, handle), (writer) => format.write(writer, store, handle), compresses)
+}
+
+/** Reads a body, and returns what stores the value. Throws RdbError for a type or bytes that cannot be right. */
+export function readObject(rdbType: number, reader: RdbReader): PutObject {
+  const read = readers[rdbType]
+  if (read === undefined) throw new RdbError(`unknown type of value ${rdbType}`, reader.at)
+  return read(reader)
+}

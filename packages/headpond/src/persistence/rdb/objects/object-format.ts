@@ -1,0 +1,27 @@
+import type { Handle } from '../../../memory/heap.ts'
+import type { Database } from '../../../store/database.ts'
+import type { Store } from '../../../store/store.ts'
+import type { RdbReader, RdbWriter } from '../encoding.ts'
+
+/** How values of one type of the store are written. */
+export interface ObjectFormat {
+  /** The RDB_TYPE that the value is written as. */
+  rdbType(store: Store, handle: Handle): number
+  /** Writes the body. O(value size). */
+  write(writer: RdbWriter, store: Store, handle: Handle): void
+}
+
+/**
+ * Reads a body of one RDB_TYPE to its end, and returns what stores it: nothing is changed while damage (an RdbError)
+ * may still come to light.
+ */
+export type ObjectReader = (reader: RdbReader) => PutObject
+
+/** Stores the value that was read, in place of whatever the key held. Announces nothing. */
+export type PutObject = (
+  database: Database,
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  expireAtMs: number,
+) => Handle

@@ -1,0 +1,49 @@
+/** Something large that nobody can reach any more, on its way back to the heap. */
+export interface FreeJob {
+  /** Elements (keys of a database, members of a value) that are not freed yet. 0: done. */
+  readonly leftCount: number
+  /** Frees some hundred elements. */
+  freeSome(): void
+}
+
+/**
+ * Gives memory back in slices. What is deleted is out of the clients' sight at once; freeing ten million records takes
+ * seconds, and happens between commands.
+ */
+export class LazyFree {
+  readonly #jobs: FreeJob[] = []
+  /** Elements freed this way since the start. */
+  freedCount = 0
+
+  /** Elements that wait to be freed. */
+  get pendingCount(): number {
+    return this.#jobs.reduce((sum, job) => sum + job.leftCount, 0)
+  }
+
+  add(job: FreeJob): void {
+    if (job.leftCount > 0) this.#jobs.push(job)
+  }
+
+  /** Frees until nothing is left or `isOutOfTime` says so, which is asked after every few hundred elements. Returns whether more is left. */
+  run(isOutOfTime: () => boolean): boolean {
+    while (this.#jobs.length > 0) {
+      const job = this.#jobs[0]
+      const leftCount = job.leftCount
+      job.freeSome()
+      this.freedCount += leftCount - job.leftCount
+      if (job.leftCount === 0) this.#jobs.shift()
+      if (isOutOfTime()) break
+    }
+    return this.#jobs.length > 0
+  }
+
+  /** Frees everything that waits, however long it takes. */
+  finish(): void {
+    this.run(() => false)
+  }
+
+  /** Drops what waits: the whole heap is being reset. */
+  forget(): void {
+    this.#jobs.length = 0
+  }
+}
