@@ -5,6 +5,7 @@ import { ActiveExpiry } from './active-expiry.ts'
 import { Database } from './database.ts'
 import type { StoreObserver } from './events.ts'
 import { LazyFree } from './lazy-free.ts'
+import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
 import { Structures } from './structures.ts'
 
@@ -14,6 +15,8 @@ export interface StoreOptions {
   firstArenaBytes: number
   /** Gives numbers in [0, 1): for the hash's secret, RANDOMKEY and sampling. */
   random: () => number
+  /** Read at each use, so that CONFIG SET takes effect: the settings themselves. */
+  packedLimits?: PackedLimits
 }
 
 /** The databases, and what they share: the heap, the clock, the counters and the observer. */
@@ -24,6 +27,7 @@ export class Store {
   readonly structures = new Structures()
   readonly databases: Database[]
   readonly random: () => number
+  readonly packedLimits: PackedLimits
   readonly activeExpiry = new ActiveExpiry(this)
   readonly lazyFree = new LazyFree()
   #freesFirst = false
@@ -54,6 +58,7 @@ export class Store {
     this.heap = new Heap(options.firstArenaBytes)
     this.records = new Records(this.heap)
     this.random = options.random
+    this.packedLimits = options.packedLimits ?? DEFAULT_PACKED_LIMITS
     this.#sip = new HalfSipHash(options.random() * 2 ** 32, options.random() * 2 ** 32)
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
   }
