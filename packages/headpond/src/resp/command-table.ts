@@ -1,10 +1,11 @@
 import { Command, type CommandSpec } from './command.ts'
+import { bitmapCommands } from './commands/bitmap.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { stringCommands } from './commands/string.ts'
 import type { Request } from './request.ts'
 
 /** Every family of commands: a new file in `commands/` is entered here. */
-const families: readonly (readonly CommandSpec[])[] = [connectionCommands, stringCommands]
+const families: readonly (readonly CommandSpec[])[] = [connectionCommands, stringCommands, bitmapCommands]
 
 const TABLE_SLOTS = 2048
 

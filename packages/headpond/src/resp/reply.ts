@@ -21,6 +21,8 @@ const DOLLAR = 0x24
 const STAR = 0x2a
 
 const HEADER_BYTES_MAX = 32
+/** Pieces of large values from this size on are sent without a copy. */
+const LENT_BYTES_MIN = 32768
 const OK = Buffer.from('+OK\r\n')
 const PONG = Buffer.from('+PONG\r\n')
 const QUEUED = Buffer.from('+QUEUED\r\n')
@@ -144,17 +146,22 @@ export class Reply {
    * hot: once for each GET that hits.
    */
   bulkString(store: Store, handle: Handle): void {
+    this.bulkStringRange(store, handle, 0, store.records.valueSize(handle))
+  }
+
+  /** The bytes from `start` to `end` of a string value. hot: once for each GET or GETRANGE. */
+  bulkStringRange(store: Store, handle: Handle, start: number, end: number): void {
     const records = store.records
-    const size = records.valueSize(handle)
     if (records.encoding(handle) !== encoding.LARGE) {
-      const start = records.valueAt(handle)
-      this.bulk(store.heap.arenaOf(handle).u8, start, start + size)
+      const at = records.valueAt(handle)
+      this.bulk(store.heap.arenaOf(handle).u8, at + start, at + end)
       return
     }
     const index = records.valueWord(handle, 0)
-    this.#header(DOLLAR, size)
-    const buffer = store.heap.large.lend(index)
-    this.out.passThrough(buffer.subarray(0, size))
+    // A value that was lent must be copied before the next write in place: not worth it for a short piece.
+    if (end - start < LENT_BYTES_MIN) return this.bulk(store.heap.large.get(index), start, end)
+    this.#header(DOLLAR, end - start)
+    this.out.passThrough(store.heap.large.lend(index).subarray(start, end))
     this.raw(CRLF)
   }
 
