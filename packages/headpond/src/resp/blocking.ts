@@ -1,5 +1,6 @@
 import { parseDouble } from '../bytes/double.ts'
 import { type Handle, NONE } from '../memory/heap.ts'
+import type { StoreObserver } from '../store/events.ts'
 import type { Client } from './client.ts'
 import type { RespEngine } from './engine.ts'
 import { errors } from './errors.ts'
@@ -56,7 +57,7 @@ interface AwaitedKey {
   next: AwaitedKey | null
 }
 
-export class Blocking {
+export class Blocking implements StoreObserver {
   /** True when keys became ready: the one check that a command pays. */
   hasReady = false
   /** Called when the first client begins to wait for a key, and when nobody does any more. */
@@ -123,6 +124,8 @@ export class Blocking {
     const entry = this.#find(this.#hash(database, bytes, start, end), database, bytes, start, end)
     if (entry !== null) this.#markReady(entry)
   }
+
+  event(): void {}
 
   /** A database lost all its keys or got others (-1: every database). O(keys waited for). */
   flushed(database: number): void {
