@@ -1,0 +1,107 @@
+/**
+ * The bytes of a connection that are not consumed yet: the rest of a cut request, or requests behind one that waits.
+ *
+ * Memory follows what has arrived: a header that announces 512 MB is believed step by step. Taking from the front moves
+ * a mark only, so that a long pipeline behind a blocked request costs the same for each request that is let through.
+ */
+export class InputCarry {
+  #bytes: Buffer | null = null
+  #start = 0
+  #end = 0
+
+  /** The bytes are in `buffer` from `start` to `end`, until the next `append`, `take` or `clear`. */
+  get buffer(): Buffer | null {
+    return this.#bytes
+  }
+
+  get start(): number {
+    return this.#start
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
+  get sizeBytes(): number {
+    return this.#end - this.#start
+  }
+
+  get capacityBytes(): number {
+    return this.#bytes?.length ?? 0
+  }
+
+  /**
+   * Adds chunk[start, end) behind; with `expectedBytes`, the size that all of it is expected to have in the end.
+   * Amortized O(n). False when there is no memory for it, or it would be more than positions of 32 bits can tell.
+   */
+  append(chunk: Uint8Array, start: number, end: number, expectedBytes: number): boolean {
+    const neededBytes = this.#end - this.#start + end - start
+    if (this.#bytes === null || this.#end + end - start > this.#bytes.length) {
+      if (!this.#makeRoom(neededBytes, expectedBytes)) return false
+    }
+    this.#bytes!.set(chunk.subarray(start, end), this.#end)
+    this.#end += end - start
+    return true
+  }
+
+  /** Forgets the first `countBytes`. */
+  take(countBytes: number): void {
+    this.#start += countBytes
+    const leftBytes = this.#end - this.#start
+    if (leftBytes === 0) this.clear()
+    else if (this.#bytes!.length > SPARE_BYTES && leftBytes * 4 < this.#bytes!.length) this.#moveTo(leftBytes)
+  }
+
+  clear(): void {
+    if (this.#bytes?.length === SPARE_BYTES) spare = this.#bytes
+    this.#bytes = null
+    this.#start = 0
+    this.#end = 0
+  }
+
+  #makeRoom(neededBytes: number, expectedBytes: number): boolean {
+    if (this.#bytes !== null && neededBytes <= this.#bytes.length && this.#start >= neededBytes / 2) {
+      this.#bytes.copyWithin(0, this.#start, this.#end)
+      this.#end -= this.#start
+      this.#start = 0
+      return true
+    }
+    const believedBytes = Math.min(expectedBytes, neededBytes * 4)
+    const capacityBytes = Math.max(neededBytes + Math.floor(neededBytes / 2), believedBytes)
+    return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX))
+  }
+
+  #moveTo(capacityBytes: number): boolean {
+    const bytes = allocate(capacityBytes)
+    if (bytes === null) return false
+    const sizeBytes = this.#end - this.#start
+    if (this.#bytes !== null) {
+      this.#bytes.copy(bytes, 0, this.#start, this.#end)
+      this.clear()
+    }
+    this.#bytes = bytes
+    this.#end = sizeBytes
+    return true
+  }
+}
+
+const CARRY_BYTES_MAX = 2 ** 31 - 1
+/** Room for the rest of one read and the whole of the next. */
+const SPARE_BYTES = 2 * 65536
+
+/** Long pipelines are cut at every read: one buffer goes from one connection that needs it to the next. */
+let spare: Buffer | null = null
+
+function allocate(sizeBytes: number): Buffer | null {
+  if (sizeBytes <= SPARE_BYTES && spare !== null) {
+    const bytes = spare
+    spare = null
+    return bytes
+  }
+  try {
+    // Just above one read the next one is certain to be needed too.
+    return Buffer.allocUnsafeSlow(sizeBytes > SPARE_BYTES / 2 ? Math.max(sizeBytes, SPARE_BYTES) : sizeBytes)
+  } catch {
+    return null
+  }
+}
