@@ -53,6 +53,10 @@ export const encoding = {
   LARGE: 2,
   /** As INLINE, for a result that Redis keeps as text even where it reads as an integer (INCRBYFLOAT). */
   INLINE_TEXT: 3,
+  /** A listpack in the record: the small form of lists, hashes, sets and sorted sets. */
+  LISTPACK: 4,
+  /** A list in a Quicklist; as in every large form, the record holds its index in `store.structures`. */
+  QUICKLIST: 5,
 } as const
 
 export function kindOf(typeNumber: number, encodingNumber: number): number {
