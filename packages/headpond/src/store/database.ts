@@ -3,6 +3,7 @@ import { KEYSPACE_EVENTS } from '../config/value-types.ts'
 import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
 import { ExpiryIndex } from './expiry-index.ts'
+import { FieldExpiryPlaces } from './field-expiry-places.ts'
 import type { FreeJob } from './lazy-free.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
 import type { Store } from './store.ts'
@@ -21,6 +22,8 @@ export class Database {
   readonly records: Records
   dict: Dict
   expires: ExpiryIndex
+  /** The hashes that have fields which expire, by the earliest of them (see store/hash.ts). */
+  fieldExpires: ExpiryIndex
   readonly #heap: Heap
   /** Hash of the key looked up last: what follows a lookup (an insert, a delete) need not hash it again. */
   #hash = 0
@@ -31,7 +34,8 @@ export class Database {
     this.#heap = store.heap
     this.records = store.records
     this.dict = new Dict(store.heap)
-    this.expires = new ExpiryIndex(store.records)
+    this.expires = new ExpiryIndex(store.heap, store.records)
+    this.fieldExpires = new ExpiryIndex(store.heap, new FieldExpiryPlaces(store.records))
   }
 
   get count(): number {
@@ -53,14 +57,19 @@ export class Database {
 
   /** As `read`, for a command that asks about a key rather than for its value (EXISTS, TYPE, TTL): marks no access. */
   readUntouched(bytes: Uint8Array, start: number, end: number): Handle {
-    const handle = this.peek(bytes, start, end)
-    if (handle !== NONE) {
-      this.store.hitCount++
-      return handle
+    const handle = this.readSilently(bytes, start, end)
+    if (handle === NONE && this.store.observed) {
+      this.store.tell(KEYSPACE_EVENTS.keyMiss, 'keymiss', this.index, bytes, start, end)
     }
-    this.store.missCount++
-    if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.keyMiss, 'keymiss', this.index, bytes, start, end)
-    return NONE
+    return handle
+  }
+
+  /** As `readUntouched`, telling nobody of a miss (OBJECT). */
+  readSilently(bytes: Uint8Array, start: number, end: number): Handle {
+    const handle = this.peek(bytes, start, end)
+    if (handle === NONE) this.store.missCount++
+    else this.store.hitCount++
+    return handle
   }
 
   /**
@@ -137,6 +146,7 @@ export class Database {
       typeOperations[records.type(existing)].release(this.store, existing)
       const hadExpiry = records.hasExpiry(existing)
       if (hadExpiry) this.expires.remove(existing)
+      if (records.hasFieldExpiry(existing)) this.#forgetFieldExpiry(existing)
       if (Heap.classBytes(sizeBytes) === this.#heap.blockBytes(existing)) {
         if (hasExpiry === hadExpiry) {
           records.setKind(existing, kind)
@@ -197,6 +207,7 @@ export class Database {
     copyBytes(from, byteAt(handle), byteAt(handle) + copyEnd, this.#heap.arenaOf(moved).u8, byteAt(moved))
     this.dict.replace(hash, handle, moved)
     if (records.hasExpiry(moved)) this.expires.moved(moved)
+    if (records.hasFieldExpiry(moved)) this.fieldExpires.moved(moved)
     this.#heap.free(handle)
     return moved
   }
@@ -238,6 +249,10 @@ export class Database {
     const from = this.#heap.arenaOf(handle).u8
     copyBytes(from, valueAt, valueAt + inlineBytes, this.#heap.arenaOf(target).u8, records.valueAt(target))
     this.dict.replace(hash, handle, target)
+    if (records.hasFieldExpiry(handle)) {
+      records.setFieldExpiryFlag(target, true)
+      this.fieldExpires.moved(target)
+    }
     records.releaseKey(handle)
     this.#heap.free(handle)
     return target
@@ -265,8 +280,15 @@ export class Database {
     this.#drop(handle, this.#hashOf(handle))
   }
 
+  /** Takes a hash out of the index of fields that expire, while its value is still there. */
+  #forgetFieldExpiry(handle: Handle): void {
+    this.fieldExpires.remove(handle)
+    this.records.setFieldExpiryFlag(handle, false)
+  }
+
   #drop(handle: Handle, hash: number): void {
     if (this.records.hasExpiry(handle)) this.expires.remove(handle)
+    if (this.records.hasFieldExpiry(handle)) this.#forgetFieldExpiry(handle)
     this.dict.remove(hash, handle)
     this.records.releaseKey(handle)
     this.#heap.free(handle)
@@ -299,6 +321,11 @@ export class Database {
     const store = this.store
     store.dirtyCount++
     if (store.observed) store.change(eventClassBit, event, this.index, bytes, start, end)
+  }
+
+  /** Announces that the same change touched a second key (RENAME, MOVE, LMOVE ...): it counts once. */
+  changedToo(eventClassBit: number, event: string, bytes: Uint8Array, start: number, end: number): void {
+    if (this.store.observed) this.store.change(eventClassBit, event, this.index, bytes, start, end)
   }
 
   // ---- Whole values as bytes, which RENAME, MOVE and COPY need ----
@@ -340,6 +367,10 @@ export class Database {
     const from = records.valueAt(handle)
     const heap = this.#heap
     copyBytes(heap.arenaOf(handle).u8, from, from + inlineBytes, heap.arenaOf(copy).u8, records.valueAt(copy))
+    if (records.hasFieldExpiry(handle)) {
+      records.setFieldExpiryFlag(copy, true)
+      target.fieldExpires.add(copy)
+    }
     return copy
   }
 
@@ -399,19 +430,22 @@ export class Database {
 
   /** Exchanges all keys with another database. O(1). */
   exchange(other: Database): void {
-    const { dict, expires } = this
+    const { dict, expires, fieldExpires } = this
     this.dict = other.dict
     this.expires = other.expires
+    this.fieldExpires = other.fieldExpires
     other.dict = dict
     other.expires = expires
+    other.fieldExpires = fieldExpires
   }
 
   /** Becomes empty, and returns what it held as a job for LazyFree. Announces nothing. O(1). */
   takeAll(): FreeJob {
-    const { dict, expires, store, records } = this
+    const { dict, expires, fieldExpires, store, records } = this
     const heap = this.#heap
     this.dict = new Dict(heap)
-    this.expires = new ExpiryIndex(records)
+    this.expires = new ExpiryIndex(heap, records)
+    this.fieldExpires = new ExpiryIndex(heap, new FieldExpiryPlaces(records))
     const freeRecord = (handle: Handle) => {
       typeOperations[records.type(handle)].release(store, handle)
       records.releaseKey(handle)
@@ -423,6 +457,7 @@ export class Database {
       },
       freeSome() {
         expires.clear()
+        fieldExpires.clear()
         // A segment may be empty: go on until something is freed.
         const leftCount = dict.count
         while (dict.dismantle(freeRecord) && dict.count === leftCount) {}
@@ -434,6 +469,7 @@ export class Database {
   forget(): void {
     this.dict.forget()
     this.expires.forget()
+    this.fieldExpires.forget()
   }
 }
 
