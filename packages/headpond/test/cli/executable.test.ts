@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { test } from 'node:test'
+import { EXECUTABLE, ServerProcess } from '../server-process.ts'
+
+/** Runs the executable to its end. */
+async function run(...args: string[]): Promise<{ exitCode: number | null; output: string; errorLines: string[] }> {
+  const child = spawn(process.execPath, [EXECUTABLE, ...args], { timeout: 20_000 })
+  let output = ''
+  let errorOutput = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  child.stderr.on('data', (chunk) => (errorOutput += chunk))
+  await once(child, 'close')
+  return { exitCode: child.exitCode, output, errorLines: errorOutput.split('\n').filter((line) => line !== '') }
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`it says where it listens, answers, and ends well on ${signal}`, async () => {
+    const server = await ServerProcess.start()
+    try {
+      assert.match(String(server.readyLine['redis']), /^127\.0\.0\.1:\d+$/)
+      assert.equal(server.readyLine['pid'], server.child.pid)
+      assert.match(String(server.readyLine['version']), /^\d+\.\d+\.\d+/)
+      const client = await server.connect()
+      assert.equal(await client.call('PING'), '+PONG')
+      // A client that stays connected does not hold it.
+      assert.equal(await server.stop(signal), 0)
+      await client.untilClosed()
+    } finally {
+      await server.stop('SIGKILL')
+    }
+  })
+}
+
+test('a refusal is one line that names the place and the remedy', async () => {
+  const occupied = createServer().listen(0, '127.0.0.1')
+  await once(occupied, 'listening')
+  const { port } = occupied.address() as { port: number }
+  try {
+    const refusals: [args: string[], message: RegExp][] = [
+      [['--port', 'auto', '--ephemeral', '--maxmemroy', '1gb'], /maxmemroy/],
+      [['--port', 'auto', '--ephemeral', '--maxmemory', 'plenty'], /maxmemory.*plenty/],
+      [['--port', '99999', '--ephemeral'], /port.*99999/],
+      [['--port', String(port), '--ephemeral'], new RegExp(`127\\.0\\.0\\.1:${port} is in use`)],
+      [['/nonexistent/headpond.conf'], /\/nonexistent\/headpond\.conf/],
+      [['--bind', '203.0.113.1', '--port', 'auto', '--ephemeral'], /bind 203\.0\.113\.1/],
+    ]
+    for (const [args, message] of refusals) {
+      const { exitCode, output, errorLines } = await run(...args)
+      const shown = `${args.join(' ')}\n${errorLines.join('\n')}\n${output}`
+      assert.equal(exitCode, 1, shown)
+      assert.equal(errorLines.length, 1, shown)
+      assert.match(errorLines[0], message)
+      assert.match(errorLines[0], /^headpond: /)
+      assert.doesNotMatch(errorLines[0], / at .*\.js/, 'no stack')
+    }
+  } finally {
+    occupied.close()
+  }
+})
+
+test('--version and --help', async () => {
+  assert.match((await run('--version')).output, /^Headpond \d+\.\d+\.\d+ \(Node /)
+  const { output, exitCode } = await run('--help')
+  assert.equal(exitCode, 0)
+  assert.match(output, /--maxmemory/)
+  assert.match(output, /--ephemeral/)
+})
