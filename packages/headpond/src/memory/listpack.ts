@@ -1,4 +1,5 @@
 import { decimalLength, isCanonicalInteger, parseBigInteger, parseInteger, writeInteger } from '../bytes/integer.ts'
+import type { Text } from './text.ts'
 
 /**
  * Listpacks: short sequences of byte strings packed into one run of bytes, in Redis's own format (listpack.c), so that a
@@ -189,6 +190,18 @@ export function text(u8: Uint8Array, entry: number): Buffer {
   return bytes
 }
 
+/** Tells where the text of an element lies. Allocates nothing, but for integers beyond 2^53. */
+export function locate(u8: Uint8Array, entry: number, found: Text): void {
+  if (isString(u8, entry)) {
+    const start = stringStart(u8, entry)
+    found.set(u8, start, start + stringLength(u8, entry))
+    return
+  }
+  const value = integer(u8, entry)
+  if (Number.isNaN(value)) found.setBigInteger(bigInteger(u8, entry)!)
+  else found.setInteger(value)
+}
+
 /**
  * The first element from `entry` on whose text is bytes[start, end), or NONE. After each element compared, `skip`
  * elements are passed over: 1 for pairs. O(n).
@@ -338,6 +351,31 @@ export function remove(u8: Uint8Array, at: number, entry: number, removeCount: n
   }
   open(u8, at, entry, to - entry, 0)
   addCount(u8, at, -removed)
+}
+
+/** Appends the encoded elements in other[start, end), which are `elementCount`. */
+export function appendEncoded(
+  u8: Uint8Array,
+  at: number,
+  other: Uint8Array,
+  start: number,
+  end: number,
+  elementCount: number,
+): void {
+  const entry = endOf(u8, at)
+  open(u8, at, entry, 0, end - start)
+  u8.set(other.subarray(start, end), entry)
+  addCount(u8, at, elementCount)
+}
+
+/** Appends all elements of another listpack. O(size of the other). */
+export function concatenate(u8: Uint8Array, at: number, other: Uint8Array, otherAt: number): void {
+  const end = endOf(u8, at)
+  const otherEnd = endOf(other, otherAt)
+  const addedCount = count(other, otherAt)
+  u8.set(other.subarray(otherAt + HEADER_BYTES, otherEnd + 1), end)
+  writeUint32(u8, at, end - at + otherEnd + 1 - otherAt - HEADER_BYTES)
+  addCount(u8, at, addedCount)
 }
 
 /** Replaces `oldBytes` at `where` by `newBytes` of room, moving what lies behind, and notes the new size. */

@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.ts'
 import { createDumpPayload } from './dump-payload.ts'
 import type { RdbReader } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
+import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
 import { readString, stringFormat } from './objects/string.ts'
 import { RdbError } from './rdb-error.ts'
@@ -16,11 +17,16 @@ import { RdbError } from './rdb-error.ts'
 /** By type number of the store. */
 const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.STRING]: stringFormat,
+  [type.LIST]: listFormat,
 }
 
 /** By RDB_TYPE. */
 const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.STRING]: readString,
+  [RDB_TYPE.LIST]: readList,
+  [RDB_TYPE.LIST_ZIPLIST]: readListZiplist,
+  [RDB_TYPE.LIST_QUICKLIST]: readListQuicklist,
+  [RDB_TYPE.LIST_QUICKLIST_2]: readListQuicklist2,
 }
 
 /** What DUMP answers for a value. O(value size). */

@@ -1,0 +1,779 @@
+import { copyBytes } from '../bytes/copy.ts'
+import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap } from './heap.ts'
+import * as listpack from './listpack.ts'
+
+/**
+ * A long list: a row of nodes, each a listpack of some kilobytes, as Redis's quicklist, so that pushing, popping and
+ * walking touch little memory and DUMP is a copy.
+ *
+ * The nodes stand in one array with room at both ends, two words each:
+ *
+ *   | handle | kind (2 bits), count (30 bits) |
+ *
+ *   PACKED       a listpack in a block of the heap
+ *   PLAIN        one element too large for a listpack, in a block:   | size u32 | bytes |
+ *   PLAIN_LARGE  one element too large for a block: `handle` is the index of a large value
+ *
+ * An element is found by its index in O(nodes), which is one word to read for some hundred elements; a node is inserted
+ * or removed in the middle by moving the words of the shorter side.
+ *
+ * How full nodes get, when they are split and merged follows Redis (quicklist.c), so that DUMPs are alike.
+ *
+ * Bytes given to a method must not lie in the heap's arenas: nodes move while it runs.
+ */
+const PACKED = 0
+const PLAIN = 1
+const PLAIN_LARGE = 2
+
+const COUNT_MASK = 2 ** 30 - 1
+const PLAIN_HEADER_BYTES = 4
+
+/** list-max-listpack-size from -1 to -5. */
+const LIMIT_BYTES = [4096, 8192, 16384, 32768, 65536]
+/** Where the number of elements is the limit, a node stays below this size all the same. */
+const SAFETY_LIMIT_BYTES = 8192
+/** A node is one block, with room for its header and for the frame of its last element. */
+const NODE_BYTES_MAX = BLOCK_BYTES_MAX - 32
+/** What Redis adds to an element's size to guess what it takes in a node. */
+const ENTRY_OVERHEAD_BYTES = 8
+/** From so many nodes on, new ones get a block of full size at once: the little left unused at the ends is well spent. */
+const FULL_BLOCKS_FROM_NODES = 16
+
+/** How large a node may get, from a value of list-max-listpack-size. */
+export class NodeLimit {
+  readonly bytes: number
+  readonly count: number
+
+  constructor(maxListpackSize: number) {
+    if (maxListpackSize >= 0) {
+      this.bytes = SAFETY_LIMIT_BYTES
+      this.count = Math.max(maxListpackSize, 1)
+    } else {
+      this.bytes = Math.min(LIMIT_BYTES[Math.min(-maxListpackSize, LIMIT_BYTES.length) - 1], NODE_BYTES_MAX)
+      this.count = Number.POSITIVE_INFINITY
+    }
+  }
+
+  isExceededBy(sizeBytes: number, count: number): boolean {
+    return sizeBytes > this.bytes || count > this.count
+  }
+}
+
+export class Quicklist {
+  readonly #heap: Heap
+  readonly #limit: NodeLimit
+  #words = new Uint32Array(8)
+  /** The place of the first node in #words, counted in nodes. */
+  #first = 1
+  #nodeCount = 0
+  #count = 0
+  #nodeBytes = 0
+
+  constructor(heap: Heap, limit: NodeLimit) {
+    this.#heap = heap
+    this.#limit = limit
+  }
+
+  /** Elements. */
+  get count(): number {
+    return this.#count
+  }
+
+  get nodeCount(): number {
+    return this.#nodeCount
+  }
+
+  /** Bytes that the nodes and their array take. */
+  get sizeBytes(): number {
+    return this.#nodeBytes + this.#words.byteLength
+  }
+
+  // ---- The ends ----
+
+  /** O(node size) at the head, O(1) at the tail. hot: once for each LPUSH or RPUSH to a long list. */
+  push(atTail: boolean, bytes: Uint8Array, start: number, end: number): void {
+    const nodeCount = this.#nodeCount
+    const node = atTail ? nodeCount - 1 : 0
+    if (nodeCount > 0 && this.#hasRoom(node, end - start)) {
+      const handle = this.#words[(this.#first + node) * 2]
+      const offset = atTail
+        ? listpack.endOf(this.#heap.arenaOf(handle).u8, byteAt(handle)) - byteAt(handle)
+        : listpack.HEADER_BYTES
+      this.#insertInto(node, offset, bytes, start, end)
+    } else {
+      this.#insertNodeOf(atTail ? nodeCount : 0, bytes, start, end)
+    }
+  }
+
+  /** Removes the element at an end. O(node size). hot: once for each LPOP or RPOP of a long list. */
+  removeEnd(atTail: boolean): void {
+    const node = atTail ? this.#nodeCount - 1 : 0
+    const count = this.#countOf(node)
+    if (count === 1) return this.#removeNode(node)
+    const handle = this.#handleOf(node)
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle)
+    listpack.remove(u8, at, atTail ? listpack.last(u8, at) : at + listpack.HEADER_BYTES, 1)
+    this.#removed(node, 1)
+  }
+
+  // ---- Anywhere ----
+
+  /** Inserts an element beside the one that the cursor stands on; the cursor is void afterwards. */
+  insert(cursor: ListCursor, isAfter: boolean, bytes: Uint8Array, start: number, end: number): void {
+    const node = cursor.node
+    const size = end - start
+    const beside = isAfter ? node + 1 : node
+    const isPlain = this.#kindOf(node) !== PACKED
+    const isAtEdge = isPlain || (isAfter ? cursor.isLastOfNode : cursor.isFirstOfNode)
+    if (this.#isLarge(size)) {
+      if (!isAtEdge) this.#splitBeside(node, cursor, isAfter)
+      this.#insertNodeOf(isAfter || !isAtEdge ? node + 1 : node, bytes, start, end)
+    } else if (this.#hasRoom(node, size)) {
+      this.#insertInto(node, isAfter ? cursor.offsetBehind : cursor.offset, bytes, start, end)
+    } else if (isAtEdge) {
+      const neighbour = isAfter ? node + 1 : node - 1
+      if (neighbour >= 0 && neighbour < this.#nodeCount && this.#hasRoom(neighbour, size)) {
+        this.#insertInto(neighbour, isAfter ? listpack.HEADER_BYTES : this.#endOffset(neighbour), bytes, start, end)
+      } else {
+        this.#insertNodeOf(beside, bytes, start, end)
+      }
+    } else {
+      this.#splitBeside(node, cursor, isAfter)
+      const half = isAfter ? node + 1 : node
+      if (this.#sizeOf(half) + size > NODE_BYTES_MAX) return this.#insertNodeOf(node + 1, bytes, start, end)
+      this.#insertInto(half, isAfter ? listpack.HEADER_BYTES : this.#endOffset(half), bytes, start, end)
+      this.#mergeAround(isAfter ? node : node + 1)
+    }
+  }
+
+  /** Puts another element in the place of the one that the cursor stands on; the cursor is void afterwards. */
+  replace(cursor: ListCursor, bytes: Uint8Array, start: number, end: number): void {
+    const node = cursor.node
+    const isLarge = this.#isLarge(end - start)
+    if (this.#kindOf(node) !== PACKED || this.#countOf(node) === 1) {
+      this.#removeNode(node)
+      this.#insertNodeOf(node, bytes, start, end)
+      return
+    }
+    const { offset } = cursor
+    const more = listpack.entryBytes(bytes, start, end) - (cursor.offsetBehind - offset)
+    if (!isLarge && this.#sizeOf(node) + more <= BLOCK_BYTES_MAX) {
+      if (more > 0) this.#makeRoom(node, more)
+      const handle = this.#handleOf(node)
+      const at = byteAt(handle)
+      listpack.replace(this.#heap.arenaOf(handle).u8, at, at + offset, bytes, start, end)
+      if (more < 0) this.#trim(node)
+      return
+    }
+    if (!cursor.isLastOfNode) this.#splitBeside(node, cursor, true)
+    this.#insertNodeOf(node + 1, bytes, start, end)
+    if (this.#countOf(node) === 1) return this.#removeNode(node)
+    const handle = this.#handleOf(node)
+    const at = byteAt(handle)
+    listpack.remove(this.#heap.arenaOf(handle).u8, at, at + offset, 1)
+    this.#removed(node, 1)
+    this.#mergeAround(node + 1)
+  }
+
+  /** Removes `removeCount` elements from an index on, all of which exist. O(nodes). */
+  removeRange(index: number, removeCount: number): void {
+    let left = removeCount
+    if (left === 0) return
+    let node = this.#nodeAt(index)
+    let indexInNode = index - this.#foundIndex
+    while (left > 0) {
+      const count = this.#countOf(node)
+      if (indexInNode === 0 && left >= count) {
+        this.#removeNode(node)
+        left -= count
+        continue
+      }
+      const here = Math.min(left, count - indexInNode)
+      const handle = this.#handleOf(node)
+      const { u8 } = this.#heap.arenaOf(handle)
+      listpack.remove(u8, byteAt(handle), listpack.seek(u8, byteAt(handle), indexInNode), here)
+      this.#removed(node, here)
+      left -= here
+      indexInNode = 0
+      node++
+    }
+  }
+
+  /** Removes up to `countMax` elements equal to bytes[start, end), from either end on. Returns how many. O(n). */
+  removeEqual(bytes: Uint8Array, start: number, end: number, countMax: number, fromTail: boolean): number {
+    let removedCount = 0
+    let node = fromTail ? this.#nodeCount - 1 : 0
+    while (node >= 0 && node < this.#nodeCount && removedCount < countMax) {
+      const handle = this.#handleOf(node)
+      const count = this.#countOf(node)
+      let removedHere = 0
+      if (this.#kindOf(node) === PACKED) {
+        const { u8 } = this.#heap.arenaOf(handle)
+        removedHere = removeEqualOf(u8, byteAt(handle), bytes, start, end, countMax - removedCount, fromTail)
+      } else if (this.#isPlainEqual(node, bytes, start, end)) {
+        removedHere = 1
+      }
+      removedCount += removedHere
+      const isGone = removedHere === count
+      if (isGone) this.#removeNode(node, removedHere)
+      else if (removedHere > 0) this.#removed(node, removedHere)
+      if (fromTail) node--
+      else if (!isGone) node++
+    }
+    return removedCount
+  }
+
+  #isPlainEqual(node: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const size = end - start
+    const handle = this.#handleOf(node)
+    if (this.#kindOf(node) === PLAIN_LARGE) {
+      const large = this.#heap.large.get(handle)
+      return large.length === size && Buffer.compare(large, bytes.subarray(start, end)) === 0
+    }
+    const { u8, u32 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle)
+    if (u32[at / 4] !== size) return false
+    const from = at + PLAIN_HEADER_BYTES
+    return Buffer.compare(u8.subarray(from, from + size), bytes.subarray(start, end)) === 0
+  }
+
+  // ---- Whole nodes ----
+
+  /**
+   * Appends the elements of a listpack: as a node of their own if they are not too many for one, else one by one.
+   * O(size).
+   */
+  appendListpack(bytes: Uint8Array, at: number): void {
+    const size = listpack.totalBytes(bytes, at)
+    const count = listpack.count(bytes, at)
+    if (count === 0) return
+    if (size <= NODE_BYTES_MAX && !(count > 1 && this.#limit.isExceededBy(size, count))) {
+      const handle = this.#allocate(size)
+      copyBytes(bytes, at, at + size, this.#heap.arenaOf(handle).u8, byteAt(handle))
+      this.#insertNode(this.#nodeCount, handle, PACKED, count)
+      return
+    }
+    const cursor = new ListCursor()
+    cursor.openListpack(bytes, at)
+    for (let has = cursor.toIndex(0); has; has = cursor.next()) {
+      const text = cursor.toBytes()
+      this.push(true, text, 0, text.length)
+    }
+  }
+
+  /** Calls `visit` with each node from the head on: a listpack, or one element. The bytes are valid during the call. */
+  eachNode(visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void): void {
+    for (let node = 0; node < this.#nodeCount; node++) {
+      const handle = this.#handleOf(node)
+      const kind = this.#kindOf(node)
+      if (kind === PLAIN_LARGE) {
+        const large = this.#heap.large.get(handle)
+        visit(true, large, 0, large.length)
+        continue
+      }
+      const { u8 } = this.#heap.arenaOf(handle)
+      const start = byteAt(handle) + (kind === PLAIN ? PLAIN_HEADER_BYTES : 0)
+      visit(kind === PLAIN, u8, start, start + this.#sizeOf(node))
+    }
+  }
+
+  /** The block of the only node, when there is one node and it is a listpack; otherwise 0. */
+  get onlyListpack(): Handle {
+    return this.#nodeCount === 1 && this.#kindOf(0) === PACKED ? this.#handleOf(0) : 0
+  }
+
+  /** A list of the same elements. O(n). */
+  clone(): Quicklist {
+    const copy = new Quicklist(this.#heap, this.#limit)
+    this.eachNode((isPlain, bytes, start, end) => {
+      if (isPlain) copy.#insertPlain(copy.#nodeCount, bytes, start, end)
+      else {
+        const handle = copy.#allocate(end - start)
+        const target = this.#heap.arenaOf(handle).u8
+        copyBytes(bytes, start, end, target, byteAt(handle))
+        copy.#insertNode(copy.#nodeCount, handle, PACKED, listpack.count(bytes, start))
+      }
+    })
+    return copy
+  }
+
+  /** Frees up to `nodeCountMax` nodes, from the tail. For a list that nobody will look at any more. */
+  dismantle(nodeCountMax: number): void {
+    for (let freed = 0; freed < nodeCountMax && this.#nodeCount > 0; freed++) this.#removeNode(this.#nodeCount - 1)
+  }
+
+  // ---- For cursors ----
+
+  /** The node that holds the element with this index, which exists; `foundIndex` is that of the node's first one. */
+  nodeAt(index: number): number {
+    return this.#nodeAt(index)
+  }
+
+  get foundIndex(): number {
+    return this.#foundIndex
+  }
+
+  /** Lets a cursor stand before the first element of a node: it goes on with what is in it. */
+  enter(cursor: ListCursor, node: number): void {
+    const handle = this.#handleOf(node)
+    const kind = this.#kindOf(node)
+    cursor.node = node
+    cursor.isPlain = kind !== PACKED
+    if (kind === PLAIN_LARGE) {
+      cursor.bytes = this.#heap.large.get(handle)
+      cursor.at = 0
+      cursor.plainEnd = cursor.bytes.length
+      return
+    }
+    const arena = this.#heap.arenaOf(handle)
+    cursor.bytes = arena.u8
+    cursor.at = byteAt(handle)
+    if (kind === PLAIN) {
+      cursor.at += PLAIN_HEADER_BYTES
+      cursor.plainEnd = cursor.at + arena.u32[byteAt(handle) / 4]
+    }
+  }
+
+  // ---- One node ----
+
+  #handleOf(node: number): Handle {
+    return this.#words[(this.#first + node) * 2]
+  }
+
+  #kindOf(node: number): number {
+    return this.#words[(this.#first + node) * 2 + 1] >>> 30
+  }
+
+  #countOf(node: number): number {
+    return this.#words[(this.#first + node) * 2 + 1] & COUNT_MASK
+  }
+
+  /** Bytes of the node's listpack, or of its plain element. */
+  #sizeOf(node: number): number {
+    const handle = this.#handleOf(node)
+    if (this.#kindOf(node) === PLAIN_LARGE) return this.#heap.large.get(handle).length
+    const { u8, u32 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle)
+    // Both begin with their size.
+    return this.#kindOf(node) === PLAIN ? u32[at / 4] : listpack.totalBytes(u8, at)
+  }
+
+  #endOffset(node: number): number {
+    return this.#sizeOf(node) - 1
+  }
+
+  #isLarge(sizeBytes: number): boolean {
+    return sizeBytes > this.#limit.bytes
+  }
+
+  /** Whether an element of this size may go into a node. */
+  #hasRoom(node: number, sizeBytes: number): boolean {
+    if (this.#kindOf(node) !== PACKED || this.#isLarge(sizeBytes)) return false
+    return !this.#limit.isExceededBy(this.#sizeOf(node) + sizeBytes + ENTRY_OVERHEAD_BYTES, this.#countOf(node) + 1)
+  }
+
+  #insertInto(node: number, offset: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#makeRoom(node, listpack.entryBytes(bytes, start, end))
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
+    const at = byteAt(handle)
+    listpack.insert(this.#heap.arenaOf(handle).u8, at, at + offset, bytes, start, end)
+    this.#words[word + 1]++
+    this.#count++
+  }
+
+  /** Makes sure of room for so many bytes more in a node, which may get another block. */
+  #makeRoom(node: number, bytesMore: number): void {
+    const handle = this.#handleOf(node)
+    const sizeBytes = listpack.totalBytes(this.#heap.arenaOf(handle).u8, byteAt(handle)) + bytesMore
+    if (sizeBytes > this.#heap.blockBytes(handle)) this.#reallocate(node, sizeBytes)
+  }
+
+  /** Gives a node a smaller block when less than half of its block is used. */
+  #trim(node: number): void {
+    const sizeBytes = this.#sizeOf(node)
+    if (sizeBytes * 2 < this.#heap.blockBytes(this.#handleOf(node))) this.#reallocate(node, sizeBytes)
+  }
+
+  #reallocate(node: number, sizeBytes: number): void {
+    const handle = this.#handleOf(node)
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle)
+    const grown = this.#allocate(sizeBytes)
+    copyBytes(u8, at, at + listpack.totalBytes(u8, at), this.#heap.arenaOf(grown).u8, byteAt(grown))
+    this.#free(handle)
+    this.#words[(this.#first + node) * 2] = grown
+  }
+
+  /** Elements of a node are gone, and others are left. */
+  #removed(node: number, removedCount: number): void {
+    this.#words[(this.#first + node) * 2 + 1] -= removedCount
+    this.#count -= removedCount
+    this.#trim(node)
+  }
+
+  #allocate(sizeBytes: number): Handle {
+    const handle = this.#heap.allocate(sizeBytes)
+    this.#nodeBytes += this.#heap.blockBytes(handle)
+    return handle
+  }
+
+  #free(handle: Handle): void {
+    this.#nodeBytes -= this.#heap.blockBytes(handle)
+    this.#heap.free(handle)
+  }
+
+  // ---- Splitting and merging ----
+
+  /** Cuts a node in two behind or before the cursor's element, which is not at that edge. */
+  #splitBeside(node: number, cursor: ListCursor, isAfter: boolean): void {
+    const handle = this.#handleOf(node)
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle)
+    const sizeBytes = listpack.totalBytes(u8, at)
+    const cutAt = at + (isAfter ? cursor.offsetBehind : cursor.offset)
+    let leftCount = 0
+    for (let entry = at + listpack.HEADER_BYTES; entry !== cutAt; entry = listpack.next(u8, entry)) leftCount++
+    const rightCount = this.#countOf(node) - leftCount
+
+    const right = this.#allocate(sizeBytes)
+    const rightU8 = this.#heap.arenaOf(right).u8
+    copyBytes(u8, at, at + sizeBytes, rightU8, byteAt(right))
+    listpack.remove(rightU8, byteAt(right), byteAt(right) + listpack.HEADER_BYTES, leftCount)
+    listpack.remove(u8, at, cutAt, rightCount)
+    this.#removed(node, rightCount)
+    this.#insertNode(node + 1, right, PACKED, rightCount)
+    this.#trim(node + 1)
+  }
+
+  /** Joins a node that was split, and the two on each side of it, where they fit together, as Redis does. */
+  #mergeAround(center: number): void {
+    let node = center
+    if (this.#mergeWithNext(node - 2)) node--
+    this.#mergeWithNext(node + 1)
+    if (this.#mergeWithNext(node - 1)) node--
+    this.#mergeWithNext(node)
+  }
+
+  #mergeWithNext(node: number): boolean {
+    if (node < 0 || node + 1 >= this.#nodeCount) return false
+    if (this.#kindOf(node) !== PACKED || this.#kindOf(node + 1) !== PACKED) return false
+    const sizeBytes = this.#sizeOf(node) + this.#sizeOf(node + 1) - listpack.EMPTY_BYTES
+    const nextCount = this.#countOf(node + 1)
+    if (this.#limit.isExceededBy(sizeBytes, this.#countOf(node) + nextCount)) return false
+    this.#makeRoom(node, sizeBytes - this.#sizeOf(node))
+    const handle = this.#handleOf(node)
+    const next = this.#handleOf(node + 1)
+    listpack.concatenate(this.#heap.arenaOf(handle).u8, byteAt(handle), this.#heap.arenaOf(next).u8, byteAt(next))
+    this.#words[(this.#first + node) * 2 + 1] += nextCount
+    this.#removeNode(node + 1, 0)
+    return true
+  }
+
+  // ---- The row of nodes ----
+
+  #foundIndex = 0
+  #nodeAt(index: number): number {
+    const words = this.#words
+    let node: number
+    let firstIndex: number
+    if (index < this.#count / 2) {
+      node = 0
+      firstIndex = 0
+      for (let word = this.#first * 2 + 1; ; word += 2) {
+        const count = words[word] & COUNT_MASK
+        if (index < firstIndex + count) break
+        firstIndex += count
+        node++
+      }
+    } else {
+      node = this.#nodeCount
+      firstIndex = this.#count
+      for (let word = (this.#first + node) * 2 - 1; firstIndex > index; word -= 2) {
+        firstIndex -= words[word] & COUNT_MASK
+        node--
+      }
+    }
+    this.#foundIndex = firstIndex
+    return node
+  }
+
+  /** Inserts a node of one element. */
+  #insertNodeOf(node: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isLarge(end - start)) return this.#insertPlain(node, bytes, start, end)
+    const sizeBytes = listpack.EMPTY_BYTES + listpack.entryBytes(bytes, start, end)
+    const isLong = this.#nodeCount >= FULL_BLOCKS_FROM_NODES && this.#limit.count === Number.POSITIVE_INFINITY
+    const handle = this.#allocate(isLong ? Math.max(sizeBytes, this.#limit.bytes) : sizeBytes)
+    const { u8 } = this.#heap.arenaOf(handle)
+    listpack.initialize(u8, byteAt(handle))
+    listpack.append(u8, byteAt(handle), bytes, start, end)
+    this.#insertNode(node, handle, PACKED, 1)
+  }
+
+  /** Appends an element as a node of its own, however small. */
+  appendPlain(bytes: Uint8Array, start: number, end: number): void {
+    this.#insertPlain(this.#nodeCount, bytes, start, end)
+  }
+
+  #insertPlain(node: number, bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    if (size + PLAIN_HEADER_BYTES > BLOCK_BYTES_MAX) {
+      const index = this.#heap.large.add(Buffer.from(bytes.subarray(start, end)))
+      this.#nodeBytes += size
+      return this.#insertNode(node, index, PLAIN_LARGE, 1)
+    }
+    const handle = this.#allocate(size + PLAIN_HEADER_BYTES)
+    const arena = this.#heap.arenaOf(handle)
+    arena.u32[byteAt(handle) / 4] = size
+    copyBytes(bytes, start, end, arena.u8, byteAt(handle) + PLAIN_HEADER_BYTES)
+    this.#insertNode(node, handle, PLAIN, 1)
+  }
+
+  #insertNode(node: number, handle: Handle, kind: number, count: number): void {
+    this.#openPlace(node)
+    const word = (this.#first + node) * 2
+    this.#words[word] = handle
+    this.#words[word + 1] = (kind * 2 ** 30 + count) >>> 0
+    this.#count += count
+  }
+
+  /** @param goneCount the elements that go with it: those it notes, unless they were removed or moved already. */
+  #removeNode(node: number, goneCount = this.#countOf(node)): void {
+    const handle = this.#handleOf(node)
+    if (this.#kindOf(node) === PLAIN_LARGE) {
+      this.#nodeBytes -= this.#heap.large.get(handle).length
+      this.#heap.large.free(handle)
+    } else {
+      this.#free(handle)
+    }
+    this.#count -= goneCount
+    const words = this.#words
+    const first = this.#first
+    if (node < this.#nodeCount / 2) {
+      words.copyWithin((first + 1) * 2, first * 2, (first + node) * 2)
+      this.#first++
+    } else {
+      words.copyWithin((first + node) * 2, (first + node + 1) * 2, (first + this.#nodeCount) * 2)
+    }
+    this.#nodeCount--
+    // A list that was very long gives back its array.
+    if (words.length > 64 && this.#nodeCount * 16 < words.length) this.#moveRow(words.length / 4, 0, this.#nodeCount)
+  }
+
+  /** Makes place for a node. */
+  #openPlace(node: number): void {
+    const nodeCount = this.#nodeCount
+    const capacity = this.#words.length / 2
+    const growsFront = node < nodeCount / 2 || (node === 0 && nodeCount > 0)
+    const isOutOfRoom = growsFront ? this.#first === 0 : this.#first + nodeCount === capacity
+    // With much room at the other end, moving there is enough.
+    if (isOutOfRoom)
+      this.#moveRow(nodeCount * 4 > capacity * 3 ? capacity * 2 : capacity, growsFront ? 1 : 0, nodeCount)
+    const first = this.#first
+    if (growsFront) {
+      this.#words.copyWithin((first - 1) * 2, first * 2, (first + node) * 2)
+      this.#first--
+    } else {
+      this.#words.copyWithin((first + node + 1) * 2, (first + node) * 2, (first + nodeCount) * 2)
+    }
+    this.#nodeCount++
+  }
+
+  /** Moves the row to the middle of an array for `capacity` nodes; where it can only be off by one, room goes in front. */
+  #moveRow(capacity: number, frontMin: number, nodeCount: number): void {
+    const first = Math.max(Math.floor((capacity - nodeCount) / 2), frontMin)
+    const from = this.#words.subarray(this.#first * 2, (this.#first + nodeCount) * 2)
+    const words = new Uint32Array(capacity * 2)
+    words.set(from, first * 2)
+    this.#words = words
+    this.#first = first
+  }
+
+  /** Checks the counts and every listpack. O(n): for tests. */
+  verify(): boolean {
+    let count = 0
+    let nodeBytes = 0
+    for (let node = 0; node < this.#nodeCount; node++) {
+      const noted = this.#countOf(node)
+      const handle = this.#handleOf(node)
+      if (this.#kindOf(node) === PACKED) {
+        const { u8 } = this.#heap.arenaOf(handle)
+        const at = byteAt(handle)
+        if (listpack.count(u8, at) !== noted || noted === 0) return false
+        if (!listpack.isValid(u8, at, at + listpack.totalBytes(u8, at))) return false
+      } else if (noted !== 1) {
+        return false
+      }
+      nodeBytes +=
+        this.#kindOf(node) === PLAIN_LARGE ? this.#heap.large.get(handle).length : this.#heap.blockBytes(handle)
+      count += noted
+    }
+    return count === this.#count && nodeBytes === this.#nodeBytes
+  }
+}
+
+/** Removes up to `countMax` elements equal to bytes[start, end) from a listpack. Returns how many. O(n). */
+export function removeEqualOf(
+  u8: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  countMax: number,
+  fromTail: boolean,
+): number {
+  let removedCount = 0
+  if (!fromTail) {
+    let entry = listpack.find(u8, listpack.first(u8, at), bytes, start, end, 0)
+    while (entry !== listpack.NONE) {
+      listpack.remove(u8, at, entry, 1)
+      if (++removedCount === countMax || entry === listpack.endOf(u8, at)) break
+      entry = listpack.find(u8, entry, bytes, start, end, 0)
+    }
+    return removedCount
+  }
+  let entry = listpack.last(u8, at)
+  while (entry !== listpack.NONE && removedCount < countMax) {
+    const before = listpack.previous(u8, at, entry)
+    if (listpack.equals(u8, entry, bytes, start, end)) {
+      listpack.remove(u8, at, entry, 1)
+      removedCount++
+    }
+    entry = before
+  }
+  return removedCount
+}
+
+/**
+ * A place in a list, be it a single listpack or a quicklist: for walking, and to name an element to a Quicklist. Valid
+ * until the next write to the list. One cursor can be opened again and again.
+ */
+export class ListCursor {
+  /** What holds the element; an arena, mostly. */
+  bytes: Uint8Array = EMPTY
+  /** Where the listpack begins in `bytes`, or a plain element. */
+  at = 0
+  /** The element itself, in a listpack. */
+  entry = listpack.NONE
+  isPlain = false
+  plainEnd = 0
+  /** The node's place in the quicklist. */
+  node = 0
+  #quicklist: Quicklist | null = null
+
+  openListpack(bytes: Uint8Array, at: number): void {
+    this.#quicklist = null
+    this.bytes = bytes
+    this.at = at
+    this.isPlain = false
+    this.entry = listpack.NONE
+  }
+
+  openQuicklist(quicklist: Quicklist): void {
+    this.#quicklist = quicklist
+    this.entry = listpack.NONE
+  }
+
+  get count(): number {
+    return this.#quicklist === null ? listpack.count(this.bytes, this.at) : this.#quicklist.count
+  }
+
+  /** Goes to the element with this index (from the end when negative); false when there is none. */
+  toIndex(index: number): boolean {
+    const quicklist = this.#quicklist
+    if (quicklist === null) {
+      this.entry = listpack.seek(this.bytes, this.at, index)
+      return this.entry !== listpack.NONE
+    }
+    const wanted = index < 0 ? index + quicklist.count : index
+    if (wanted < 0 || wanted >= quicklist.count) return false
+    quicklist.enter(this, quicklist.nodeAt(wanted))
+    if (!this.isPlain) this.entry = listpack.seek(this.bytes, this.at, wanted - quicklist.foundIndex)
+    return true
+  }
+
+  /** Goes to the next element; false at the tail, where the cursor stays. hot: for each element of a walk. */
+  next(): boolean {
+    if (!this.isPlain) {
+      const following = listpack.next(this.bytes, this.entry)
+      if (following !== listpack.NONE) {
+        this.entry = following
+        return true
+      }
+    }
+    const quicklist = this.#quicklist
+    if (quicklist === null || this.node + 1 === quicklist.nodeCount) return false
+    quicklist.enter(this, this.node + 1)
+    if (!this.isPlain) this.entry = listpack.first(this.bytes, this.at)
+    return true
+  }
+
+  previous(): boolean {
+    if (!this.isPlain) {
+      const before = listpack.previous(this.bytes, this.at, this.entry)
+      if (before !== listpack.NONE) {
+        this.entry = before
+        return true
+      }
+    }
+    const quicklist = this.#quicklist
+    if (quicklist === null || this.node === 0) return false
+    quicklist.enter(this, this.node - 1)
+    if (!this.isPlain) this.entry = listpack.last(this.bytes, this.at)
+    return true
+  }
+
+  // ---- The element ----
+
+  /** Whether the element stands as text at bytes[start, end); otherwise it is an integer, see `integer`. */
+  get isText(): boolean {
+    return this.isPlain || listpack.isString(this.bytes, this.entry)
+  }
+
+  get start(): number {
+    return this.isPlain ? this.at : listpack.stringStart(this.bytes, this.entry)
+  }
+
+  get end(): number {
+    if (this.isPlain) return this.plainEnd
+    return listpack.stringStart(this.bytes, this.entry) + listpack.stringLength(this.bytes, this.entry)
+  }
+
+  /** An integer element; NaN beyond 2^53: then ask `toBytes`. */
+  get integer(): number {
+    return listpack.integer(this.bytes, this.entry)
+  }
+
+  /** The element's text, copied. */
+  toBytes(): Buffer {
+    if (this.isPlain) return Buffer.from(this.bytes.subarray(this.at, this.plainEnd))
+    return listpack.text(this.bytes, this.entry)
+  }
+
+  equals(bytes: Uint8Array, start: number, end: number): boolean {
+    if (!this.isPlain) return listpack.equals(this.bytes, this.entry, bytes, start, end)
+    if (this.plainEnd - this.at !== end - start) return false
+    return Buffer.compare(this.bytes.subarray(this.at, this.plainEnd), bytes.subarray(start, end)) === 0
+  }
+
+  // ---- The element's place in its listpack ----
+
+  get offset(): number {
+    return this.entry - this.at
+  }
+
+  get offsetBehind(): number {
+    return this.entry + listpack.bytesOf(this.bytes, this.entry) - this.at
+  }
+
+  get isFirstOfNode(): boolean {
+    return this.offset === listpack.HEADER_BYTES
+  }
+
+  get isLastOfNode(): boolean {
+    return this.at + this.offsetBehind === listpack.endOf(this.bytes, this.at)
+  }
+}
+
+const EMPTY = new Uint8Array(0)

@@ -1,0 +1,81 @@
+/**
+ * A list value: written as the nodes of a quicklist, read in every layout that lists have had.
+ *
+ *   LIST              count, strings
+ *   LIST_ZIPLIST      a ziplist, as a string
+ *   LIST_QUICKLIST    count, ziplists
+ *   LIST_QUICKLIST_2  count, each node: container (1 plain, 2 packed), an element or a listpack
+ */
+
+import * as listpack from '../../../memory/listpack.ts'
+import { createListOf, createListOfNodes, eachListNode, type ListNode, listNodeCount } from '../../../store/list.ts'
+import type { RdbReader } from '../encoding.ts'
+import { RDB_TYPE } from '../object-type.ts'
+import { RdbError } from '../rdb-error.ts'
+import { readZiplist } from '../ziplist.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+
+const CONTAINER_PLAIN = 1
+const CONTAINER_PACKED = 2
+
+export const listFormat: ObjectFormat = {
+  rdbType: () => RDB_TYPE.LIST_QUICKLIST_2,
+  write(writer, store, handle) {
+    writer.writeLength(listNodeCount(store, handle))
+    eachListNode(store, handle, (isPlain, bytes, start, end) => {
+      writer.writeLength(isPlain ? CONTAINER_PLAIN : CONTAINER_PACKED)
+      writer.writeString(bytes, start, end)
+    })
+  },
+}
+
+export const readListQuicklist2: ObjectReader = (reader) => {
+  const nodes: ListNode[] = []
+  const nodeCount = readCount(reader)
+  for (let index = 0; index < nodeCount; index++) {
+    const container = reader.readLength()
+    const bytes = reader.readString()
+    if (container === CONTAINER_PLAIN) {
+      nodes.push({ isPlain: true, bytes })
+      continue
+    }
+    if (container !== CONTAINER_PACKED) throw new RdbError(`unknown container of a list ${container}`, reader.at)
+    if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
+    if (listpack.first(bytes, 0) !== listpack.NONE) nodes.push({ isPlain: false, bytes })
+  }
+  if (nodes.length === 0) throw new RdbError('a list without elements', reader.at)
+  return (database, key, keyStart, keyEnd, expireAtMs) =>
+    createListOfNodes(database, key, keyStart, keyEnd, expireAtMs, nodes)
+}
+
+export const readListQuicklist: ObjectReader = (reader) => {
+  const elements: Uint8Array[] = []
+  const nodeCount = readCount(reader)
+  for (let index = 0; index < nodeCount; index++) {
+    for (const element of readZiplist(reader.readString(), reader.at)) elements.push(element)
+  }
+  return putElements(elements, reader)
+}
+
+export const readListZiplist: ObjectReader = (reader) =>
+  putElements(readZiplist(reader.readString(), reader.at), reader)
+
+export const readList: ObjectReader = (reader) => {
+  const elements: Uint8Array[] = []
+  const count = readCount(reader)
+  for (let index = 0; index < count; index++) elements.push(reader.readString())
+  return putElements(elements, reader)
+}
+
+/** A number of things of which each takes a byte at least. */
+function readCount(reader: RdbReader): number {
+  const count = reader.readLength()
+  if (count > reader.left) throw new RdbError(`${count} elements where ${reader.left} bytes are left`, reader.at)
+  return count
+}
+
+function putElements(elements: readonly Uint8Array[], reader: RdbReader): PutObject {
+  if (elements.length === 0) throw new RdbError('a list without elements', reader.at)
+  return (database, key, keyStart, keyEnd, expireAtMs) =>
+    createListOf(database, key, keyStart, keyEnd, expireAtMs, elements)
+}
