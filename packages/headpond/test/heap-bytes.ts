@@ -4,9 +4,8 @@
  * Rounds are short enough not to fill the young generation, whose collection would hide what a round left; the best of
  * them counts, because the compiler's own allocations disturb the others. Needs `--expose-gc`, which `npm test` gives.
  */
-export function heapBytesPerCall(call: (i: number) => void): number {
+export function heapBytesPerCall(call: (i: number) => void, callsPerRound = 20_000): number {
   if (globalThis.gc === undefined) throw new Error('heapBytesPerCall needs node --expose-gc: run it through npm test')
-  const callsPerRound = 20_000
   let least = Number.POSITIVE_INFINITY
   for (let round = 0; round < 20; round++) {
     globalThis.gc()

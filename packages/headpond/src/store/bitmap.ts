@@ -155,7 +155,8 @@ export function combineBits(operation: BitOperation, sources: readonly BitSource
   if (operation === 'one') return exactlyOne(sources, sizeBytes).result
   const startsWithFirst = operation !== 'diff1' && operation !== 'andor'
   const bits = new Bits(sizeBytes)
-  for (const source of startsWithFirst ? [first] : others) bits.or(source)
+  if (startsWithFirst) bits.set(first)
+  else for (const source of others) bits.or(source)
   switch (operation) {
     case 'and':
       for (const source of others) bits.and(source)
@@ -187,7 +188,7 @@ function exactlyOne(sources: readonly BitSource[], sizeBytes: number): Bits {
   const again = new Bits(sizeBytes)
   for (const source of sources) {
     again.result.fill(0)
-    again.or(source)
+    again.set(source)
     again.and(seen.source)
     seenTwice.or(again.source)
     seen.or(source)
@@ -209,6 +210,11 @@ class Bits {
 
   get source(): BitSource {
     return { bytes: this.result, start: 0, end: this.result.length }
+  }
+
+  /** For the first source: all is still zeros. */
+  set({ bytes, start, end }: BitSource): void {
+    this.result.set(bytes.subarray(start, end))
   }
 
   or(source: BitSource): void {
