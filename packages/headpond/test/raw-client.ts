@@ -52,21 +52,38 @@ function printable(line: Buffer): string {
 export class RawDecoder {
   #bytes: Buffer = Buffer.alloc(0)
   #at = 0
+  /** Came after `#bytes`, and not joined with it before it is enough: large replies come in many pieces. */
+  #later: Buffer[] = []
+  #laterBytes = 0
+  /** The size that `#bytes` must have at least to go on. */
+  #neededBytes = 0
 
   /** The replies that are complete with these bytes. Throws when they are no RESP. */
   push(bytes: Buffer): RawReply[] {
-    this.#bytes = this.#at < this.#bytes.length ? Buffer.concat([this.#bytes.subarray(this.#at), bytes]) : bytes
+    this.#later.push(bytes)
+    this.#laterBytes += bytes.length
+    const restBytes = this.#bytes.length - this.#at
+    if (restBytes + this.#laterBytes < this.#neededBytes) return []
+    this.#bytes = restBytes === 0 && this.#later.length === 1 ? bytes : this.#joined()
     this.#at = 0
+    this.#later = []
+    this.#laterBytes = 0
+    this.#neededBytes = 0
     const replies: RawReply[] = []
     for (;;) {
       const start = this.#at
       const reply = this.#read()
       if (reply === undefined) {
         this.#at = start
+        this.#neededBytes = Math.max(0, this.#neededBytes - start)
         return replies
       }
       replies.push(reply)
     }
+  }
+
+  #joined(): Buffer {
+    return Buffer.concat([this.#bytes.subarray(this.#at), ...this.#later])
   }
 
   #read(): RawReply | undefined {
@@ -90,7 +107,10 @@ export class RawDecoder {
       case '=': {
         const size = numberOf(text)
         if (size < 0) return { marker, text: null }
-        if (this.#bytes.length - this.#at < size + 2) return undefined
+        if (this.#bytes.length - this.#at < size + 2) {
+          this.#neededBytes = this.#at + size + 2
+          return undefined
+        }
         const bulk = this.#bytes.subarray(this.#at, this.#at + size)
         if (this.#bytes.toString('latin1', this.#at + size, this.#at + size + 2) !== '\r\n') {
           throw new Error(`a bulk of ${size} bytes does not end there`)
