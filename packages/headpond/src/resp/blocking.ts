@@ -227,15 +227,11 @@ function isSame(key: Uint8Array, bytes: Uint8Array, start: number, end: number):
  * A timeout in seconds, fractions allowed, as milliseconds (0: for ever). NaN when it is refused, and the error is
  * written. What is left of a millisecond counts as one.
  */
-export function readTimeoutMs(client: Client, request: Request, index: number, reply: Reply): number {
+export function readTimeoutMs(request: Request, index: number, reply: Reply): number {
   const seconds = parseDouble(request.chunk, request.start(index), request.end(index))
-  if (Number.isNaN(seconds)) reply.error(errors.TIMEOUT_NOT_A_FLOAT)
-  else if (seconds * 1000 > TIMEOUT_MS_MAX) reply.error(errors.TIMEOUT_OUT_OF_RANGE)
-  else if (Math.ceil(seconds * 1000) < 0) reply.error(errors.TIMEOUT_NEGATIVE)
-  else if (seconds * 1000 > TIMEOUT_MS_MAX - client.engine.store.nowMs) reply.error(errors.TIMEOUT_OUT_OF_RANGE)
-  else return Math.ceil(seconds * 1000)
+  const timeoutMs = Math.ceil(seconds * 1000)
+  if (Number.isNaN(timeoutMs)) reply.error(errors.TIMEOUT_NOT_A_FLOAT)
+  else if (timeoutMs < 0 || timeoutMs >= 2 ** 63) reply.error(errors.TIMEOUT_NEGATIVE)
+  else return timeoutMs
   return Number.NaN
 }
-
-/** Redis counts in 64-bit integers. */
-const TIMEOUT_MS_MAX = 2 ** 63

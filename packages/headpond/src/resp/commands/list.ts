@@ -503,7 +503,7 @@ function popOrWait(
   reply: Reply,
   popFrom: PopFrom,
 ): void {
-  const timeoutMs = readTimeoutMs(client, request, timeoutIndex, reply)
+  const timeoutMs = readTimeoutMs(request, timeoutIndex, reply)
   if (Number.isNaN(timeoutMs) || popFirst(client, request, firstKey, keyEnd, reply, popFrom)) return
   const keys = Array.from({ length: keyEnd - firstKey }, (_, index) => request.bytes(firstKey + index))
   const { database } = client
@@ -535,12 +535,14 @@ function moveOrWait(
   toTail: boolean,
   timeoutIndex: number,
 ): void {
-  const timeoutMs = readTimeoutMs(client, request, timeoutIndex, reply)
+  const timeoutMs = readTimeoutMs(request, timeoutIndex, reply)
   if (Number.isNaN(timeoutMs)) return
   const { database } = client
   if (database.write(request.chunk, request.start(1), request.end(1)) !== NONE) {
     return move(client, request, reply, fromTail, toTail)
   }
+  // Only when it has waited is the answer an empty array, of all things.
+  if (client.deniesBlocking) return reply.nil()
   const source = request.bytes(1)
   const target = request.bytes(2)
   const sourceKey = { bytes: source, start: 0, end: source.length }
@@ -553,7 +555,7 @@ function moveOrWait(
       moveElement(database, handle, sourceKey, targetKey, fromTail, toTail, answer)
       return true
     },
-    onTimeout: (answer) => answer.nil(),
+    onTimeout: (answer) => answer.nilArray(),
   })
 }
 
