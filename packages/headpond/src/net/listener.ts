@@ -24,7 +24,13 @@ export interface ListenerOptions {
   refuse?: (connection: { remoteAddress: string; isLoopback: boolean }) => string | null
 }
 
-const READ_BYTES = 65536
+/**
+ * As much as Redis reads at a time. A connection that has more waits for its next turn, so that long pipelines of one
+ * client do not hold up the first replies of all others.
+ */
+const READ_BYTES = 16384
+/** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
+const LARGE_REQUEST_BYTES = 65536
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
@@ -115,7 +121,13 @@ export class Listener {
     if (keepAliveSeconds > 0 && this.#path === undefined) accepted.setKeepAlive(true, keepAliveSeconds * 1000)
 
     let connection: Connection | null = null
-    const socket = readInto(accepted, readBuffer, (sizeBytes) => connection!.receive(readBuffer, sizeBytes))
+    const socket = readInto(accepted, readBuffer, (sizeBytes) => {
+      connection!.receive(readBuffer, sizeBytes)
+      const isDrained = sizeBytes < READ_BYTES || connection!.inputBytes >= LARGE_REQUEST_BYTES
+      if (isDrained || connection!.isReadingStopped) return true
+      readInNextTurn(connection!)
+      return false
+    })
     connection = new Connection(socket, this.#protocol, this.#options.limits, addresses, (closed) => {
       this.#connections.delete(closed)
     })
@@ -126,10 +138,11 @@ export class Listener {
 }
 
 /**
- * Makes an accepted socket read into a buffer of ours instead of a new one for each read. Node offers this for sockets
+ * Makes an accepted socket read into a buffer of ours instead of a new one for each read; `onRead` says whether to go on
+ * reading at once. Node offers this for sockets
  * that one makes oneself, so the accepted connection's handle is given to one.
  */
-function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) => void): Socket {
+function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) => boolean): Socket {
   const internals = accepted as unknown as { _handle: unknown; _server: unknown; server: unknown }
   const handle = internals._handle
   if (handle === null || handle === undefined) {
@@ -147,10 +160,7 @@ function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) 
     allowHalfOpen: true,
     onread: {
       buffer,
-      callback: (sizeBytes: number) => {
-        onRead(sizeBytes)
-        return true
-      },
+      callback: onRead,
     },
   }
   const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
@@ -161,6 +171,22 @@ function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) 
   internals._server = null
   internals.server = null
   return socket
+}
+
+let nextTurn: Connection[] = []
+
+/** Goes on reading once every other connection that has something to read has had its turn. */
+function readInNextTurn(connection: Connection): void {
+  if (nextTurn.length === 0) {
+    setImmediate(() => {
+      const connections = nextTurn
+      nextTurn = []
+      for (const each of connections) {
+        if (!each.isReadingStopped && !each.socket.destroyed) each.socket.resume()
+      }
+    })
+  }
+  nextTurn.push(connection)
 }
 
 function withPort(address: string, port: number | undefined): string {
