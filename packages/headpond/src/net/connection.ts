@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { Protocol } from './protocol.ts'
 
@@ -15,6 +16,28 @@ export interface ConnectionLimits {
 const UNREAD_BYTES_MAX = 128 * 2 ** 20
 /** Small replies to a slow peer are copied, so that they do not hold a whole output region. */
 const COPY_BYTES_MAX = 2048
+/** Messages that pile up within one turn are handed to the socket from this size on. */
+const OUTBOX_BYTES_MAX = 256 * 1024
+/** Up to here, joining messages costs less than giving each to the system. */
+const JOINED_BYTES_MAX = 64 * 1024
+
+/** What Node's sockets know of their output. Absent in other runtimes. */
+interface SocketHandle {
+  readonly fd?: number
+  /** Bytes handed to the system or waiting inside the handle, since the start. */
+  readonly bytesWritten?: number
+  /** Bytes waiting inside the handle. */
+  readonly writeQueueSize?: number
+}
+
+/** Connections with messages to send at the end of this turn: one callback for all, since a message may go to many. */
+let withOutbox: Connection[] = []
+
+function flushOutboxes(): void {
+  const due = withOutbox
+  withOutbox = []
+  for (const connection of due) connection.flushOutbox()
+}
 
 /**
  * One socket and the bytes that have not become requests yet. Written once for every protocol.
@@ -32,15 +55,16 @@ export class Connection implements OutputSink {
   #session: unknown
   readonly #protocol: Protocol<unknown>
   readonly #limits: ConnectionLimits
-  #carry: Buffer | null = null
-  #carryEnd = 0
+  readonly #carry = new InputCarry()
   #consuming = false
   #readingStopped = false
+  #peerHasEnded = false
   #isClosing = false
   #isClosed = false
   #outbox: Buffer[] = []
   #outboxBytes = 0
   #outboxScheduled = false
+  readonly #isEncrypted: boolean
   readonly #onClosed: (connection: Connection) => void
 
   constructor(
@@ -56,6 +80,7 @@ export class Connection implements OutputSink {
     this.#onClosed = onClosed
     this.remoteAddress = addresses.remote
     this.localAddress = addresses.local
+    this.#isEncrypted = 'encrypted' in socket
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended())
     socket.on('error', () => {}) // 'close' follows
@@ -68,21 +93,42 @@ export class Connection implements OutputSink {
   }
 
   get isClosing(): boolean {
-    return this.#isClosing || this.#isClosed
+    return this.#isClosing
   }
 
   /** Bytes received that are not consumed, and the room kept for them. */
   get inputBytes(): number {
-    return this.#carryEnd
+    return this.#carry.sizeBytes
   }
 
   get inputBufferBytes(): number {
-    return this.#carry?.length ?? 0
+    return this.#carry.capacityBytes
   }
 
   /** Replies that the peer has not taken yet. */
   get unsentBytes(): number {
-    return this.socket.writableLength + this.#outboxBytes
+    const handle = this.#handle
+    // A socket counts a write as pending until its last byte is gone, however large it is: its handle knows better.
+    // With encryption the handle counts other bytes than we do.
+    const pendingBytes =
+      handle?.bytesWritten === undefined || handle.writeQueueSize === undefined || this.#isEncrypted
+        ? this.socket.writableLength
+        : this.sentBytes - handle.bytesWritten + handle.writeQueueSize
+    return pendingBytes + this.#outboxBytes
+  }
+
+  /** The socket's file descriptor, or -1. */
+  get fileDescriptor(): number {
+    return this.#handle?.fd ?? -1
+  }
+
+  /** Whether input is left in the kernel until the peer takes its replies. */
+  get isReadingStopped(): boolean {
+    return this.#readingStopped
+  }
+
+  get #handle(): SocketHandle | null {
+    return (this.socket as unknown as { _handle?: SocketHandle | null })._handle ?? null
   }
 
   // ---- Input ----
@@ -91,20 +137,24 @@ export class Connection implements OutputSink {
   receive(chunk: Uint8Array, sizeBytes: number): void {
     this.receivedBytes += sizeBytes
     if (this.#isClosing) return
-    if (this.#carryEnd === 0) {
+    if (this.#carry.sizeBytes === 0) {
       const consumed = this.#consume(chunk, 0, sizeBytes)
       if (consumed < sizeBytes && !this.#isClosing) this.#carryOver(chunk, consumed, sizeBytes)
     } else {
       this.#carryOver(chunk, 0, sizeBytes)
-      this.#consumeCarry()
+      if (!this.#isClosing) this.#consumeCarry()
     }
-    if (this.#carryEnd > this.#limits.inputBytesMax()) this.destroy()
-    else if (this.unsentBytes > UNREAD_BYTES_MAX) this.#stopReading()
+    if (this.#carry.sizeBytes > this.#limits.inputBytesMax()) {
+      this.#protocol.inputOverflowed?.(this.#session)
+      this.destroy()
+    }
   }
 
   /** Goes on with what is carried over: the request that had to wait may run now. */
   resume(): void {
-    if (this.#carryEnd > 0 && !this.#isClosing && !this.#consuming) this.#consumeCarry()
+    if (this.#isClosing || this.#consuming) return
+    if (this.#carry.sizeBytes > 0 && !this.#readingStopped) this.#consumeCarry()
+    this.#closeIfEnded()
   }
 
   /** The capacity that the input buffer is to have at least, for a request whose size is known to be large. */
@@ -123,33 +173,14 @@ export class Connection implements OutputSink {
   }
 
   #consumeCarry(): void {
-    const carry = this.#carry!
-    const end = this.#carryEnd
-    const consumed = this.#consume(carry, 0, end)
-    if (this.#isClosing || consumed === end) {
-      this.#carryEnd = 0
-      this.#carry = null
-    } else if (consumed > 0) {
-      const left = end - consumed
-      if (left * 4 < carry.length && this.#expectedBytes <= left) {
-        this.#carry = Buffer.from(carry.subarray(consumed, end))
-      } else {
-        carry.copyWithin(0, consumed, end)
-      }
-      this.#carryEnd = left
-    }
+    const carry = this.#carry
+    const consumed = this.#consume(carry.buffer!, carry.start, carry.end)
+    if (this.#isClosing) carry.clear()
+    else if (consumed > carry.start) carry.take(consumed - carry.start)
   }
 
   #carryOver(chunk: Uint8Array, start: number, end: number): void {
-    const needed = this.#carryEnd + end - start
-    if (this.#carry === null || needed > this.#carry.length) {
-      const capacity = Math.max(needed, Math.min(needed * 2, needed + 2 ** 24), this.#expectedBytes)
-      const grown = Buffer.allocUnsafeSlow(capacity)
-      if (this.#carry !== null) this.#carry.copy(grown, 0, 0, this.#carryEnd)
-      this.#carry = grown
-    }
-    this.#carry.set(chunk.subarray(start, end), this.#carryEnd)
-    this.#carryEnd = needed
+    if (!this.#carry.append(chunk, start, end, this.#expectedBytes)) this.destroy()
     this.#expectedBytes = 0
   }
 
@@ -157,70 +188,120 @@ export class Connection implements OutputSink {
 
   /** Sends bytes behind everything sent before. See OutputSink. */
   write(bytes: Uint8Array): boolean {
-    if (this.#isClosed || this.#isClosing) return true
+    if (this.#isClosing) return true
     if (this.#outboxBytes > 0) this.flushOutbox()
     this.sentBytes += bytes.length
     const socket = this.socket
     if (socket.writableLength > 0 && bytes.length <= COPY_BYTES_MAX) {
       socket.write(Buffer.from(bytes))
+      this.#outputGrew()
       return true
     }
     socket.write(bytes)
     // A write that the kernel took whole is over when write() returns.
-    return socket.writableLength === 0
+    if (socket.writableLength === 0) return true
+    this.#outputGrew()
+    return false
   }
 
-  /** Sends bytes soon: at the end of this turn of the event loop, together with what else comes for this peer. */
+  /**
+   * Sends bytes soon: at the end of this turn of the event loop, together with what else comes for this peer. The bytes
+   * may be shared with other connections; nobody changes them any more.
+   */
   push(bytes: Buffer): void {
-    if (this.#isClosed || this.#isClosing) return
+    if (this.#isClosing) return
     this.#outbox.push(bytes)
     this.#outboxBytes += bytes.length
-    if (this.#outboxScheduled) return
-    this.#outboxScheduled = true
-    setImmediate(() => {
-      this.#outboxScheduled = false
+    if (this.#outboxBytes > OUTBOX_BYTES_MAX) {
       this.flushOutbox()
-    })
+    } else if (!this.#outboxScheduled) {
+      this.#outboxScheduled = true
+      if (withOutbox.push(this) === 1) setImmediate(flushOutboxes)
+    }
   }
 
   flushOutbox(): void {
-    if (this.#outboxBytes === 0 || this.#isClosed) return
-    const bytes = this.#outbox.length === 1 ? this.#outbox[0] : Buffer.concat(this.#outbox, this.#outboxBytes)
+    this.#outboxScheduled = false
+    if (this.#outboxBytes === 0 || this.#isClosing) return
+    const { socket } = this
+    const outbox = this.#outbox
+    const sizeBytes = this.#outboxBytes
     this.#outbox = []
     this.#outboxBytes = 0
-    this.sentBytes += bytes.length
-    this.socket.write(bytes)
+    this.sentBytes += sizeBytes
+    if (outbox.length === 1) {
+      socket.write(outbox[0])
+    } else if (sizeBytes <= JOINED_BYTES_MAX) {
+      socket.write(Buffer.concat(outbox, sizeBytes))
+    } else {
+      socket.cork()
+      for (const bytes of outbox) socket.write(bytes)
+      socket.uncork()
+    }
+    if (socket.writableLength > 0) this.#outputGrew()
+  }
+
+  #outputGrew(): void {
+    const unsentBytes = this.unsentBytes
+    if (unsentBytes > UNREAD_BYTES_MAX) this.#stopReading()
+    this.#protocol.outputGrew?.(this.#session, unsentBytes)
   }
 
   // ---- The end ----
 
   /** Closes once everything sent has reached the peer; what it still sends is ignored. */
   closeAfterReplies(): void {
-    if (this.#isClosing || this.#isClosed) return
+    if (this.#isClosing) return
     this.flushOutbox()
     this.#isClosing = true
+    this.#forgetInput()
+    // Input must go on being read and thrown away: unread bytes would make the system reset the connection, and the
+    // peer lose its last replies.
+    this.socket.resume()
     this.socket.end(() => this.socket.destroySoon())
   }
 
   /** Closes at once; replies that are under way are lost. */
   destroy(): void {
     this.#isClosing = true
+    this.#forgetInput()
+    this.#forgetOutbox()
     this.socket.destroy()
+  }
+
+  #forgetInput(): void {
+    if (this.#consuming) return // what is consumed right now is forgotten afterwards
+    this.#carry.clear()
+  }
+
+  #forgetOutbox(): void {
+    this.#outbox = []
+    this.#outboxBytes = 0
   }
 
   #stopReading(): void {
     if (this.#readingStopped) return
     this.#readingStopped = true
     this.socket.pause()
+    this.#protocol.outputStalled?.(this.#session, true)
   }
 
   #drained(): void {
-    if (!this.#readingStopped) return
+    if (!this.#readingStopped || this.#isClosing) return
     this.#readingStopped = false
-    this.socket.resume()
+    this.#protocol.outputStalled?.(this.#session, false)
+    this.resume()
+    if (!this.#readingStopped) this.socket.resume()
   }
 
   #ended(): void {
+    this.#peerHasEnded = true
+    this.resume()
+  }
+
+  /** A peer that has shut down its side gets the replies to everything that it sent. */
+  #closeIfEnded(): void {
+    if (!this.#peerHasEnded || this.#isClosing || this.#readingStopped) return
     if (this.#protocol.ended?.(this.#session) === false) return
     this.closeAfterReplies()
   }
@@ -229,10 +310,8 @@ export class Connection implements OutputSink {
     if (this.#isClosed) return
     this.#isClosing = true
     this.#isClosed = true
-    this.#carry = null
-    this.#carryEnd = 0
-    this.#outbox = []
-    this.#outboxBytes = 0
+    this.#forgetInput()
+    this.#forgetOutbox()
     this.#onClosed(this)
     this.#protocol.closed(this.#session)
   }

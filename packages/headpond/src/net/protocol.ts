@@ -13,6 +13,15 @@ export interface Protocol<Session> {
   consume(session: Session, chunk: Uint8Array, start: number, end: number): number
   /** The connection is gone, for whatever reason. Called exactly once. */
   closed(session: Session): void
-  /** The peer will send no more; true closes the connection, false keeps it (a reply may still be due). */
+  /**
+   * The peer will send no more. True closes the connection once all replies are sent; false keeps it for a request that
+   * still waits, and asks again after `connection.resume()`.
+   */
   ended?(session: Session): boolean
+  /** The peer has not taken `unsentBytes` of what was sent: called when this grows, never for a peer that keeps up. */
+  outputGrew?(session: Session, unsentBytes: number): void
+  /** True: the peer is so far behind that `consume` is to stop before its next request. False: it may go on. */
+  outputStalled?(session: Session, isStalled: boolean): void
+  /** Unconsumed input exceeds the limit; the connection is closed afterwards. */
+  inputOverflowed?(session: Session): void
 }

@@ -6,6 +6,7 @@ import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
 import { ParseState } from './parser.ts'
 import type { Reply } from './reply.ts'
+import type { Request } from './request.ts'
 import type { Transaction } from './transaction.ts'
 
 /** What a client waits for, when its command has no answer yet (WAIT, BLPOP ...). */
@@ -42,9 +43,8 @@ export class Client {
   lastCommand: Command | null = null
   commandCount = 0
 
-  /** The open MULTI, and the keys under WATCH. */
+  /** The open MULTI. */
   transaction: Transaction | null = null
-  watchedKeyCount = 0
   /** Set when a watched key changed: EXEC will refuse. */
   isWatchBroken = false
 
@@ -55,16 +55,22 @@ export class Client {
   isMonitor = false
   isNoEvict = false
   isNoTouch = false
-  /** CLIENT REPLY: 'skip' silences the next command only, 'skipping' is that command. */
+  /** CLIENT REPLY: 'skip' was said by the command that runs now, 'skipping' silences the one after it. */
   replyMode: 'on' | 'off' | 'skip' | 'skipping' = 'on'
   blocked: Blocked | null = null
+  /** While EXEC or a script runs commands of this client: they answer rather than wait. */
+  deniesBlocking = false
+  /** Of a client in this process: what it asked while it waits. Connections keep such requests as bytes. */
+  readonly heldRequests: Request[] = []
   /** A request waits for CLIENT PAUSE to end. */
   isHeld = false
+  /** The peer is so far behind with reading that its next request waits. */
+  isStalled = false
   closesAfterReply = false
 
   /**
    * True when the next command needs more than the plain checks: an open MULTI, a missing password, subscriptions
-   * under RESP2, silenced replies. Kept by `updateSpecial`, so that dispatch pays one check for all.
+   * under RESP2, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that dispatch pays one check for all.
    */
   isSpecial = false
 
@@ -80,6 +86,13 @@ export class Client {
     this.updateSpecial()
   }
 
+  /** Channels and patterns, as SUBSCRIBE counts them: shard channels are counted by themselves. */
+  /** Whether the client is on this machine. */
+  get isLocal(): boolean {
+    if (this.connection === null) return true
+    return /^(127\.|\[::1\]|\[::ffff:127\.|\/)/.test(this.connection.remoteAddress)
+  }
+
   get subscriptionCount(): number {
     return this.channels.size + this.patterns.size
   }
@@ -88,12 +101,22 @@ export class Client {
     return this.subscriptionCount + this.shardChannels.size > 0
   }
 
+  /** Replies go nowhere (CLIENT REPLY). Pushes are sent all the same. */
+  get isSilenced(): boolean {
+    return this.replyMode === 'off' || this.replyMode === 'skipping'
+  }
+
+  /** Its next request has to wait. */
+  get mustWait(): boolean {
+    return this.blocked !== null || this.isHeld || this.isStalled || this.closesAfterReply
+  }
+
   updateSpecial(): void {
     this.isSpecial =
       this.transaction !== null ||
       !this.isAuthenticated ||
-      this.replyMode !== 'on' ||
       this.isNoTouch ||
+      this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)
   }
 

@@ -26,3 +26,8 @@ export const errors = {
 export function wrongArity(commandName: string): string {
   return `ERR wrong number of arguments for '${commandName}' command`
 }
+
+/** For arguments that none of a subcommand's forms has. `given` is the subcommand as the client wrote it. */
+export function wrongSubcommandForm(container: string, given: string): string {
+  return `ERR unknown subcommand or wrong number of arguments for '${given.slice(0, 128)}'. Try ${container} HELP.`
+}

@@ -1,0 +1,465 @@
+import type { Client } from '../client.ts'
+import { type ClientType, clientNameProblem, describeClient, isPlain, typeOf } from '../client-description.ts'
+import type { CommandFlag, CommandSpec } from '../command.ts'
+import { errors, wrongSubcommandForm } from '../errors.ts'
+import { replyHelp } from '../help.ts'
+import type { Reply } from '../reply.ts'
+import type { Request } from '../request.ts'
+
+// ---- Telling about clients ----
+
+function id(client: Client, _request: Request, reply: Reply): void {
+  reply.integer(client.id)
+}
+
+function info(client: Client, request: Request, reply: Reply): void {
+  reply.verbatim('txt', `${describeClient(client, client.engine.store.nowMs, request)}\n`)
+}
+
+function list(client: Client, request: Request, reply: Reply): void {
+  const { engine } = client
+  let listed: readonly Client[]
+  if (request.count === 2) {
+    listed = [...engine.clients.values()]
+  } else if (request.count === 4 && request.is(2, 'TYPE')) {
+    const type = readType(request, 3, reply)
+    if (type === undefined) return
+    listed = [...engine.clients.values()].filter((each) => typeOf(each) === type)
+  } else if (request.count > 3 && request.is(2, 'ID')) {
+    const found: (Client | undefined)[] = []
+    for (let index = 3; index < request.count; index++) {
+      const clientId = request.bigInteger(index)
+      if (clientId === undefined) return reply.error('ERR Invalid client ID')
+      found.push(engine.clients.get(Number(clientId)))
+    }
+    listed = found.filter((each) => each !== undefined)
+  } else {
+    return reply.error(errors.SYNTAX)
+  }
+  const lines = listed.map((each) => describeClient(each, engine.store.nowMs, each === client ? request : null))
+  reply.verbatim('txt', lines.map((line) => `${line}\n`).join(''))
+}
+
+/** A type of clients, or undefined when the error is written. */
+function readType(request: Request, index: number, reply: Reply): ClientType | undefined {
+  switch (request.text(index).toLowerCase()) {
+    case 'normal':
+      return 'normal'
+    case 'pubsub':
+      return 'pubsub'
+    case 'master':
+      return 'master'
+    case 'replica':
+    case 'slave':
+      return 'replica'
+    default:
+      reply.errorOfBytes(`ERR Unknown client type '${request.latin1(index)}'`)
+      return undefined
+  }
+}
+
+function getRedirection(_client: Client, _request: Request, reply: Reply): void {
+  reply.integer(-1)
+}
+
+// ---- Names ----
+
+function getName(client: Client, _request: Request, reply: Reply): void {
+  if (client.name === '') reply.nil()
+  else reply.bulkText(client.name)
+}
+
+function setName(client: Client, request: Request, reply: Reply): void {
+  const name = request.latin1(2)
+  const problem = clientNameProblem(name)
+  if (problem !== null) return reply.error(problem)
+  client.name = name
+  reply.ok()
+}
+
+function setInfo(client: Client, request: Request, reply: Reply): void {
+  const isName = request.is(2, 'LIB-NAME')
+  if (!isName && !request.is(2, 'LIB-VER')) {
+    return reply.errorOfBytes(`ERR Unrecognized option '${request.latin1(2)}'`)
+  }
+  const value = request.latin1(3)
+  if (!isPlain(value)) {
+    return reply.error(`ERR ${request.text(2)} cannot contain spaces, newlines or special characters.`)
+  }
+  if (isName) client.libraryName = value
+  else client.libraryVersion = value
+  reply.ok()
+}
+
+// ---- Ending clients ----
+
+/** What the clients to be killed have in common. */
+interface KillFilter {
+  id?: bigint | undefined
+  address?: string
+  localAddress?: string
+  type?: ClientType | undefined
+  userName?: string
+  ageSecondsMin?: bigint | undefined
+  skipsCaller: boolean
+}
+
+function kill(client: Client, request: Request, reply: Reply): void {
+  const isOldForm = request.count === 3
+  const filter: KillFilter | undefined = isOldForm
+    ? { address: request.text(2), skipsCaller: false }
+    : readKillFilter(request, reply)
+  if (filter === undefined) return
+  const { engine } = client
+  const killed = [...engine.clients.values()].filter(
+    (each) => matches(each, filter, engine.store.nowMs) && !(filter.skipsCaller && each === client),
+  )
+  if (!isOldForm) reply.integer(killed.length)
+  else if (killed.length === 0) reply.error('ERR No such client')
+  else reply.ok()
+  for (const each of killed) engine.kill(each)
+}
+
+/** The filters of CLIENT KILL's newer form, or undefined when the error is written. */
+function readKillFilter(request: Request, reply: Reply): KillFilter | undefined {
+  const filter: KillFilter = { skipsCaller: true }
+  const refuse = (error: string) => {
+    reply.errorOfBytes(error)
+    return undefined
+  }
+  for (let index = 2; index < request.count; index += 2) {
+    const valueAt = index + 1
+    if (valueAt === request.count) return refuse(errors.SYNTAX)
+    if (request.is(index, 'ID')) {
+      filter.id = request.bigInteger(valueAt)
+      if (filter.id === undefined || filter.id < 1n) return refuse('ERR client-id should be greater than 0')
+    } else if (request.is(index, 'MAXAGE')) {
+      filter.ageSecondsMin = request.bigInteger(valueAt)
+      if (filter.ageSecondsMin === undefined) return refuse('ERR maxage is not an integer or out of range')
+      if (filter.ageSecondsMin < 1n) return refuse('ERR maxage should be greater than 0')
+    } else if (request.is(index, 'TYPE')) {
+      filter.type = readType(request, valueAt, reply)
+      if (filter.type === undefined) return undefined
+    } else if (request.is(index, 'ADDR')) {
+      filter.address = request.text(valueAt)
+    } else if (request.is(index, 'LADDR')) {
+      filter.localAddress = request.text(valueAt)
+    } else if (request.is(index, 'USER')) {
+      filter.userName = request.text(valueAt)
+      if (filter.userName !== 'default') return refuse(`ERR No such user '${request.latin1(valueAt)}'`)
+    } else if (request.is(index, 'SKIPME')) {
+      filter.skipsCaller = request.is(valueAt, 'YES')
+      if (!filter.skipsCaller && !request.is(valueAt, 'NO')) return refuse(errors.SYNTAX)
+    } else {
+      return refuse(errors.SYNTAX)
+    }
+  }
+  return filter
+}
+
+function matches(client: Client, filter: KillFilter, nowMs: number): boolean {
+  const { connection } = client
+  const { id, address, localAddress, type, userName, ageSecondsMin } = filter
+  if (id !== undefined && BigInt(client.id) !== id) return false
+  if (address !== undefined && connection?.remoteAddress !== address) return false
+  if (localAddress !== undefined && connection?.localAddress !== localAddress) return false
+  if (type !== undefined && typeOf(client) !== type) return false
+  if (userName !== undefined && client.userName !== userName) return false
+  const ageSeconds = Math.floor((nowMs - client.createdAtMs) / 1000)
+  return ageSecondsMin === undefined || ageSeconds >= ageSecondsMin
+}
+
+// ---- Waiting clients ----
+
+/** Redis counts time in 64-bit integers. */
+const INT64_MAX = 2 ** 63
+
+function pause(client: Client, request: Request, reply: Reply): void {
+  if (request.count > 4) return reply.error(wrongSubcommandForm('CLIENT', request.text(1)))
+  const holdsAll = request.count === 3 || request.is(3, 'ALL')
+  if (!holdsAll && !request.is(3, 'WRITE')) return reply.error('ERR CLIENT PAUSE mode must be WRITE or ALL')
+  const durationMs = request.integer(2)
+  if (Number.isNaN(durationMs)) return reply.error('ERR timeout is not an integer or out of range')
+  if (durationMs < 0) return reply.error(errors.TIMEOUT_NEGATIVE)
+  const nowMs = client.engine.clock.nowMs()
+  if (durationMs > INT64_MAX - nowMs) return reply.error(errors.TIMEOUT_OUT_OF_RANGE)
+  client.engine.pause.begin(holdsAll, nowMs + durationMs)
+  reply.ok()
+}
+
+function unpause(client: Client, _request: Request, reply: Reply): void {
+  client.engine.pause.end()
+  reply.ok()
+}
+
+function unblock(client: Client, request: Request, reply: Reply): void {
+  if (request.count > 4) return reply.error(wrongSubcommandForm('CLIENT', request.text(1)))
+  const isError = request.count === 4 && request.is(3, 'ERROR')
+  if (request.count === 4 && !isError && !request.is(3, 'TIMEOUT')) {
+    return reply.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
+  }
+  const clientId = request.bigInteger(2)
+  if (clientId === undefined) return reply.error(errors.NOT_AN_INTEGER)
+  const { engine } = client
+  const target = engine.clients.get(Number(clientId))
+  if (target?.blocked?.isUnblockable !== true) return reply.integer(0)
+  engine.unblock(
+    target,
+    isError ? (answer) => answer.error('UNBLOCKED client unblocked via CLIENT UNBLOCK') : target.blocked.onTimeout,
+  )
+  reply.integer(1)
+}
+
+// ---- Switches ----
+
+function replyMode(client: Client, request: Request, reply: Reply): void {
+  const { engine } = client
+  if (request.is(2, 'ON')) {
+    engine.setReplyMode(client, 'on')
+    reply.ok()
+  } else if (request.is(2, 'OFF')) {
+    engine.setReplyMode(client, 'off')
+  } else if (request.is(2, 'SKIP')) {
+    if (client.replyMode !== 'off') engine.setReplyMode(client, 'skip')
+  } else {
+    reply.error(errors.SYNTAX)
+  }
+}
+
+function noEvict(client: Client, request: Request, reply: Reply): void {
+  const isOn = readSwitch(request, reply)
+  if (isOn === undefined) return
+  client.isNoEvict = isOn
+  reply.ok()
+}
+
+function noTouch(client: Client, request: Request, reply: Reply): void {
+  const isOn = readSwitch(request, reply)
+  if (isOn === undefined) return
+  client.isNoTouch = isOn
+  client.updateSpecial()
+  reply.ok()
+}
+
+function readSwitch(request: Request, reply: Reply): boolean | undefined {
+  if (request.is(2, 'ON')) return true
+  if (request.is(2, 'OFF')) return false
+  reply.error(errors.SYNTAX)
+  return undefined
+}
+
+function help(_client: Client, _request: Request, reply: Reply): void {
+  replyHelp(reply, 'CLIENT', [
+    'GETREDIR',
+    '    Return the client ID we are redirecting to when tracking is enabled.',
+    'GETNAME',
+    '    Return the name of the current connection.',
+    'ID',
+    '    Return the ID of the current connection.',
+    'INFO',
+    '    Return information about the current client connection.',
+    'KILL <ip:port>',
+    '    Kill connection made from <ip:port>.',
+    'KILL <option> <value> [<option> <value> [...]]',
+    '    Kill connections. Options are:',
+    '    * ADDR (<ip:port>|<unixsocket>:0)',
+    '      Kill connections made from the specified address',
+    '    * LADDR (<ip:port>|<unixsocket>:0)',
+    '      Kill connections made to specified local address',
+    '    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)',
+    '      Kill connections by type.',
+    '    * USER <username>',
+    '      Kill connections authenticated by <username>.',
+    '    * SKIPME (YES|NO)',
+    '      Skip killing current connection (default: yes).',
+    '    * ID <client-id>',
+    '      Kill connections by client id.',
+    '    * MAXAGE <maxage>',
+    '      Kill connections older than the specified age.',
+    'LIST [options ...]',
+    '    Return information about client connections. Options:',
+    '    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)',
+    '      Return clients of specified type.',
+    '    * ID <client-id> [<client-id> ...]',
+    '      Return the clients with these ids.',
+    'UNPAUSE',
+    '    Stop the current client pause, resuming traffic.',
+    'PAUSE <timeout> [WRITE|ALL]',
+    '    Suspend all, or just write, clients for <timeout> milliseconds.',
+    'REPLY (ON|OFF|SKIP)',
+    '    Control the replies sent to the current connection.',
+    'SETNAME <name>',
+    '    Assign the name <name> to the current connection.',
+    'SETINFO <option> <value>',
+    '    Set client meta attr. Options are:',
+    '    * LIB-NAME: the client lib name.',
+    '    * LIB-VER: the client lib version.',
+    'UNBLOCK <clientid> [TIMEOUT|ERROR]',
+    '    Unblock the specified blocked client.',
+    'NO-EVICT (ON|OFF)',
+    '    Protect current client connection from eviction.',
+    'NO-TOUCH (ON|OFF)',
+    '    Will not touch LRU/LFU stats when this mode is on.',
+  ])
+}
+
+const OWN: readonly CommandFlag[] = ['noscript', 'loading', 'stale']
+const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale']
+const shared = { acl: ['connection'], group: 'connection', complexity: 'O(1)' } as const
+
+export const clientCommands: readonly CommandSpec[] = [
+  {
+    name: 'CLIENT',
+    arity: -2,
+    flags: [],
+    acl: [],
+    group: 'connection',
+    since: '2.4.0',
+    complexity: 'Depends on subcommand.',
+    summary: 'Tells about connections, and changes them.',
+    subcommands: [
+      {
+        ...shared,
+        name: 'LIST',
+        arity: -2,
+        flags: ADMIN,
+        since: '2.4.0',
+        complexity: 'O(N) where N is the number of client connections',
+        summary: 'Lists the clients that are connected.',
+        tips: ['nondeterministic_output'],
+        handler: list,
+      },
+      {
+        ...shared,
+        name: 'ID',
+        arity: 2,
+        flags: OWN,
+        since: '5.0.0',
+        summary: 'The number that this connection has for good.',
+        handler: id,
+      },
+      {
+        ...shared,
+        name: 'UNBLOCK',
+        arity: -3,
+        flags: ADMIN,
+        since: '5.0.0',
+        complexity: 'O(log N) where N is the number of client connections',
+        summary: 'Ends the wait of another client.',
+        handler: unblock,
+      },
+      {
+        ...shared,
+        name: 'UNPAUSE',
+        arity: 2,
+        flags: ADMIN,
+        since: '6.2.0',
+        complexity: 'O(N) Where N is the number of paused clients',
+        summary: 'Ends CLIENT PAUSE.',
+        handler: unpause,
+      },
+      {
+        ...shared,
+        name: 'GETREDIR',
+        arity: 2,
+        flags: OWN,
+        since: '6.0.0',
+        summary: 'The client that invalidation messages of this connection go to.',
+        handler: getRedirection,
+      },
+      {
+        ...shared,
+        name: 'SETNAME',
+        arity: 3,
+        flags: OWN,
+        since: '2.6.9',
+        summary: 'Names this connection.',
+        handler: setName,
+      },
+      {
+        ...shared,
+        name: 'SETINFO',
+        arity: 4,
+        flags: OWN,
+        since: '7.2.0',
+        summary: 'Notes which library, in which version, this connection belongs to.',
+        tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+        handler: setInfo,
+      },
+      {
+        ...shared,
+        name: 'REPLY',
+        arity: 3,
+        flags: OWN,
+        since: '3.2.0',
+        summary: 'Switches the replies to this connection off and on.',
+        handler: replyMode,
+      },
+      {
+        ...shared,
+        name: 'INFO',
+        arity: 2,
+        flags: OWN,
+        since: '6.2.0',
+        summary: 'Tells about this connection.',
+        tips: ['nondeterministic_output'],
+        handler: info,
+      },
+      {
+        ...shared,
+        name: 'KILL',
+        arity: -3,
+        flags: ADMIN,
+        since: '2.4.0',
+        complexity: 'O(N) where N is the number of client connections',
+        summary: 'Closes connections.',
+        handler: kill,
+      },
+      {
+        ...shared,
+        name: 'GETNAME',
+        arity: 2,
+        flags: OWN,
+        since: '2.6.9',
+        summary: 'The name of this connection.',
+        handler: getName,
+      },
+      {
+        ...shared,
+        name: 'NO-EVICT',
+        arity: 3,
+        flags: ADMIN,
+        since: '7.0.0',
+        summary: 'Keeps this connection from being closed when the buffers of all clients take too much memory.',
+        handler: noEvict,
+      },
+      {
+        ...shared,
+        name: 'NO-TOUCH',
+        arity: 3,
+        flags: OWN,
+        since: '7.2.0',
+        summary: 'Lets this connection read and write keys without marking them as used.',
+        handler: noTouch,
+      },
+      {
+        ...shared,
+        name: 'PAUSE',
+        arity: -3,
+        flags: ADMIN,
+        since: '2.9.50',
+        summary: 'Lets requests wait for some time: all of them, or those that write.',
+        handler: pause,
+      },
+      {
+        ...shared,
+        name: 'HELP',
+        arity: 2,
+        flags: ['loading', 'stale'],
+        since: '5.0.0',
+        summary: 'Lists the subcommands.',
+        handler: help,
+      },
+    ],
+  },
+]

@@ -1,0 +1,64 @@
+import type { ScheduledCall } from '../net/clock.ts'
+import type { Client } from './client.ts'
+import type { Command } from './command.ts'
+import type { RespEngine } from './engine.ts'
+
+/**
+ * CLIENT PAUSE: requests wait where they are, unconsumed, and go on in their order when the pause ends. Either all
+ * requests, or those alone that may change data.
+ */
+export class Pause {
+  /** The one check that dispatch pays. */
+  isOn = false
+  readonly #engine: RespEngine
+  #holdsAll = false
+  #endsAtMs = 0
+  #timer: ScheduledCall | null = null
+  readonly #held = new Set<Client>()
+
+  constructor(engine: RespEngine) {
+    this.#engine = engine
+  }
+
+  /** Begins a pause, or makes one that is on stricter and longer: never milder or shorter. */
+  begin(holdsAll: boolean, endsAtMs: number): void {
+    this.#holdsAll = holdsAll || (this.isOn && this.#holdsAll)
+    this.#endsAtMs = this.isOn ? Math.max(this.#endsAtMs, endsAtMs) : endsAtMs
+    this.isOn = true
+    this.#timer?.cancel()
+    const { clock } = this.#engine
+    this.#timer = clock.schedule(this.#endsAtMs - clock.nowMs(), () => this.end())
+  }
+
+  end(): void {
+    if (!this.isOn) return
+    this.isOn = false
+    this.#timer?.cancel()
+    this.#timer = null
+    const held = [...this.#held]
+    this.#held.clear()
+    for (const client of held) {
+      client.isHeld = false
+      this.#engine.resumeSoon(client)
+    }
+  }
+
+  /** Whether a command of a client has to wait; the client is held from then on. */
+  holds(client: Client, command: Command): boolean {
+    const mayWrite =
+      command.isWrite ||
+      command.mayReplicate ||
+      (command.fullName === 'exec' && client.transaction !== null && client.transaction.hasWrites)
+    if (!this.#holdsAll && !mayWrite) return false
+    client.isHeld = true
+    client.lastCommand = command
+    this.#held.add(client)
+    return true
+  }
+
+  /** A client has gone. */
+  forget(client: Client): void {
+    client.isHeld = false
+    this.#held.delete(client)
+  }
+}
