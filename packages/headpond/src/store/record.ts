@@ -30,6 +30,8 @@ const LONG_KEY_BYTES = 8
 export const flag = {
   HAS_EXPIRY: 1,
   LONG_KEY: 2,
+  /** A hash with fields that expire, entered in the database's index of those. */
+  HAS_FIELD_EXPIRY: 4,
 } as const
 
 export const type = {
@@ -57,6 +59,12 @@ export const encoding = {
   LISTPACK: 4,
   /** A list in a Quicklist; as in every large form, the record holds its index in `store.structures`. */
   QUICKLIST: 5,
+  /** A hash as a listpack of triples, each field with its expiry; three words for the expiry index come first. */
+  LISTPACK_EXPIRING: 6,
+  /** A hash in a FieldTable; behind its index the record has three words for the expiry index. */
+  FIELD_TABLE: 7,
+  /** A sorted set in a dict and an ordered tree. */
+  ORDERED_TREE: 8,
 } as const
 
 export function kindOf(typeNumber: number, encodingNumber: number): number {
@@ -124,6 +132,16 @@ export class Records {
     const word = wordAt(handle)
     words[word + EXPIRE_LOW_WORD] = expireAtMs >>> 0
     words[word + EXPIRE_HIGH_WORD] = Math.floor(expireAtMs / 2 ** 32)
+  }
+
+  hasFieldExpiry(handle: Handle): boolean {
+    return (this.heap.arenaOf(handle).u8[byteAt(handle) + 1] & flag.HAS_FIELD_EXPIRY) !== 0
+  }
+
+  setFieldExpiryFlag(handle: Handle, isSet: boolean): void {
+    const { u8 } = this.heap.arenaOf(handle)
+    if (isSet) u8[byteAt(handle) + 1] |= flag.HAS_FIELD_EXPIRY
+    else u8[byteAt(handle) + 1] &= ~flag.HAS_FIELD_EXPIRY
   }
 
   expirySlot(handle: Handle): number {

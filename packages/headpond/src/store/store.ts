@@ -4,6 +4,7 @@ import type { AccessFrequency } from './access.ts'
 import { ActiveExpiry } from './active-expiry.ts'
 import { Database } from './database.ts'
 import type { StoreObserver } from './events.ts'
+import { Hash } from './hash.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
@@ -25,6 +26,8 @@ export class Store {
   readonly records: Records
   /** The large forms of values. */
   readonly structures = new Structures()
+  /** Opens hashes, one at a time. */
+  readonly hashes: Hash
   readonly databases: Database[]
   readonly random: () => number
   readonly packedLimits: PackedLimits
@@ -47,6 +50,8 @@ export class Store {
   hitCount = 0
   missCount = 0
   expiredCount = 0
+  /** Fields of hashes that expired. */
+  expiredFieldCount = 0
 
   /** False as long as nobody wants to hear of changes: the one check that a write pays. */
   observed = false
@@ -61,11 +66,12 @@ export class Store {
     this.packedLimits = options.packedLimits ?? DEFAULT_PACKED_LIMITS
     this.#sip = new HalfSipHash(options.random() * 2 ** 32, options.random() * 2 ** 32)
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
+    this.hashes = new Hash(this)
   }
 
   /** The hash of a key, signed (see Dict). hot: once for each key of a command. */
   hash(bytes: Uint8Array, start: number, end: number): number {
-    return this.#sip.hash(bytes, start, end) | 0
+    return this.#sip.signedHash(bytes, start, end)
   }
 
   /** Sets the time for the commands that follow. */

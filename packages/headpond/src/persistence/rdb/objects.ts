@@ -9,6 +9,15 @@ import type { Store } from '../../store/store.ts'
 import { createDumpPayload } from './dump-payload.ts'
 import type { RdbReader } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
+import {
+  hashFormat,
+  readHash,
+  readHashListpack,
+  readHashListpackEx,
+  readHashMetadata,
+  readHashZiplist,
+  readHashZipmap,
+} from './objects/hash.ts'
 import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
 import { readString, stringFormat } from './objects/string.ts'
@@ -18,6 +27,7 @@ import { RdbError } from './rdb-error.ts'
 const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.STRING]: stringFormat,
   [type.LIST]: listFormat,
+  [type.HASH]: hashFormat,
 }
 
 /** By RDB_TYPE. */
@@ -27,6 +37,12 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.LIST_ZIPLIST]: readListZiplist,
   [RDB_TYPE.LIST_QUICKLIST]: readListQuicklist,
   [RDB_TYPE.LIST_QUICKLIST_2]: readListQuicklist2,
+  [RDB_TYPE.HASH]: readHash,
+  [RDB_TYPE.HASH_ZIPMAP]: readHashZipmap,
+  [RDB_TYPE.HASH_ZIPLIST]: readHashZiplist,
+  [RDB_TYPE.HASH_LISTPACK]: readHashListpack,
+  [RDB_TYPE.HASH_METADATA]: readHashMetadata,
+  [RDB_TYPE.HASH_LISTPACK_EX]: readHashListpackEx,
 }
 
 /** What DUMP answers for a value. O(value size). */
