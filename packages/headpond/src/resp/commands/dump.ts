@@ -50,12 +50,14 @@ function restore(client: Client, request: Request, reply: Reply): void {
     throw error
   }
 
+  const existing = options.replaces ? database.peek(chunk, start, end) : NONE
   const expireAtMs = ttlMs === 0 ? NEVER : options.isAbsolute ? ttlMs : ttlMs + store.nowMs
   if (expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired) {
-    const existing = options.replaces ? database.peek(chunk, start, end) : NONE
     if (existing !== NONE) database.delete(existing, chunk, start, end)
     return reply.ok()
   }
+  // Taken out first, because Redis tells of a key that was replaced as of a new one.
+  if (existing !== NONE) database.remove(existing)
   const handle = put(database, chunk, start, end, expireAtMs)
   if (store.accessFrequency !== null) {
     if (options.frequency >= 0) {
