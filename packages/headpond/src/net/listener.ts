@@ -77,7 +77,9 @@ export class Listener {
         rmSync(address.path, { force: true })
         this.#server.listen({ path: address.path, backlog: address.backlog }, listening)
       } else {
-        this.#server.listen({ host: address.host, port: address.port, backlog: address.backlog }, listening)
+        // Without this, an address of IPv6 would take the port of IPv4 too, and refuse to stand beside it.
+        const ipv6Only = address.host?.includes(':') ?? false
+        this.#server.listen({ host: address.host, port: address.port, backlog: address.backlog, ipv6Only }, listening)
       }
     })
   }
@@ -194,5 +196,5 @@ function withPort(address: string, port: number | undefined): string {
 }
 
 function isLoopbackAddress(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
+  return address.startsWith('127.') || address === '::1'
 }

@@ -13,7 +13,7 @@ export class LocalClient {
   readonly #engine: RespEngine
   readonly #client: Client
   readonly #decoder: ReplyDecoder
-  readonly #waiting: ((reply: ReplyValue) => void)[] = []
+  readonly #waiting: Waiting[] = []
   #isClosed = false
   /** Called with messages that answer no request: of channels subscribed to. */
   onPush: (items: ReplyValue[]) => void = () => {}
@@ -30,12 +30,18 @@ export class LocalClient {
     this.#client.protocol = 3
   }
 
-  /** Runs a command. Rejects with ReplyError when the reply is an error. Never answers after `close`. */
+  /**
+   * Runs a command. Rejects with ReplyError when the reply is an error. Never answers after `close`. SUBSCRIBE and its
+   * like are answered with messages: the first of them, [kind, name, count], is the reply here too.
+   */
   execute(...args: readonly Argument[]): Promise<ReplyValue> {
     if (this.#isClosed) return Promise.reject(new Error('the client is closed'))
     return new Promise((resolve, reject) => {
-      this.#waiting.push((reply) => (reply instanceof ReplyError ? reject(reply) : resolve(reply)))
       const parts = args.map((arg) => (arg instanceof Uint8Array ? arg : String(arg)))
+      this.#waiting.push({
+        answer: (reply) => (reply instanceof ReplyError ? reject(reply) : resolve(reply)),
+        isSubscription: SUBSCRIPTION.test(String(parts[0])),
+      })
       this.#engine.run(this.#client, Request.of(parts))
     })
   }
@@ -48,8 +54,24 @@ export class LocalClient {
 
   #receive(bytes: Buffer): void {
     for (const reply of this.#decoder.push(bytes)) {
-      if (reply instanceof PushMessage) this.onPush(reply.items)
-      else this.#waiting.shift()?.(reply)
+      if (reply instanceof PushMessage) {
+        const [waiting] = this.#waiting
+        if (waiting?.isSubscription && SUBSCRIPTION.test(String(reply.items[0]))) {
+          this.#waiting.shift()
+          waiting.answer(reply.items)
+        }
+        this.onPush(reply.items)
+      } else {
+        this.#waiting.shift()?.answer(reply)
+      }
     }
   }
 }
+
+interface Waiting {
+  readonly answer: (reply: ReplyValue) => void
+  readonly isSubscription: boolean
+}
+
+/** Commands that are confirmed by messages of the same name. */
+const SUBSCRIPTION = /^[ps]?(un)?subscribe$/i

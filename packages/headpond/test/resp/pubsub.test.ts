@@ -121,7 +121,8 @@ test('a listener in the process hears messages, and may run commands as it does'
       if (items[0] === 'message') resolve(server.execute('INCR', 'heard'))
     }
   })
-  void listener.execute('SUBSCRIBE', 'news')
+  assert.deepEqual(await listener.execute('SUBSCRIBE', 'news'), ['subscribe', 'news', 1])
+  assert.equal(await listener.execute('PING'), 'PONG')
   assert.equal(await server.execute('PUBLISH', 'news', 'hello'), 1)
   assert.equal(await answered, 1)
   assert.deepEqual(heard, [
