@@ -193,11 +193,6 @@ export class Database {
     return this.#move(handle, sizeBytes)
   }
 
-  /** The most bytes that a value can take in a record: the same for every key, see INLINE_BYTES_MAX. */
-  inlineBytesMax(_keySize: number): number {
-    return INLINE_BYTES_MAX
-  }
-
   #move(handle: Handle, sizeBytes: number): Handle {
     const records = this.records
     const hash = this.#hashOf(handle)
