@@ -153,7 +153,7 @@ function lpos(client: Client, request: Request, reply: Reply): void {
     const value = request.integer(index + 1)
     if (request.is(index, 'RANK')) {
       if (Number.isNaN(value)) return reply.error(errors.NOT_AN_INTEGER)
-      if (value < -INT64_MAX) return reply.error(RANK_OUT_OF_RANGE)
+      if (request.bigInteger(index + 1) === INT64_MIN) return reply.error(RANK_OUT_OF_RANGE)
       if (value === 0) return reply.error(RANK_IS_ZERO)
       rank = value
     } else if (request.is(index, 'COUNT')) {
@@ -180,7 +180,8 @@ function lpos(client: Client, request: Request, reply: Reply): void {
   for (const place of places) reply.integer(place)
 }
 
-const INT64_MAX = 2 ** 63 - 1
+/** It has no counterpart of the other sign. Redis 7.0 takes it for -1, all later versions refuse it. */
+const INT64_MIN = -(2n ** 63n)
 const RANK_OUT_OF_RANGE = 'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807'
 const RANK_IS_ZERO =
   "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
@@ -323,7 +324,6 @@ function ltrim(client: Client, request: Request, reply: Reply): void {
 function lrem(client: Client, request: Request, reply: Reply): void {
   const count = request.integer(2)
   if (Number.isNaN(count)) return reply.error(errors.NOT_AN_INTEGER)
-  if (count < -INT64_MAX) return reply.error(RANK_OUT_OF_RANGE)
   const { database } = client
   const { chunk } = request
   const found = database.write(chunk, request.start(1), request.end(1))
