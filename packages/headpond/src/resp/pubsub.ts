@@ -101,6 +101,7 @@ const LF = 0x0a
 
 /** Sends a message that consists of encoded strings and a payload. Returns the number of clients. */
 function deliver(clients: ReadonlySet<Client>, strings: string, count: number, payload: Uint8Array): number {
+  const receiverCount = clients.size
   const asArray = encode(strings, count, payload)
   let asPush: Buffer | null = null
   for (const client of clients) {
@@ -111,7 +112,7 @@ function deliver(clients: ReadonlySet<Client>, strings: string, count: number, p
       client.push(asPush)
     }
   }
-  return clients.size
+  return receiverCount
 }
 
 function encode(strings: string, count: number, payload: Uint8Array): Buffer {

@@ -111,6 +111,23 @@ test('a message to the client itself comes before its reply, and after a transac
   }
 })
 
+test('events of a client itself follow the reply of the command that caused them', async () => {
+  await using server = await createServer({ notifyKeyspaceEvents: 'El' })
+  const client = await RawClient.connect(server.port)
+  try {
+    await client.call('HELLO', '3')
+    await client.call('SUBSCRIBE', '__keyevent@0__:lpop')
+    await client.call('RPUSH', 'list', 'a', 'b')
+    assert.equal(
+      await client.call('LMPOP', '1', 'list', 'LEFT', 'COUNT', '2'),
+      '*2\n  $ "list"\n  *2\n    $ "a"\n    $ "b"',
+    )
+    assert.equal(await client.next(), '>3\n  $ "message"\n  $ "__keyevent@0__:lpop"\n  $ "list"')
+  } finally {
+    client.close()
+  }
+})
+
 test('a listener in the process hears messages, and may run commands as it does', async () => {
   await using server = await createServer()
   const listener = server.client()
