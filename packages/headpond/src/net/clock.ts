@@ -22,6 +22,18 @@ export class Clock {
     return Date.now() + this.#offsetMs
   }
 
+  /** Microseconds since 1970, in step with `nowMs`. */
+  nowUs(): number {
+    const nowMs = this.nowMs()
+    const elapsedMs = performance.now()
+    // The fine clock runs on from where it last agreed with the coarse one, which may be set to another time.
+    const fineUs = Math.floor((elapsedMs + this.#fineOffsetMs) * 1000)
+    if (fineUs >= nowMs * 1000 && fineUs < (nowMs + 1) * 1000) return fineUs
+    this.#fineOffsetMs = nowMs - elapsedMs
+    return nowMs * 1000
+  }
+  #fineOffsetMs = 0
+
   /** Runs a function once `delayMs` have passed on this clock. It keeps no process alive. O(n) in the calls pending. */
   schedule(delayMs: number, run: () => void): ScheduledCall {
     const entry: Entry = {

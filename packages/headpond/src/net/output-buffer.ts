@@ -23,6 +23,8 @@ export class OutputBuffer {
   #sink: OutputSink | null = null
   /** Bytes handed to sinks since the start. */
   sentBytes = 0
+  /** How often something was handed to a sink. */
+  flushCount = 0
 
   constructor(sizeBytes = REGION_BYTES) {
     this.u8 = Buffer.allocUnsafeSlow(sizeBytes)
@@ -55,6 +57,7 @@ export class OutputBuffer {
   flush(): void {
     const start = this.#start
     if (this.at === start) return
+    this.flushCount++
     this.sentBytes += this.at - start
     if (this.#sink!.write(this.u8.subarray(start, this.at))) {
       this.at = start

@@ -1,11 +1,63 @@
 import { Command, type CommandSpec } from './command.ts'
 import { bitmapCommands } from './commands/bitmap.ts'
+import { clientCommands } from './commands/client.ts'
+import { commandCommands } from './commands/command.ts'
+import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
+import { databaseCommands } from './commands/database.ts'
+import { debugCommands } from './commands/debug.ts'
+import { dumpCommands } from './commands/dump.ts'
+import { expireCommands } from './commands/expire.ts'
+import { hashCommands } from './commands/hash.ts'
+import { hashExpiryCommands } from './commands/hash-expiry.ts'
+import { infoCommands } from './commands/info.ts'
+import { keyCommands } from './commands/keys.ts'
+import { latencyCommands } from './commands/latency.ts'
+import { listCommands } from './commands/list.ts'
+import { memoryCommands } from './commands/memory.ts'
+import { objectCommands } from './commands/object.ts'
+import { pubsubCommands } from './commands/pubsub.ts'
+import { serverCommands } from './commands/server.ts'
+import { slowlogCommands } from './commands/slowlog.ts'
+import { sortCommands } from './commands/sort.ts'
+import { sortedSetCommands } from './commands/sorted-set.ts'
+import { sortedSetAlgebraCommands } from './commands/sorted-set-algebra.ts'
+import { sortedSetRangeCommands } from './commands/sorted-set-range.ts'
 import { stringCommands } from './commands/string.ts'
+import { transactionCommands } from './commands/transaction.ts'
+import { waitCommands } from './commands/wait.ts'
 import type { Request } from './request.ts'
 
 /** Every family of commands: a new file in `commands/` is entered here. */
-const families: readonly (readonly CommandSpec[])[] = [connectionCommands, stringCommands, bitmapCommands]
+const families: readonly (readonly CommandSpec[])[] = [
+  keyCommands,
+  expireCommands,
+  objectCommands,
+  dumpCommands,
+  databaseCommands,
+  waitCommands,
+  connectionCommands,
+  clientCommands,
+  transactionCommands,
+  pubsubCommands,
+  stringCommands,
+  bitmapCommands,
+  hashCommands,
+  hashExpiryCommands,
+  listCommands,
+  sortCommands,
+  sortedSetCommands,
+  sortedSetRangeCommands,
+  sortedSetAlgebraCommands,
+  infoCommands,
+  configCommands,
+  commandCommands,
+  slowlogCommands,
+  latencyCommands,
+  memoryCommands,
+  debugCommands,
+  serverCommands,
+]
 
 const TABLE_SLOTS = 2048
 
@@ -55,14 +107,16 @@ export class CommandTable {
   resolve(request: Request, first = 0): Command | undefined {
     const command = this.#byName.get(request.text(first).toLowerCase())
     if (command?.subcommands == null || request.count === first + 1) return command
-    return command.subcommands.get(request.text(first + 1).toLowerCase()) ?? (command.handler ? command : undefined)
+    return command.subcommands.get(request.text(first + 1).toLowerCase())
+  }
+
+  /** Every command, subcommands behind the command that contains them. */
+  withSubcommands(): Command[] {
+    return this.all.flatMap((command) => [command, ...(command.subcommands?.values() ?? [])])
   }
 
   resetStatistics(): void {
-    for (const command of this.all) {
-      command.resetStatistics()
-      for (const subcommand of command.subcommands?.values() ?? []) subcommand.resetStatistics()
-    }
+    for (const command of this.withSubcommands()) command.resetStatistics()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Client } from './client.ts'
+import { LatencyHistogram } from './latency-histogram.ts'
 import type { Reply } from './reply.ts'
 import type { Request } from './request.ts'
 
@@ -44,12 +45,22 @@ export type KeyFlag =
 
 /** Where keys are among the arguments, in the terms of Redis's key specifications (COMMAND INFO). */
 export interface KeySpec {
-  readonly begin: { readonly index: number } | { readonly keyword: string; readonly startFrom: number }
+  readonly begin:
+    | { readonly index: number }
+    | { readonly keyword: string; readonly startFrom: number }
+    | { readonly unknown: true }
   readonly find:
     | { readonly lastKey: number; readonly step: number; readonly limit: number }
     | { readonly keyNumIndex: number; readonly firstKey: number; readonly step: number }
+    | { readonly unknown: true }
   readonly flags: readonly KeyFlag[]
   readonly notes?: string
+}
+
+/** A key among the arguments of a request, and what the command does with it. */
+export interface KeyPlace {
+  readonly index: number
+  readonly flags: readonly KeyFlag[]
 }
 
 /** One key at a fixed place. */
@@ -67,6 +78,11 @@ export function numberedKeys(index: number, ...flags: KeyFlag[]): KeySpec {
   return { begin: { index }, find: { keyNumIndex: 0, firstKey: 1, step: 1 }, flags }
 }
 
+/** Keys that no rule finds. */
+export function unknownKeys(notes: string, ...flags: KeyFlag[]): KeySpec {
+  return { begin: { unknown: true }, find: { unknown: true }, flags, notes }
+}
+
 export type Handler = (client: Client, request: Request, reply: Reply) => void
 
 export interface CommandSpec {
@@ -76,6 +92,11 @@ export interface CommandSpec {
   readonly arity: number
   readonly flags: readonly CommandFlag[]
   readonly keys?: readonly KeySpec[]
+  /**
+   * Finds the keys where `keys` alone cannot: specs that are incomplete, or whose flags depend on the arguments.
+   * `first` is the argument that names the command. Null when the arguments make no sense.
+   */
+  readonly findKeys?: (request: Request, first: number) => readonly KeyPlace[] | null
   /** ACL categories beyond those that follow from the flags: 'string', 'keyspace' ... (without '@'). */
   readonly acl: readonly string[]
   /** Group in the documentation: 'string', 'generic', 'server' ... */
@@ -85,6 +106,11 @@ export interface CommandSpec {
   readonly summary: string
   /** COMMAND INFO's tips for clients and proxies. */
   readonly tips?: readonly string[]
+  /** COMMAND DOCS: what changed when. */
+  readonly history?: readonly (readonly [version: string, change: string])[]
+  readonly docFlags?: readonly ('deprecated' | 'syscmd')[]
+  readonly deprecatedSince?: string
+  readonly replacedBy?: string
   readonly subcommands?: readonly CommandSpec[]
   /** Absent for a container that is nothing without a subcommand. */
   readonly handler?: Handler
@@ -118,8 +144,7 @@ export class Command {
   /** Calls that were timed, and what they took: long runs of fast commands are sampled (see dispatcher). */
   timedCount = 0
   timedUs = 0
-  /** Calls by latency: counts for each power of two of microseconds. */
-  readonly latencyBuckets = new Uint32Array(32)
+  #latency: LatencyHistogram | null = null
 
   constructor(spec: CommandSpec, id: number, parent: Command | null, nextId: () => number) {
     this.spec = spec
@@ -148,6 +173,12 @@ export class Command {
           )
   }
 
+  /** How long the timed calls took. */
+  get latency(): LatencyHistogram {
+    this.#latency ??= new LatencyHistogram()
+    return this.#latency
+  }
+
   /** Microseconds spent in this command: measured where every call was timed, else scaled up from those that were. */
   get totalUs(): number {
     return this.timedCount === 0 ? 0 : Math.round((this.timedUs / this.timedCount) * this.callCount)
@@ -159,6 +190,6 @@ export class Command {
     this.failedCount = 0
     this.timedCount = 0
     this.timedUs = 0
-    this.latencyBuckets.fill(0)
+    this.#latency = null
   }
 }

@@ -5,13 +5,28 @@ import type { Connection } from '../net/connection.ts'
 import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { Store } from '../store/store.ts'
+import { refusalOf } from './admission.ts'
+import { Blocking } from './blocking.ts'
 import { Client } from './client.ts'
+import { describeClient } from './client-description.ts'
 import type { Command } from './command.ts'
 import { CommandTable } from './command-table.ts'
 import { errors, wrongArity } from './errors.ts'
+import { Identity } from './identity.ts'
+import { KeyspaceNotifications, KeyspaceObservers } from './keyspace-events.ts'
+import { LatencyMonitor } from './latency-monitor.ts'
+import { memoryUse } from './memory-report.ts'
+import { Monitors } from './monitors.ts'
+import { OutputLimits } from './output-limits.ts'
 import { parsed, RequestParser } from './parser.ts'
+import { Pause } from './pause.ts'
+import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
+import { SlowLog } from './slow-log.ts'
+import { Statistics } from './statistics.ts'
+import { discardTransaction, type Transaction } from './transaction.ts'
+import { Watches } from './watch.ts'
 
 /** What the engine asks of the server around it. */
 export interface EngineHost {
@@ -19,6 +34,8 @@ export interface EngineHost {
   readonly config: Config
   readonly clock: Clock
   readonly log: EngineLog
+  /** Headpond's own version. */
+  readonly version: string
   /** SHUTDOWN was called. */
   shutdown: () => void
 }
@@ -49,15 +66,41 @@ export class RespEngine implements Protocol<Client> {
   readonly table = new CommandTable()
   readonly clients = new Map<number, Client>()
   readonly startedAtMs: number
+  /** Memory in use before the first client and key. */
+  readonly startupBytes: number
 
   /** The client whose command runs now: pushes to it go straight into its replies. */
   current: Client | null = null
   commandCount = 0
   connectionCount = 0
   refusedCount = 0
+  readonly identity = new Identity()
+  readonly statistics: Statistics
+  readonly slowLog: SlowLog
+  readonly latencyMonitor: LatencyMonitor
+  readonly monitors = new Monitors()
+  readonly blocking = new Blocking(this)
+  readonly pubsub = new PubSub()
+  readonly keyspaceObservers: KeyspaceObservers
+  readonly watches: Watches
+  readonly pause = new Pause(this)
+  readonly outputLimits = new OutputLimits(this)
+  /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
+  inputOverflowCount = 0
+  outputOverflowCount = 0
+  /** Clients that wait, for whatever. */
+  blockedCount = 0
+  /** Switched by DEBUG PAUSE-CRON, for tests: nothing happens by itself. */
+  isCronPaused = false
+  /** Someone wants to know of every call: see `updateTiming`. */
   timesEveryCall = false
   /** The default user has a password, so clients must authenticate first. */
   requiresPassword = false
+
+  /** Messages to the current client that wait for the end of its command. */
+  #deferredPushes: Buffer[] = []
+  /** The arguments of a queued command while EXEC runs it. */
+  readonly queuedRequest = new Request()
 
   readonly #parser = new RequestParser()
   readonly #request = new Request()
@@ -73,21 +116,46 @@ export class RespEngine implements Protocol<Client> {
     this.log = host.log
     this.startedAtMs = host.clock.nowMs()
     this.requiresPassword = this.settings.requirepass !== ''
-    const watchThreshold = () => {
-      this.timesEveryCall =
-        this.settings.slowlogLogSlowerThan >= 0 && this.settings.slowlogLogSlowerThan < TIME_ALL_BELOW_US
+    this.statistics = new Statistics(this)
+    this.slowLog = new SlowLog(this.settings)
+    this.latencyMonitor = new LatencyMonitor(this.settings)
+    this.#reply.errors = this.statistics.errors
+    this.startupBytes = memoryUse(this).usedBytes
+    const updateTiming = () => {
+      this.updateTiming()
       return undefined
     }
-    watchThreshold()
-    this.config.onChange('slowlog-log-slower-than', watchThreshold)
+    this.updateTiming()
+    this.config.onChange('slowlog-log-slower-than', updateTiming)
+    this.config.onChange('latency-monitor-threshold', updateTiming)
     this.config.onChange('requirepass', () => {
       this.requiresPassword = this.settings.requirepass !== ''
       return undefined
     })
+    this.keyspaceObservers = new KeyspaceObservers(this.store)
+    this.watches = new Watches(this.store, this.keyspaceObservers)
+    this.blocking.onObserving = () => {
+      if (this.blocking.clientCount > 0) this.keyspaceObservers.add(this.blocking)
+      else this.keyspaceObservers.remove(this.blocking)
+    }
+    const notifications = new KeyspaceNotifications(this.pubsub, this.keyspaceObservers)
+    notifications.setClasses(this.settings.notifyKeyspaceEvents)
+    this.config.onChange('notify-keyspace-events', (classes) => {
+      notifications.setClasses(classes)
+      return undefined
+    })
   }
 
-  get sentBytes(): number {
-    return this.#reply.out.sentBytes
+  /** Replies are written batch by batch: how many there were. */
+  get writeCount(): number {
+    return this.#reply.out.flushCount
+  }
+
+  /** To be called when anything changes that decides whether every call is timed. */
+  updateTiming(): void {
+    const thresholdUs = this.settings.slowlogLogSlowerThan
+    this.timesEveryCall =
+      (thresholdUs >= 0 && thresholdUs < TIME_ALL_BELOW_US) || this.latencyMonitor.isOn || this.monitors.count > 0
   }
 
   // ---- Connections ----
@@ -110,18 +178,84 @@ export class RespEngine implements Protocol<Client> {
 
   closed(client: Client): void {
     this.clients.delete(client.id)
+    if (client.connection !== null) this.statistics.connectionClosed(client.connection)
+    this.#detach(client)
+  }
+
+  /** Takes a client out of all that it has a part in. It may stay connected until its last replies are sent. */
+  #detach(client: Client): void {
+    if (client.isMonitor) this.removeMonitor(client)
     this.#unblock(client)
+    this.pause.forget(client)
+    this.outputLimits.forget(client)
+    this.pubsub.unsubscribeAll(client)
+    discardTransaction(client)
+  }
+
+  /** Ends a client's connection: at once, or after its reply when its own command asks for it. */
+  kill(client: Client): void {
+    if (client === this.current) {
+      client.closesAfterReply = true
+      return
+    }
+    this.clients.delete(client.id)
+    this.#detach(client)
+    client.connection?.destroy()
+  }
+
+  /** The peer of a client has sent its last request. */
+  ended(client: Client): boolean {
+    // What waits for the end of a pause is still to be answered; a client that waits for a key is taken for gone.
+    if (client.isHeld) return false
+    this.#detach(client)
+    return true
+  }
+
+  outputGrew(client: Client, unsentBytes: number): void {
+    this.outputLimits.check(client, unsentBytes)
+  }
+
+  outputStalled(client: Client, isStalled: boolean): void {
+    client.isStalled = isStalled
+  }
+
+  inputOverflowed(client: Client): void {
+    this.inputOverflowCount++
+    const description = describeClient(client, this.clock.nowMs())
+    this.log.warn(`Closing client that reached max query buffer length: ${description}`)
   }
 
   /** Why a new connection is turned away, as the error to send it; null when it is welcome. */
-  refusal(_peer: { remoteAddress: string; isLoopback: boolean }): string | null {
-    if (this.clients.size < this.settings.maxclients) return null
-    this.refusedCount++
-    return '-ERR max number of clients reached\r\n'
+  refusal(peer: { remoteAddress: string; isLoopback: boolean }): string | null {
+    const refusal = refusalOf(this, peer.isLoopback)
+    if (refusal !== null) this.refusedCount++
+    return refusal
   }
 
   /** Housekeeping, `hz` times a second. */
-  cron(): void {}
+  cron(): void {
+    this.statistics.sample(() => memoryUse(this).usedBytes)
+    if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
+    this.outputLimits.checkSlowClients()
+    this.#closeIdle()
+  }
+
+  /** Closes clients that have sent nothing for the time of `timeout`; those that wait or listen may be silent. */
+  #closeIdle(): void {
+    const { timeout } = this.settings
+    if (timeout === 0) return
+    const sinceMs = this.clock.nowMs() - timeout * 1000
+    for (const client of this.clients.values()) {
+      if (client.lastInteractionMs >= sinceMs || client.blocked !== null || client.isHeld) continue
+      if (!client.isSubscribed && !client.isMonitor) this.kill(client)
+    }
+  }
+
+  /** The server has worked by itself (see Cron), for so long at a stretch. */
+  backgroundWorked(durationUs: number): void {
+    this.statistics.backgroundUs += durationUs
+    this.latencyMonitor.addIfSlow('expire-cycle', durationUs, this.clock.nowMs())
+  }
 
   resetStatistics(): void {
     this.table.resetStatistics()
@@ -131,6 +265,9 @@ export class RespEngine implements Protocol<Client> {
     this.store.hitCount = 0
     this.store.missCount = 0
     this.store.expiredCount = 0
+    this.store.activeExpiry.cutShortCount = 0
+    this.store.lazyFree.freedCount = 0
+    this.statistics.reset()
   }
 
   // ---- From bytes to commands ----
@@ -141,32 +278,51 @@ export class RespEngine implements Protocol<Client> {
     const request = this.#request
     const parser = this.#parser
     this.#begin(client)
+    this.statistics.readCount++
     let at = start
     let isFirst = true
-    while (at < end && client.blocked === null && !client.closesAfterReply) {
+    while (at < end && client.blocked === null && !client.isHeld && !client.isStalled && !client.closesAfterReply) {
       const next = parser.parse(chunk, at, end, request, client.parse, this.#limitsOf(client))
       if (next < 0) {
         if (next === parsed.BROKEN) {
-          reply.error(`ERR ${parser.error}`)
+          reply.errorOfBytes(`ERR ${parser.error}`)
           client.closesAfterReply = true
         } else if (client.parse.expectedBytes > 0) {
           client.connection?.expectInput(client.parse.expectedBytes)
         }
         break
       }
-      if (request.count > 0 && !this.#process(client, request, reply, isFirst)) break // held: it will be read again
+      if (request.count > 0) {
+        if (!this.#process(client, request, reply, isFirst)) break // held: it will be read again
+        if (client.replyMode !== 'on') this.#advanceReplyMode(client)
+      }
+      if (this.blocking.hasReady) this.blocking.serve()
       isFirst = false
       at = next
     }
+    request.release()
     this.#finish(client)
     return at
   }
 
-  /** Runs one command for a client in this process. */
+  /** Runs one command for a client in this process, or keeps it until the client no longer waits. */
   run(client: Client, request: Request): void {
-    this.#begin(client)
-    this.#process(client, request, this.#reply, true)
-    this.#finish(client)
+    client.heldRequests.push(request)
+    // Called from within a command (by who hears a message that it publishes), it runs when that is over.
+    if (this.current !== null) this.resumeSoon(client)
+    else if (client.heldRequests.length === 1) this.#runHeld(client)
+  }
+
+  #runHeld(client: Client): void {
+    while (client.heldRequests.length > 0 && client.blocked === null && !client.isHeld && !client.closesAfterReply) {
+      this.#begin(client)
+      if (this.#process(client, client.heldRequests[0], this.#reply, true)) {
+        client.heldRequests.shift()
+        if (client.replyMode !== 'on') this.#advanceReplyMode(client)
+      }
+      if (this.blocking.hasReady) this.blocking.serve()
+      this.#finish(client)
+    }
   }
 
   /**
@@ -177,17 +333,78 @@ export class RespEngine implements Protocol<Client> {
     const sink = new GatheringSink()
     const reply = new Reply(new OutputBuffer(4096))
     reply.protocol = client.protocol
+    reply.errors = this.statistics.errors
     reply.out.attach(sink)
     write(reply)
     reply.out.flush()
-    this.pushTo(client, sink.take())
+    const bytes = sink.take()
+    if (bytes.length === 0) return
+    if (!client.isSilenced) this.#send(client, bytes)
+    if (client.replyMode !== 'skipping') return
+    if (client === this.current) this.setReplyMode(client, 'on')
+    else client.replyMode = 'on'
   }
 
-  /** Sends encoded bytes to a client, in order with its replies. */
+  /**
+   * Sends a message to a client, in order with its replies, which may be silenced.
+   *
+   * A client can be the cause of its own message, by PUBLISH or a keyspace event. Within an array it would be taken for
+   * an element, so it has to wait until the command is over. PUBLISH has written nothing yet, and Redis 7.0 sends the
+   * message before the reply.
+   */
   pushTo(client: Client, bytes: Buffer): void {
-    if (client === this.current) this.#reply.raw(bytes)
-    else if (client.connection !== null) client.connection.push(bytes)
-    else client.sink.write(bytes)
+    const mayBeWithinReply =
+      client === this.current &&
+      !client.isMonitor &&
+      (client.deniesBlocking || !client.lastCommand?.spec.flags.includes('pubsub'))
+    if (mayBeWithinReply) this.#deferredPushes.push(bytes)
+    else this.#send(client, bytes)
+  }
+
+  /** Sends the messages that waited for the current client's command to be over. */
+  sendDeferredPushes(client: Client): void {
+    if (this.#deferredPushes.length === 0) return
+    const pushes = this.#deferredPushes
+    this.#deferredPushes = []
+    for (const bytes of pushes) this.#send(client, bytes)
+  }
+
+  #send(client: Client, bytes: Buffer): void {
+    if (client !== this.current) {
+      if (client.connection !== null) client.connection.push(bytes)
+      else client.sink.write(bytes)
+    } else if (client.isSilenced) {
+      client.sink.write(bytes)
+    } else {
+      this.#reply.raw(bytes)
+    }
+  }
+
+  // ---- CLIENT REPLY ----
+
+  /** Silences the current client's replies, or lets it hear them again, from here on. */
+  setReplyMode(client: Client, mode: Client['replyMode']): void {
+    client.replyMode = mode
+    this.#directReplies(client.isSilenced ? NOWHERE : client.sink)
+  }
+
+  /** Lets the current client hear what `write` writes even when its replies are silenced: confirmations of SUBSCRIBE. */
+  writePush(client: Client, write: () => void): void {
+    if (!client.isSilenced) return write()
+    this.#directReplies(client.sink)
+    write()
+    this.#directReplies(NOWHERE)
+  }
+
+  #directReplies(sink: OutputSink): void {
+    this.#reply.out.flush()
+    this.#reply.out.attach(sink)
+  }
+
+  /** A command is over: CLIENT REPLY SKIP silences the next one, and that one only. A wait ends when it is answered. */
+  #advanceReplyMode(client: Client): void {
+    if (client.replyMode === 'skip') this.setReplyMode(client, 'skipping')
+    else if (client.replyMode === 'skipping' && client.blocked === null) this.setReplyMode(client, 'on')
   }
 
   #begin(client: Client): void {
@@ -196,19 +413,22 @@ export class RespEngine implements Protocol<Client> {
     client.lastInteractionMs = nowMs
     this.current = client
     this.#reply.protocol = client.protocol
-    this.#reply.out.attach(client.sink)
+    this.#reply.out.attach(client.isSilenced ? NOWHERE : client.sink)
   }
 
   #finish(client: Client): void {
+    this.sendDeferredPushes(client)
     this.#reply.out.flush()
     this.current = null
-    if (client.closesAfterReply) client.connection?.closeAfterReplies()
+    if (!client.closesAfterReply) return
+    this.#detach(client)
+    client.connection?.closeAfterReplies()
   }
 
   readonly #limits = { bulkBytesMax: 0, authenticated: true }
   #limitsOf(client: Client) {
     this.#limits.bulkBytesMax = this.settings.protoMaxBulkLen
-    this.#limits.authenticated = client.isAuthenticated
+    this.#limits.authenticated = client.isAuthenticated || !this.requiresPassword
     return this.#limits
   }
 
@@ -222,13 +442,13 @@ export class RespEngine implements Protocol<Client> {
   #process(client: Client, request: Request, reply: Reply, isFirst: boolean): boolean {
     let command = this.table.find(request.chunk, request.start(0), request.end(0))
     if (command === null) {
-      this.#reject(client, null, reply, unknownCommand(request))
+      this.#rejectUnknown(client, request, reply)
       return true
     }
     if (command.subcommands !== null && request.count > 1) {
       const subcommand = command.subcommands.get(request.text(1).toLowerCase())
       if (subcommand !== undefined) command = subcommand
-      else if (command.handler === null) {
+      else {
         this.#reject(client, command, reply, unknownSubcommand(command, request.text(1)))
         return true
       }
@@ -238,15 +458,19 @@ export class RespEngine implements Protocol<Client> {
       this.#reject(client, command, reply, wrongArity(command.fullName))
       return true
     }
-    if (client.isSpecial) return this.#processSpecial(client, command, request, reply)
+    if (client.isSpecial || this.pause.isOn) return this.#processSpecial(client, command, request, reply)
     this.call(client, command, request, reply, isFirst)
     return true
   }
 
-  /** The rest of `#process` for a client that is not in the plain state. */
+  /** The rest of `#process` for a client that is not in the plain state, and during CLIENT PAUSE. */
   #processSpecial(client: Client, command: Command, request: Request, reply: Reply): boolean {
-    if (!client.isAuthenticated && !command.needsNoAuth) {
+    if (!client.isAuthenticated && this.requiresPassword && !command.needsNoAuth) {
       this.#reject(client, command, reply, errors.NO_AUTH)
+      return true
+    }
+    if (client.transaction !== null && !command.isAllowedInMulti) {
+      this.#reject(client, command, reply, 'ERR Command not allowed inside a transaction')
       return true
     }
     if (client.isSubscribed && client.protocol === 2 && !SUBSCRIBER_COMMANDS.has(command.fullName)) {
@@ -258,41 +482,50 @@ export class RespEngine implements Protocol<Client> {
       )
       return true
     }
-    if (client.transaction !== null && !UNQUEUED_COMMANDS.has(command.fullName)) {
-      if (!command.isAllowedInMulti) {
-        this.#reject(client, command, reply, 'ERR Command not allowed inside a transaction')
-        return true
-      }
-      client.transaction.queue(command, request)
-      reply.queued()
+    if (client.isMonitor && (command.isWrite || command.isReadOnly || command.mayReplicate)) {
+      this.#reject(client, command, reply, "ERR Replica can't interact with the keyspace")
       return true
     }
-    if (client.replyMode === 'on' || client.replyMode === 'skip') {
-      if (client.replyMode === 'skip') client.replyMode = 'skipping'
-      if (client.replyMode === 'on') {
-        this.store.touchless = client.isNoTouch
-        this.call(client, command, request, reply, true)
-        this.store.touchless = false
-        return true
-      }
+    if (this.pause.isOn && this.pause.holds(client, command)) return false
+    if (client.transaction !== null && !UNQUEUED_COMMANDS.has(command.fullName)) {
+      this.#queue(client, client.transaction, command, request, reply)
+      return true
     }
-    // Silenced: what the command writes goes nowhere.
-    reply.out.flush()
-    reply.out.attach(NOWHERE)
-    this.call(client, command, request, reply, true)
-    reply.out.flush()
-    reply.out.attach(client.sink)
-    if (client.replyMode === 'skipping') {
-      client.replyMode = 'on'
-      client.updateSpecial()
-    }
+    this.callAs(client, command, request, reply, true)
     return true
+  }
+
+  #queue(client: Client, transaction: Transaction, command: Command, request: Request, reply: Reply): void {
+    client.lastCommand = command
+    reply.queued()
+    if (transaction.isAborted || client.isWatchBroken) return // EXEC will refuse: no need to keep it
+    transaction.queue(command, request)
+    // What waits in the queue counts as input that is not consumed yet.
+    const inputBytes = transaction.queuedBytes + (client.connection?.inputBytes ?? 0)
+    if (inputBytes <= this.settings.clientQueryBufferLimit || client.connection === null) return
+    this.inputOverflowed(client)
+    client.closesAfterReply = true
+  }
+
+  /** Runs a command that has passed the checks, leaving no trace in access times for a client with CLIENT NO-TOUCH. */
+  callAs(client: Client, command: Command, request: Request, reply: Reply, exactTiming: boolean): void {
+    this.store.touchless = client.isNoTouch && command.fullName !== 'touch'
+    this.call(client, command, request, reply, exactTiming)
+    this.store.touchless = false
+  }
+
+  #rejectUnknown(client: Client, request: Request, reply: Reply): void {
+    if (client.transaction !== null) client.transaction.isAborted = true
+    reply.errorOfBytes(unknownCommand(request))
   }
 
   #reject(client: Client, command: Command | null, reply: Reply, error: string): void {
     if (command !== null) command.rejectedCount++
     if (client.transaction !== null) client.transaction.isAborted = true
-    reply.error(error)
+    if (command?.fullName !== 'exec') return reply.error(error)
+    // An EXEC that cannot run ends the transaction all the same.
+    discardTransaction(client)
+    reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`)
   }
 
   /**
@@ -312,26 +545,58 @@ export class RespEngine implements Protocol<Client> {
     } else {
       command.handler!(client, request, reply)
     }
-    if (reply.errorCount !== errorCount) command.failedCount++
+    // EXEC has not failed when one of its commands has, which was counted there.
+    if (reply.errorCount !== errorCount && reply.errorCount !== this.#attributedErrorCount) {
+      this.#attributedErrorCount = reply.errorCount
+      command.failedCount++
+    }
   }
+  #attributedErrorCount = 0
 
-  #timed(_client: Client, command: Command, _request: Request, durationUs: number): void {
+  #timed(client: Client, command: Command, request: Request, durationUs: number): void {
     command.timedCount++
     command.timedUs += durationUs
-    command.latencyBuckets[31 - Math.clz32(durationUs | 1)]++
+    if (this.settings.latencyTracking) command.latency.record(durationUs)
+    if (this.slowLog.isSlow(durationUs) && !command.skipsSlowLog) {
+      this.slowLog.add(client, command, request, durationUs, this.clock.nowMs())
+    }
+    if (durationUs < 1000 && this.monitors.count === 0) return
+    this.latencyMonitor.addIfSlow(command.isFast ? 'fast-command' : 'command', durationUs, this.clock.nowMs())
+    if (this.monitors.count > 0 && !command.skipsMonitor) {
+      this.monitors.show(client, command, request, this.clock.nowUs())
+    }
+  }
+
+  // ---- MONITOR ----
+
+  addMonitor(client: Client): void {
+    this.monitors.add(client)
+    this.updateTiming()
+  }
+
+  removeMonitor(client: Client): void {
+    this.monitors.remove(client)
+    this.updateTiming()
   }
 
   // ---- Waiting ----
 
   /**
-   * Lets a client wait: its next requests are not read until `unblock`. With a timeout (0: none), `onTimeout` answers.
+   * Lets a client wait: its next requests are not read until `unblock`. With a timeout (0: none), `onTimeout` answers;
+   * within EXEC or a script it answers at once.
    */
   block(
     client: Client,
     timeoutMs: number,
     wait: { onTimeout: (reply: Reply) => void; cancel: () => void; isUnblockable?: boolean },
   ): void {
+    if (client.deniesBlocking) {
+      wait.onTimeout(this.#reply)
+      wait.cancel()
+      return
+    }
     client.blocked = { isUnblockable: true, ...wait, timer: null }
+    this.blockedCount++
     if (timeoutMs > 0) {
       client.blocked.timer = this.clock.schedule(timeoutMs, () => this.unblock(client, wait.onTimeout))
     }
@@ -345,17 +610,33 @@ export class RespEngine implements Protocol<Client> {
     this.resumeSoon(client)
   }
 
+  /** Lets `serve` answer a client that waits: if it does and says so, the wait is over. Returns what it said. */
+  serveBlocked(client: Client, serve: (reply: Reply) => boolean): boolean {
+    let isServed = false
+    this.replyTo(client, (reply) => {
+      isServed = serve(reply)
+    })
+    if (!isServed) return false
+    this.#unblock(client)
+    this.resumeSoon(client)
+    return true
+  }
+
   #unblock(client: Client): void {
     const blocked = client.blocked
     if (blocked === null) return
     client.blocked = null
+    this.blockedCount--
     blocked.timer?.cancel()
     blocked.cancel()
   }
 
   /** Goes on with requests of a client that have arrived already, once the current command is over. */
   resumeSoon(client: Client): void {
-    setImmediate(() => client.connection?.resume())
+    setImmediate(() => {
+      if (client.connection !== null) client.connection.resume()
+      else this.#runHeld(client)
+    })
   }
 }
 
@@ -393,14 +674,15 @@ const SUBSCRIBER_COMMANDS = new Set([
 /** What runs at once inside MULTI. */
 const UNQUEUED_COMMANDS = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 
+/** A character for each byte: the error quotes what the client sent as it was. */
 function unknownCommand(request: Request): string {
-  // As Redis cuts it: 128 characters of the name, then of all arguments together.
-  const name = request.text(0).slice(0, 128)
+  // As Redis cuts it: 128 bytes of the name, then of all arguments together, and each at its first NUL.
+  const quoted = (index: number, sizeMax: number) => request.latin1(index, sizeMax).split('\0', 1)[0]
   let shown = ''
   for (let index = 1; index < request.count && shown.length < 128; index++) {
-    shown += `'${request.text(index).slice(0, 128 - shown.length)}' `
+    shown += `'${quoted(index, 128 - shown.length)}' `
   }
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`
+  return `ERR unknown command '${quoted(0, 128)}', with args beginning with: ${shown}`
 }
 
 function unknownSubcommand(command: Command, subcommand: string): string {

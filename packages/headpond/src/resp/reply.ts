@@ -5,6 +5,7 @@ import type { Handle } from '../memory/heap.ts'
 import type { OutputBuffer } from '../net/output-buffer.ts'
 import { encoding } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
+import type { ErrorCounts } from './statistics.ts'
 
 /**
  * Encodes replies in RESP2 or RESP3 straight into an output buffer. A handler says what it means (`map`, `double`,
@@ -36,6 +37,8 @@ export class Reply {
   protocol = 2
   /** Errors written since the start: the dispatcher compares it to tell a command that failed. */
   errorCount = 0
+  /** Where errors are counted by their code. */
+  errors: ErrorCounts | null = null
 
   constructor(out: OutputBuffer) {
     this.out = out
@@ -63,7 +66,15 @@ export class Reply {
   /** An error, its code first: 'ERR syntax error'. Line breaks become spaces, as Redis makes them. */
   error(text: string): void {
     this.errorCount++
+    this.errors?.count(text)
     this.#line(MINUS, text.replace(/[\r\n]/g, ' '))
+  }
+
+  /** An error that quotes a client's bytes: each character of `text` is one byte. */
+  errorOfBytes(text: string): void {
+    this.errorCount++
+    this.errors?.count(text)
+    this.raw(Buffer.from(`-${text.replace(/[\r\n]/g, ' ')}\r\n`, 'latin1'))
   }
 
   /** hot: once for each INCR. */

@@ -62,7 +62,7 @@ export class Request {
     const start = this.start(index)
     const end = this.end(index)
     const value = parseInteger(this.chunk, start, end)
-    if (value === value) return value
+    if (!Number.isNaN(value)) return value
     const big = parseBigInteger(this.chunk, start, end)
     return big === undefined ? Number.NaN : Number(big)
   }

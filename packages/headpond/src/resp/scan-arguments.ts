@@ -11,6 +11,8 @@ export interface ScanOptions {
   readonly pattern: Uint8Array | null
   /** The word of TYPE in lower case, or null. */
   readonly typeName: string | null
+  /** Fields without their values, members without their scores (NOVALUES, NOSCORES). */
+  readonly isBare: boolean
 }
 
 const COUNT_DEFAULT = 10
@@ -29,11 +31,21 @@ export function scanCursor(request: Request, reply: Reply, index: number): numbe
   return Number(BigInt.asUintN(64, value))
 }
 
-/** The options from argument `first` on, or null: an error has been written then. TYPE is an option of SCAN alone. */
-export function scanOptions(request: Request, reply: Reply, first: number, takesType: boolean): ScanOptions | null {
+/**
+ * The options from argument `first` on, or null: an error has been written then. TYPE is an option of SCAN alone.
+ * @param bareWord the word of the option for half of each pair only, where the command has it
+ */
+export function scanOptions(
+  request: Request,
+  reply: Reply,
+  first: number,
+  takesType: boolean,
+  bareWord: string | null = null,
+): ScanOptions | null {
   let countHint = COUNT_DEFAULT
   let pattern: Uint8Array | null = null
   let typeName: string | null = null
+  let isBare = false
   for (let index = first; index < request.count; index += 2) {
     const hasValue = index + 1 < request.count
     if (hasValue && request.is(index, 'COUNT')) {
@@ -51,12 +63,15 @@ export function scanOptions(request: Request, reply: Reply, first: number, takes
       pattern = bytes.length === 1 && bytes[0] === STAR ? null : bytes
     } else if (hasValue && takesType && request.is(index, 'TYPE')) {
       typeName = request.text(index + 1).toLowerCase()
+    } else if (bareWord !== null && request.is(index, bareWord)) {
+      isBare = true
+      index--
     } else {
       reply.error(errors.SYNTAX)
       return null
     }
   }
-  return { countHint, pattern, typeName }
+  return { countHint, pattern, typeName, isBare }
 }
 
 /** Whether an element is one that MATCH wants. */

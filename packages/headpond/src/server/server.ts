@@ -4,8 +4,10 @@ import { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener } from '../net/listener.ts'
 import type { Protocol } from '../net/protocol.ts'
 import { type EngineLog, RespEngine } from '../resp/engine.ts'
+import { AccessFrequency } from '../store/access.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
+import { HEADPOND_VERSION } from './version.ts'
 
 export interface ServerParts {
   readonly config: Config
@@ -38,6 +40,7 @@ export class Server {
       databaseCount: this.config.settings.databases,
       firstArenaBytes: parts.firstArenaBytes,
       random: parts.random ?? Math.random,
+      packedLimits: this.config.settings,
     })
     this.store.setNow(this.clock.nowMs())
     this.resp = new RespEngine({
@@ -45,12 +48,24 @@ export class Server {
       config: this.config,
       clock: this.clock,
       log: parts.log,
+      version: HEADPOND_VERSION,
       shutdown: () => void this.close(),
     })
     this.#cron = new Cron(this)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
+    const chooseAccessWord = () => {
+      const { maxmemoryPolicy, lfuLogFactor, lfuDecayTime } = this.config.settings
+      this.store.accessFrequency = maxmemoryPolicy.endsWith('-lfu')
+        ? new AccessFrequency(lfuLogFactor, lfuDecayTime, this.store.random)
+        : null
+      return undefined
+    }
+    chooseAccessWord()
+    for (const name of ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
+      this.config.onChange(name, chooseAccessWord)
+    }
     this.config.onChange('port', () => this.#listenAgain())
     this.config.onChange('bind', () => this.#listenAgain())
   }

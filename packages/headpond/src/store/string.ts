@@ -51,6 +51,10 @@ export const stringOperations: TypeOperations = {
     if (!isLarge(store, handle)) return 0
     return store.heap.large.get(store.records.valueWord(handle, 0)).length
   },
+  digest(store, handle, digest) {
+    const { bytes, start, end } = stringBytes(store, handle)
+    digest.append(bytes.subarray(start, end))
+  },
 }
 
 // ---- Reading ----

@@ -1,4 +1,9 @@
 import type { Handle } from '../memory/heap.ts'
+import type { Digest } from './digest.ts'
+import { hashOperations } from './hash.ts'
+import { listOperations } from './list.ts'
+import { type } from './record.ts'
+import { sortedSetOperations } from './sorted-set.ts'
 import type { Store } from './store.ts'
 import { stringOperations } from './string.ts'
 
@@ -9,7 +14,10 @@ import { stringOperations } from './string.ts'
 export interface TypeOperations {
   /** Bytes that the value takes in the record itself. */
   inlineBytes(store: Store, handle: Handle): number
-  /** Frees what the value refers to outside its record. */
+  /**
+   * Frees what the value refers to outside its record. What takes longer than some hundred elements goes to
+   * `store.lazyFree` instead: deleting a key, by whatever command, never holds up others.
+   */
   release(store: Store, handle: Handle): void
   /** Replaces what the record refers to by copies of it: the record is a copy of another. */
   cloneReferred(store: Store, handle: Handle): void
@@ -17,6 +25,13 @@ export interface TypeOperations {
   encodingName(store: Store, handle: Handle): string
   /** Bytes of memory that the value takes outside its record. */
   referredBytes(store: Store, handle: Handle): number
+  /** Adds the value to a digest as Redis does for its type (debug.c, xorObjectDigest). */
+  digest(store: Store, handle: Handle, digest: Digest): void
 }
 
-export const typeOperations: readonly TypeOperations[] = [stringOperations]
+export const typeOperations: { readonly [typeNumber: number]: TypeOperations } = {
+  [type.STRING]: stringOperations,
+  [type.LIST]: listOperations,
+  [type.SORTED_SET]: sortedSetOperations,
+  [type.HASH]: hashOperations,
+}

@@ -18,7 +18,7 @@ import {
 import { NEVER, type as types } from '../../store/record.ts'
 import { growString, stringArray, stringBytes, stringStart, writableArray } from '../../store/string.ts'
 import type { Client } from '../client.ts'
-import { type CommandSpec, key, keyRange } from '../command.ts'
+import { type CommandSpec, type KeyPlace, key, keyRange } from '../command.ts'
 import { errors } from '../errors.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -311,6 +311,17 @@ function wanted(name: 'set' | 'incrby', type: BitIntegerType, before: bigint, op
 const common = { acl: ['bitmap'], group: 'bitmap' } as const
 const FIELD_COMPLEXITY = 'O(1) for each subcommand specified'
 
+/** Nothing is changed by GET alone. */
+function findKeyOfBitfield(request: Request, first: number): KeyPlace[] {
+  let readsOnly = true
+  for (let index = first + 2; index < request.count && readsOnly; index++) {
+    if (request.is(index, 'GET') && index + 2 < request.count) index += 2
+    else if (request.is(index, 'OVERFLOW') && index + 1 < request.count) index += 1
+    else readsOnly = false
+  }
+  return [{ index: first + 1, flags: readsOnly ? ['RO', 'ACCESS'] : ['RW', 'ACCESS', 'UPDATE'] }]
+}
+
 export const bitmapCommands: readonly CommandSpec[] = [
   {
     ...common,
@@ -378,6 +389,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
         notes: 'This command allows both access and modification of the key',
       },
     ],
+    findKeys: findKeyOfBitfield,
     since: '3.2.0',
     complexity: FIELD_COMPLEXITY,
     summary: 'Reads, sets and increments integers of any width within a string.',

@@ -15,7 +15,7 @@ import {
   writeIntoString,
 } from '../../store/string.ts'
 import type { Client } from '../client.ts'
-import { type CommandSpec, key, keyRange } from '../command.ts'
+import { type CommandSpec, type KeyPlace, key, keyRange } from '../command.ts'
 import { errors, wrongArity } from '../errors.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -520,6 +520,13 @@ const CONSTANT = 'O(1)'
 const SUBSTRING_COMPLEXITY =
   'O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.'
 
+/** Only GET reads what the key held. */
+function findKeyOfSet(request: Request, first: number): KeyPlace[] {
+  let readsOld = false
+  for (let index = first + 3; index < request.count; index++) readsOld ||= request.is(index, 'GET')
+  return [{ index: first + 1, flags: readsOld ? ['RW', 'ACCESS', 'UPDATE'] : ['OW', 'UPDATE'] }]
+}
+
 export const stringCommands: readonly CommandSpec[] = [
   {
     ...common,
@@ -543,6 +550,7 @@ export const stringCommands: readonly CommandSpec[] = [
         notes: 'RW and ACCESS due to the optional `GET` argument',
       },
     ],
+    findKeys: findKeyOfSet,
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key, whatever it held before.',
