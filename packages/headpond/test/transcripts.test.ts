@@ -20,7 +20,7 @@ import {
 const isUpdate = process.env['UPDATE'] !== undefined
 
 function startServer(): Server {
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'] } })
+  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], enableDebugCommand: 'yes' } })
   const log = { info() {}, warn() {}, error() {} }
   return new Server({ config, log, firstArenaBytes: 2 ** 24 })
 }
