@@ -46,6 +46,7 @@ export interface EngineLog {
   error(details: object, message: string): void
 }
 
+const BROWSER_WARNING_INTERVAL_MS = 60_000
 /** Every how many calls a fast command is timed within a pipeline. */
 const TIMING_SAMPLE_MASK = 15
 /** Below this threshold the slow log wants to see fast commands too, and every call is timed. */
@@ -106,6 +107,7 @@ export class RespEngine implements Protocol<Client> {
   readonly #request = new Request()
   readonly #reply = new Reply(new OutputBuffer())
   #nextClientId = 1
+  #nextBrowserWarningAtMs = 0
 
   constructor(host: EngineHost) {
     this.host = host
@@ -515,8 +517,23 @@ export class RespEngine implements Protocol<Client> {
   }
 
   #rejectUnknown(client: Client, request: Request, reply: Reply): void {
+    if (client.connection !== null && (request.is(0, 'POST') || request.is(0, 'HOST:'))) {
+      return this.#refuseBrowser(client, client.connection)
+    }
     if (client.transaction !== null) client.transaction.isAborted = true
     reply.errorOfBytes(unknownCommand(request))
+  }
+
+  /** A web page made a browser send us an HTTP request whose body may hold commands: they must not be reached. */
+  #refuseBrowser(client: Client, connection: Connection): void {
+    client.closesAfterReply = true
+    connection.destroy()
+    const nowMs = this.clock.nowMs()
+    if (nowMs < this.#nextBrowserWarningAtMs) return
+    this.#nextBrowserWarningAtMs = nowMs + BROWSER_WARNING_INTERVAL_MS
+    this.log.warn(
+      `HTTP from ${connection.remoteAddress}, as in attacks through web browsers: the connection was closed`,
+    )
   }
 
   #reject(client: Client, command: Command | null, reply: Reply, error: string): void {

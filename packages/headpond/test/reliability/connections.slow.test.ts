@@ -177,6 +177,15 @@ test('a protocol error is told, and then the connection ends', async () => {
   assert.deepEqual(client.take(), [])
 })
 
+test('an HTTP request reaches no command in its body', async () => {
+  for (const request of ['POST / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: localhost\r\n']) {
+    const client = await RawClient.connect(server.port)
+    client.sendBytes(`${request}\r\nSET attacked yes\r\n`)
+    await client.untilClosed()
+    assert.equal(await server.execute('GET', 'attacked'), null)
+  }
+})
+
 test('connections that come and go without a word', async () => {
   for (let round = 0; round < 40; round++) {
     const sockets = Array.from({ length: 100 }, () => createConnection({ port: server.port, host: '127.0.0.1' }))
