@@ -26,6 +26,7 @@ const PACKED = kindOf(type.HASH, encoding.LISTPACK)
 const PACKED_EXPIRING = kindOf(type.HASH, encoding.LISTPACK_EXPIRING)
 const TABLE = kindOf(type.HASH, encoding.FIELD_TABLE)
 
+const EMPTY = new Uint8Array(0)
 const EXPIRY_HEADER_BYTES = FIELD_EXPIRY_WORDS * 4
 const TABLE_INLINE_BYTES = 4 + EXPIRY_HEADER_BYTES
 
@@ -90,8 +91,10 @@ export class Hash {
   #database: Database
   #handle: Handle = NONE
   #table: FieldTable | null = null
-  /** Of a packed hash: elements for each field. */
+  /** Of a packed hash: elements for each field, and where the listpack lies. */
   #stride = 2
+  #u8: Uint8Array = EMPTY
+  #at = 0
   /** The found field: an element of the table, or the listpack entry of the field. */
   #element: Handle = NONE
   #entry = listpack.NONE
@@ -123,6 +126,7 @@ export class Hash {
       recordEncoding === encoding.FIELD_TABLE
         ? this.#store.structures.of<FieldTable>(this.#store.records, handle)
         : null
+    if (this.#table === null) this.#locate()
     return this
   }
 
@@ -457,14 +461,11 @@ export class Hash {
 
   // ---- The packed form ----
 
-  get #u8(): Uint8Array {
-    return this.#store.heap.arenaOf(this.#handle).u8
-  }
-
-  /** Where the listpack begins. */
-  get #at(): number {
-    const at = this.#store.records.valueAt(this.#handle)
-    return this.#stride === 2 ? at : at + EXPIRY_HEADER_BYTES
+  /** Notes where the listpack is, whenever the record or its encoding is another. */
+  #locate(): void {
+    const handle = this.#handle
+    this.#u8 = this.#store.heap.arenaOf(handle).u8
+    this.#at = this.#store.records.valueAt(handle) + this.#headerBytes
   }
 
   get #headerBytes(): number {
@@ -493,19 +494,24 @@ export class Hash {
   #grow(packedBytes: number): boolean {
     const inlineBytes = this.#headerBytes + packedBytes
     if (inlineBytes > INLINE_BYTES_MAX) return false
-    const valueAt = this.#store.records.valueAt(this.#handle)
-    const entryOffset = this.#entry - valueAt
-    this.#handle = this.#database.resize(this.#handle, inlineBytes)
-    this.#store.records.setValueSize(this.#handle, inlineBytes)
-    if (this.#entry !== listpack.NONE) this.#entry = this.#store.records.valueAt(this.#handle) + entryOffset
+    this.#resize(inlineBytes)
     return true
   }
 
   /** The listpack has become shorter: notes it, and gives room back. */
   #shrunk(): void {
-    const inlineBytes = this.#headerBytes + listpack.totalBytes(this.#u8, this.#at)
-    this.#handle = this.#database.resize(this.#handle, inlineBytes)
-    this.#store.records.setValueSize(this.#handle, inlineBytes)
+    this.#resize(this.#headerBytes + listpack.totalBytes(this.#u8, this.#at))
+  }
+
+  /** Gives the value another size in the record. The found field stays found. */
+  #resize(inlineBytes: number): void {
+    const handle = this.#database.resize(this.#handle, inlineBytes)
+    this.#store.records.setValueSize(handle, inlineBytes)
+    if (handle === this.#handle) return
+    this.#handle = handle
+    const previousAt = this.#at
+    this.#locate()
+    if (this.#entry !== listpack.NONE) this.#entry += this.#at - previousAt
   }
 
   #appendPacked(
@@ -576,6 +582,7 @@ export class Hash {
     records.setKind(this.#handle, PACKED_EXPIRING)
     records.setValueSize(this.#handle, EXPIRY_HEADER_BYTES + tripleBytes)
     this.#stride = 3
+    this.#locate()
     this.#u8.set(scratch.subarray(0, tripleBytes), this.#at)
   }
 
