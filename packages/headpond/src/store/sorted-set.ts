@@ -458,7 +458,7 @@ export class SortedSet {
 
   /** False, with nothing changed, when the record has no room for it. */
   #insertPacked(score: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const isInteger = Number.isSafeInteger(score) && !Object.is(score, -0)
+    const isInteger = Number.isSafeInteger(score) // a negative zero loses its sign, as in Redis
     const scoreSize = isInteger ? 0 : writeScore(score)
     const scoreBytes = isInteger ? listpack.integerEntryBytes(score) : listpack.entryBytes(SCORE_TEXT, 0, scoreSize)
     const memberBytes = listpack.entryBytes(bytes, start, end)
@@ -542,14 +542,14 @@ export class SortedSet {
    * Gives a temporary set that is not empty a key, in place of whatever that held; small if its size allows. O(n) then,
    * else O(1).
    */
-  storeAs(bytes: Uint8Array, start: number, end: number, expireAtMs = NEVER): void {
+  storeAs(bytes: Uint8Array, start: number, end: number, expireAtMs = NEVER): Handle {
     const database = this.#database
     const { store, records } = database
     const large = this.#large!
     if (!this.#fitsPacked()) {
       this.handle = database.put(bytes, start, end, LARGE, STRUCTURE_BYTES, STRUCTURE_BYTES, expireAtMs)
       records.setValueWord(this.handle, 0, store.structures.add(large))
-      return
+      return this.handle
     }
     const packed = SortedSet.create(database, bytes, start, end, this.count, 0, expireAtMs)
     this.seek(0)
@@ -560,6 +560,7 @@ export class SortedSet {
     this.handle = packed.handle
     this.#large = null
     large.release()
+    return this.handle
   }
 
   #fitsPacked(): boolean {

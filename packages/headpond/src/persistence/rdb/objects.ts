@@ -20,6 +20,13 @@ import {
 } from './objects/hash.ts'
 import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
+import {
+  readSortedSet,
+  readSortedSet2,
+  readSortedSetListpack,
+  readSortedSetZiplist,
+  sortedSetFormat,
+} from './objects/sorted-set.ts'
 import { readString, stringFormat } from './objects/string.ts'
 import { RdbError } from './rdb-error.ts'
 
@@ -27,6 +34,7 @@ import { RdbError } from './rdb-error.ts'
 const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.STRING]: stringFormat,
   [type.LIST]: listFormat,
+  [type.SORTED_SET]: sortedSetFormat,
   [type.HASH]: hashFormat,
 }
 
@@ -37,6 +45,10 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.LIST_ZIPLIST]: readListZiplist,
   [RDB_TYPE.LIST_QUICKLIST]: readListQuicklist,
   [RDB_TYPE.LIST_QUICKLIST_2]: readListQuicklist2,
+  [RDB_TYPE.ZSET]: readSortedSet,
+  [RDB_TYPE.ZSET_2]: readSortedSet2,
+  [RDB_TYPE.ZSET_ZIPLIST]: readSortedSetZiplist,
+  [RDB_TYPE.ZSET_LISTPACK]: readSortedSetListpack,
   [RDB_TYPE.HASH]: readHash,
   [RDB_TYPE.HASH_ZIPMAP]: readHashZipmap,
   [RDB_TYPE.HASH_ZIPLIST]: readHashZiplist,

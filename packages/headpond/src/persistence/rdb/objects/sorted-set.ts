@@ -1,0 +1,129 @@
+/**
+ * A sorted set: written as its listpack or as members with binary scores, read in every layout that sorted sets have had.
+ *
+ *   ZSET           count, members each with its score as text: length and digits, or one of the bytes below
+ *   ZSET_2         count, members each with its score as a double
+ *   ZSET_ZIPLIST   a ziplist of members and scores, as a string
+ *   ZSET_LISTPACK  the same as a listpack
+ */
+
+import { parseDouble } from '../../../bytes/double.ts'
+import type { Handle } from '../../../memory/heap.ts'
+import * as listpack from '../../../memory/listpack.ts'
+import { encoding } from '../../../store/record.ts'
+import { SortedSet } from '../../../store/sorted-set.ts'
+import type { Store } from '../../../store/store.ts'
+import type { RdbReader } from '../encoding.ts'
+import { RDB_TYPE } from '../object-type.ts'
+import { RdbError } from '../rdb-error.ts'
+import { readZiplist } from '../ziplist.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+
+/** Scores that are no text. */
+const TEXT_NAN = 253
+const TEXT_INFINITY = 254
+const TEXT_NEGATIVE_INFINITY = 255
+
+export const sortedSetFormat: ObjectFormat = {
+  rdbType: (store, handle) => (isPacked(store, handle) ? RDB_TYPE.ZSET_LISTPACK : RDB_TYPE.ZSET_2),
+  write(writer, store, handle) {
+    if (isPacked(store, handle)) {
+      const start = store.records.valueAt(handle)
+      writer.writeString(store.heap.arenaOf(handle).u8, start, start + store.records.valueSize(handle))
+      return
+    }
+    const sortedSet = new SortedSet(store.databases[0], handle)
+    writer.writeLength(sortedSet.count)
+    // The greatest first, as Redis does: who reads it inserts each element at the beginning of the order.
+    sortedSet.seek(sortedSet.count - 1)
+    do {
+      writer.writeString(sortedSet.bytes, sortedSet.start, sortedSet.end)
+      writer.writeDouble(sortedSet.score)
+    } while (sortedSet.previous())
+  },
+}
+
+function isPacked(store: Store, handle: Handle): boolean {
+  return store.records.encoding(handle) === encoding.LISTPACK
+}
+
+/** What was read, until it is known to be whole: members and their scores; none twice. */
+class ReadMembers {
+  readonly #members: Uint8Array[] = []
+  readonly #scores: number[] = []
+  readonly #seen = new Set<string>()
+
+  add(member: Uint8Array, score: number, reader: RdbReader): void {
+    if (Number.isNaN(score)) throw new RdbError('a score that is no number', reader.at)
+    const name = Buffer.from(member.buffer, member.byteOffset, member.length).toString('latin1')
+    if (this.#seen.has(name)) throw new RdbError('a member that is there twice', reader.at)
+    this.#seen.add(name)
+    this.#members.push(member)
+    this.#scores.push(score)
+  }
+
+  /** What stores them. */
+  finish(reader: RdbReader): PutObject {
+    if (this.#members.length === 0) throw new RdbError('a sorted set without members', reader.at)
+    return (database, bytes, keyStart, keyEnd, expireAtMs) => {
+      const sortedSet = SortedSet.temporary(database)
+      for (const [index, member] of this.#members.entries()) {
+        sortedSet.find(member, 0, member.length)
+        sortedSet.add(this.#scores[index], member, 0, member.length)
+      }
+      return sortedSet.storeAs(bytes, keyStart, keyEnd, expireAtMs)
+    }
+  }
+}
+
+export const readSortedSet2: ObjectReader = (reader) => {
+  const count = readCount(reader)
+  const members = new ReadMembers()
+  for (let index = 0; index < count; index++) members.add(reader.readString(), reader.readDouble(), reader)
+  return members.finish(reader)
+}
+
+export const readSortedSet: ObjectReader = (reader) => {
+  const count = readCount(reader)
+  const members = new ReadMembers()
+  for (let index = 0; index < count; index++) members.add(reader.readString(), readTextScore(reader), reader)
+  return members.finish(reader)
+}
+
+function readTextScore(reader: RdbReader): number {
+  const length = reader.readByte()
+  if (length === TEXT_NAN) return Number.NaN
+  if (length === TEXT_INFINITY) return Number.POSITIVE_INFINITY
+  if (length === TEXT_NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY
+  const text = reader.readBytes(length)
+  return parseDouble(text, 0, length)
+}
+
+export const readSortedSetListpack: ObjectReader = (reader) => {
+  const bytes = reader.readString()
+  if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
+  const entries: Uint8Array[] = []
+  let entry = listpack.first(bytes, 0)
+  for (; entry !== listpack.NONE; entry = listpack.next(bytes, entry)) entries.push(listpack.text(bytes, entry))
+  return membersOf(entries, reader)
+}
+
+export const readSortedSetZiplist: ObjectReader = (reader) =>
+  membersOf(readZiplist(reader.readString(), reader.at), reader)
+
+function membersOf(entries: readonly Uint8Array[], reader: RdbReader): PutObject {
+  if (entries.length % 2 !== 0) throw new RdbError('a member without a score', reader.at)
+  const members = new ReadMembers()
+  for (let index = 0; index < entries.length; index += 2) {
+    const score = entries[index + 1]
+    members.add(entries[index], parseDouble(score, 0, score.length), reader)
+  }
+  return members.finish(reader)
+}
+
+/** A number of members of which each takes two bytes at least. */
+function readCount(reader: RdbReader): number {
+  const count = reader.readLength()
+  if (count > reader.left) throw new RdbError(`${count} members where ${reader.left} bytes are left`, reader.at)
+  return count
+}
