@@ -25,6 +25,11 @@ export interface ListenerOptions {
 }
 
 /**
+ * Node accepts one connection in each turn of its loop, so that many at once wait longer here than with other servers;
+ * those for whom there is no room try again only after a second. The system's own limit (somaxconn) holds.
+ */
+const BACKLOG_MIN = 4096
+/**
  * As much as Redis reads at a time. A connection that has more waits for its next turn, so that long pipelines of one
  * client do not hold up the first replies of all others.
  */
@@ -72,10 +77,11 @@ export class Listener {
         if (address.path !== undefined && address.mode !== undefined) chmodSync(address.path, address.mode)
         resolve()
       }
+      const backlog = Math.max(address.backlog ?? 0, BACKLOG_MIN)
       if (address.path !== undefined) {
         this.#path = address.path
         rmSync(address.path, { force: true })
-        this.#server.listen({ path: address.path, backlog: address.backlog }, listening)
+        this.#server.listen({ path: address.path, backlog }, listening)
       } else {
         // Without this, an address of IPv6 would take the port of IPv4 too, and refuse to stand beside it.
         const ipv6Only = address.host?.includes(':') ?? false
