@@ -85,7 +85,7 @@ export class Listener {
       } else {
         // Without this, an address of IPv6 would take the port of IPv4 too, and refuse to stand beside it.
         const ipv6Only = address.host?.includes(':') ?? false
-        this.#server.listen({ host: address.host, port: address.port, backlog: address.backlog, ipv6Only }, listening)
+        this.#server.listen({ host: address.host, port: address.port, backlog, ipv6Only }, listening)
       }
     })
   }
