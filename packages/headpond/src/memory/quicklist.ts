@@ -1,6 +1,7 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap } from './heap.ts'
 import * as listpack from './listpack.ts'
+import { Text } from './text.ts'
 
 /**
  * A long list: a row of nodes, each a listpack of some kilobytes, as Redis's quicklist, so that pushing, popping and
@@ -94,15 +95,26 @@ export class Quicklist {
   push(atTail: boolean, bytes: Uint8Array, start: number, end: number): void {
     const nodeCount = this.#nodeCount
     const node = atTail ? nodeCount - 1 : 0
-    if (nodeCount > 0 && this.#hasRoom(node, end - start)) {
-      const handle = this.#words[(this.#first + node) * 2]
-      const offset = atTail
-        ? listpack.endOf(this.#heap.arenaOf(handle).u8, byteAt(handle)) - byteAt(handle)
-        : listpack.HEADER_BYTES
-      this.#insertInto(node, offset, bytes, start, end)
-    } else {
-      this.#insertNodeOf(atTail ? nodeCount : 0, bytes, start, end)
+    if (nodeCount === 0 || !this.#hasRoom(node, end - start)) {
+      return this.#insertNodeOf(atTail ? nodeCount : 0, bytes, start, end)
     }
+    // As #insertInto would do it, with everything looked up once.
+    const word = (this.#first + node) * 2
+    let handle = this.#words[word]
+    let { u8 } = this.#heap.arenaOf(handle)
+    let at = byteAt(handle)
+    const sizeBytes = listpack.totalBytes(u8, at)
+    const entryBytes = listpack.entryBytes(bytes, start, end)
+    if (sizeBytes + entryBytes > this.#heap.blockBytes(handle)) {
+      this.#reallocate(node, sizeBytes + entryBytes)
+      handle = this.#words[word]
+      u8 = this.#heap.arenaOf(handle).u8
+      at = byteAt(handle)
+    }
+    const entry = atTail ? at + sizeBytes - 1 : at + listpack.HEADER_BYTES
+    listpack.insertOf(u8, at, entry, entryBytes, bytes, start, end)
+    this.#words[word + 1]++
+    this.#count++
   }
 
   /** Removes the element at an end. O(node size). hot: once for each LPOP or RPOP of a long list. */
@@ -661,6 +673,7 @@ export class ListCursor {
   /** The node's place in the quicklist. */
   node = 0
   #quicklist: Quicklist | null = null
+  readonly #text = new Text()
 
   openListpack(bytes: Uint8Array, at: number): void {
     this.#quicklist = null
@@ -691,6 +704,15 @@ export class ListCursor {
     quicklist.enter(this, quicklist.nodeAt(wanted))
     if (!this.isPlain) this.entry = listpack.seek(this.bytes, this.at, wanted - quicklist.foundIndex)
     return true
+  }
+
+  /** Goes to the first or the last element of a list that is not empty. hot: once for each LPOP or RPOP. */
+  toEnd(atTail: boolean): void {
+    const quicklist = this.#quicklist
+    if (quicklist !== null) quicklist.enter(this, atTail ? quicklist.nodeCount - 1 : 0)
+    if (!this.isPlain) {
+      this.entry = atTail ? listpack.last(this.bytes, this.at) : listpack.first(this.bytes, this.at)
+    }
   }
 
   /** Goes to the next element; false at the tail, where the cursor stays. hot: for each element of a walk. */
@@ -726,23 +748,11 @@ export class ListCursor {
 
   // ---- The element ----
 
-  /** Whether the element stands as text at bytes[start, end); otherwise it is an integer, see `integer`. */
-  get isText(): boolean {
-    return this.isPlain || listpack.isString(this.bytes, this.entry)
-  }
-
-  get start(): number {
-    return this.isPlain ? this.at : listpack.stringStart(this.bytes, this.entry)
-  }
-
-  get end(): number {
-    if (this.isPlain) return this.plainEnd
-    return listpack.stringStart(this.bytes, this.entry) + listpack.stringLength(this.bytes, this.entry)
-  }
-
-  /** An integer element; NaN beyond 2^53: then ask `toBytes`. */
-  get integer(): number {
-    return listpack.integer(this.bytes, this.entry)
+  /** Where the element's text lies: in a Text that is filled again for each element. hot: for each element sent. */
+  read(): Text {
+    if (this.isPlain) this.#text.set(this.bytes, this.at, this.plainEnd)
+    else listpack.locate(this.bytes, this.entry, this.#text)
+    return this.#text
   }
 
   /** The element's text, copied. */

@@ -187,8 +187,48 @@ export function prepareToAdd(database: Database, handle: Handle, addedBytes: num
   return isLarge || sizeBytes + addedCount * 11 > INLINE_BYTES_MAX ? toQuicklist(database, handle) : handle
 }
 
-/** Adds an element at an end of a list that was prepared for it. hot: once for each LPUSH or RPUSH. */
-export function pushElement(
+/**
+ * Adds elements at an end, one after the other: those that begin and end in `bytes` where `places` says, from the pair
+ * at `firstPlace` up to that at `endPlace`. hot: once for each LPUSH or RPUSH.
+ */
+export function pushElements(
+  database: Database,
+  handle: Handle,
+  atTail: boolean,
+  bytes: Uint8Array,
+  places: Int32Array,
+  firstPlace: number,
+  endPlace: number,
+): Handle {
+  const { store } = database
+  let target = handle
+  if (!isLong(store, target)) {
+    let addedBytes = 0
+    for (let place = firstPlace; place < endPlace; place++) addedBytes += places[place * 2 + 1] - places[place * 2]
+    target = prepareToAdd(database, target, addedBytes, endPlace - firstPlace)
+    if (!isLong(store, target)) {
+      for (let place = firstPlace; place < endPlace; place++) {
+        target = pushPacked(database, target, atTail, bytes, places[place * 2], places[place * 2 + 1])
+      }
+      return target
+    }
+  }
+  const quicklist = quicklistOf(store, target)
+  for (let place = firstPlace; place < endPlace; place++) {
+    quicklist.push(atTail, bytes, places[place * 2], places[place * 2 + 1])
+  }
+  return target
+}
+
+/** Adds an element at an end. */
+export function pushElement(database: Database, handle: Handle, atTail: boolean, element: Uint8Array): Handle {
+  const target = prepareToAdd(database, handle, element.length, 1)
+  if (!isLong(database.store, target)) return pushPacked(database, target, atTail, element, 0, element.length)
+  quicklistOf(database.store, target).push(atTail, element, 0, element.length)
+  return target
+}
+
+function pushPacked(
   database: Database,
   handle: Handle,
   atTail: boolean,
@@ -196,12 +236,7 @@ export function pushElement(
   start: number,
   end: number,
 ): Handle {
-  const { store } = database
-  if (isLong(store, handle)) {
-    quicklistOf(store, handle).push(atTail, bytes, start, end)
-    return handle
-  }
-  const offset = atTail ? store.records.valueSize(handle) - 1 : listpack.HEADER_BYTES
+  const offset = atTail ? database.records.valueSize(handle) - 1 : listpack.HEADER_BYTES
   return insertPacked(database, handle, offset, bytes, start, end)
 }
 
@@ -255,11 +290,12 @@ function insertPacked(
   end: number,
 ): Handle {
   const { records, store } = database
-  const sizeBytes = records.valueSize(handle) + listpack.entryBytes(bytes, start, end)
+  const entryBytes = listpack.entryBytes(bytes, start, end)
+  const sizeBytes = records.valueSize(handle) + entryBytes
   const roomy = database.resize(handle, sizeBytes)
   records.setValueSize(roomy, sizeBytes)
   const at = records.valueAt(roomy)
-  listpack.insert(store.heap.arenaOf(roomy).u8, at, at + offset, bytes, start, end)
+  listpack.insertOf(store.heap.arenaOf(roomy).u8, at, at + offset, entryBytes, bytes, start, end)
   return roomy
 }
 
@@ -269,8 +305,9 @@ function insertPacked(
 export function removeEndElement(database: Database, handle: Handle, atTail: boolean): Handle {
   const { store } = database
   if (isLong(store, handle)) {
-    quicklistOf(store, handle).removeEnd(atTail)
-    return toListpackIf(database, handle, 2)
+    const quicklist = quicklistOf(store, handle)
+    quicklist.removeEnd(atTail)
+    return quicklist.nodeCount === 1 ? toListpackIf(database, handle, 2) : handle
   }
   const { u8 } = store.heap.arenaOf(handle)
   const at = store.records.valueAt(handle)

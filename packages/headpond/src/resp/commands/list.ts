@@ -9,6 +9,7 @@ import {
   openList,
   prepareToAdd,
   pushElement,
+  pushElements,
   removeElements,
   removeEndElement,
   removeEqualElements,
@@ -44,15 +45,9 @@ function push(client: Client, request: Request, reply: Reply, atTail: boolean, o
   } else if (database.records.type(handle) !== types.LIST) {
     return reply.error(errors.WRONG_TYPE)
   }
-  const count = request.count
-  let addedBytes = 0
-  for (let index = 2; index < count; index++) addedBytes += request.size(index)
-  handle = prepareToAdd(database, handle, addedBytes, count - 2)
-  for (let index = 2; index < count; index++) {
-    handle = pushElement(database, handle, atTail, chunk, request.start(index), request.end(index))
-  }
+  handle = pushElements(database, handle, atTail, chunk, request.places, 2, request.count)
   reply.integer(listLength(database.store, handle))
-  database.store.dirtyCount += count - 3
+  database.store.dirtyCount += request.count - 3
   database.changed(KEYSPACE_EVENTS.list, atTail ? 'rpush' : 'lpush', chunk, start, end)
 }
 
@@ -94,10 +89,8 @@ function lset(client: Client, request: Request, reply: Reply): void {
 
 /** hot: for each element sent. */
 function replyWithElement(reply: Reply): void {
-  if (cursor.isText) return reply.bulk(cursor.bytes, cursor.start, cursor.end)
-  const value = cursor.integer
-  if (Number.isNaN(value)) reply.bulkBytes(cursor.toBytes())
-  else reply.bulkInteger(value)
+  const text = cursor.read()
+  reply.bulk(text.bytes, text.start, text.end)
 }
 
 function llen(client: Client, request: Request, reply: Reply): void {
@@ -253,7 +246,7 @@ function popOne(
   reply: Reply,
 ): void {
   openList(cursor, database.store, handle)
-  cursor.toIndex(atTail ? -1 : 0)
+  cursor.toEnd(atTail)
   replyWithElement(reply)
   announceRemoval(database, removeEndElement(database, handle, atTail), chunk, start, end, atTail ? 'rpop' : 'lpop', 1)
 }
@@ -273,7 +266,7 @@ function popMany(
   const count = Math.min(countMax, length)
   reply.array(count)
   openList(cursor, database.store, handle)
-  cursor.toIndex(atTail ? -1 : 0)
+  cursor.toEnd(atTail)
   for (let left = count; left > 0; left--) {
     replyWithElement(reply)
     if (atTail) cursor.previous()
@@ -378,14 +371,13 @@ function moveElement(
   let target = database.write(targetKey.bytes, targetKey.start, targetKey.end)
   if (target !== NONE && records.type(target) !== types.LIST) return reply.error(errors.WRONG_TYPE)
   openList(cursor, store, source)
-  cursor.toIndex(fromTail ? -1 : 0)
+  cursor.toEnd(fromTail)
   const element = cursor.toBytes()
   const isSame = source === target
   let left = removeEndElement(database, source, fromTail)
   if (isSame) target = left
   else if (target === NONE) target = createList(database, targetKey.bytes, targetKey.start, targetKey.end, NEVER)
-  target = prepareToAdd(database, target, element.length, 1)
-  target = pushElement(database, target, toTail, element, 0, element.length)
+  target = pushElement(database, target, toTail, element)
   if (isSame) left = target
   reply.bulkBytes(element)
   const pushed = toTail ? 'rpush' : 'lpush'
@@ -586,6 +578,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the head of a list, one after the other; makes the list if there is none.',
+    args: 'key element...',
     handler: (client, request, reply) => push(client, request, reply, HEAD, false),
   },
   {
@@ -597,6 +590,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the tail of a list; makes the list if there is none.',
+    args: 'key element...',
     handler: (client, request, reply) => push(client, request, reply, TAIL, false),
   },
   {
@@ -608,6 +602,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the head of a list that exists.',
+    args: 'key element...',
     handler: (client, request, reply) => push(client, request, reply, HEAD, true),
   },
   {
@@ -619,6 +614,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the tail of a list that exists.',
+    args: 'key element...',
     handler: (client, request, reply) => push(client, request, reply, TAIL, true),
   },
   {
@@ -631,6 +627,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).',
     summary: 'Inserts an element before or after the first one of a given value.',
+    args: 'key where(BEFORE | AFTER) pivot element',
     handler: linsert,
   },
   {
@@ -643,6 +640,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) where N is the length of the list. Setting either the first or the last element of the list is O(1).',
     summary: 'Replaces the element at an index.',
+    args: 'key index element',
     handler: lset,
   },
   {
@@ -654,6 +652,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: POP_COMPLEXITY,
     summary: 'Removes elements from the head of a list and answers with them.',
+    args: 'key [count@6.2.0]',
     handler: (client, request, reply) => pop(client, request, reply, HEAD),
   },
   {
@@ -665,6 +664,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: POP_COMPLEXITY,
     summary: 'Removes elements from the tail of a list and answers with them.',
+    args: 'key [count@6.2.0]',
     handler: (client, request, reply) => pop(client, request, reply, TAIL),
   },
   {
@@ -676,6 +676,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: MANY_POP_COMPLEXITY,
     summary: 'Removes elements from an end of the first of several lists that has any.',
+    args: 'numkeys key... where(LEFT | RIGHT) [COUNT count]',
     handler: lmpop,
   },
   {
@@ -687,6 +688,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'The length of a list.',
+    args: 'key',
     handler: llen,
   },
   {
@@ -699,6 +701,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) where N is the number of elements to traverse to get to the element at index. This makes asking for the first or the last element of the list O(1).',
     summary: 'The element at an index, counted from the tail when negative.',
+    args: 'key index',
     handler: lindex,
   },
   {
@@ -711,6 +714,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity:
       'O(S+N) where S is the distance of start offset from HEAD for small lists, from nearest end (HEAD or TAIL) for large lists; and N is the number of elements in the specified range.',
     summary: 'The elements from one index to another.',
+    args: 'key start stop',
     handler: lrange,
   },
   {
@@ -723,6 +727,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) where N is the number of elements in the list, for the average case. When searching for elements near the head or the tail of the list, or when the MAXLEN option is provided, the command may run in constant time.',
     summary: 'The indexes of elements of a given value.',
+    args: 'key element [RANK rank:integer] [COUNT num-matches:integer] [MAXLEN len:integer]',
     handler: lpos,
   },
   {
@@ -734,6 +739,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of elements to be removed by the operation.',
     summary: 'Removes everything outside a range from a list.',
+    args: 'key start stop',
     handler: ltrim,
   },
   {
@@ -745,6 +751,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N+M) where N is the length of the list and M is the number of elements removed.',
     summary: 'Removes elements of a given value from a list.',
+    args: 'key count element',
     handler: lrem,
   },
   {
@@ -756,6 +763,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(1)',
     summary: 'Moves an element from an end of a list to an end of another.',
+    args: 'source#0 destination#1 wherefrom(LEFT | RIGHT) whereto(LEFT | RIGHT)',
     handler: lmove,
   },
   {
@@ -767,6 +775,10 @@ export const listCommands: readonly CommandSpec[] = [
     since: '1.2.0',
     complexity: 'O(1)',
     summary: 'Moves an element from the tail of a list to the head of another.',
+    args: 'source#0 destination#1',
+    docFlags: ['deprecated'],
+    deprecatedSince: '6.2.0',
+    replacedBy: '`LMOVE` with the `RIGHT` and `LEFT` arguments',
     handler: (client, request, reply) => move(client, request, reply, TAIL, HEAD),
   },
   {
@@ -778,6 +790,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of provided keys.',
     summary: 'Removes the element at the head of the first of several lists that has one, or waits for one.',
+    args: 'key... timeout:double',
     handler: (client, request, reply) =>
       popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popHeadWithKey),
   },
@@ -790,6 +803,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of provided keys.',
     summary: 'Removes the element at the tail of the first of several lists that has one, or waits for one.',
+    args: 'key... timeout:double',
     handler: (client, request, reply) =>
       popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popTailWithKey),
   },
@@ -802,6 +816,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: MANY_POP_COMPLEXITY,
     summary: 'Removes elements from an end of the first of several lists that has any, or waits for one.',
+    args: 'timeout:double numkeys key... where(LEFT | RIGHT) [COUNT count]',
     handler: blmpop,
   },
   {
@@ -813,6 +828,7 @@ export const listCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(1)',
     summary: 'Moves an element from an end of a list to an end of another, or waits for one.',
+    args: 'source#0 destination#1 wherefrom(LEFT | RIGHT) whereto(LEFT | RIGHT) timeout:double',
     handler: blmove,
   },
   {
@@ -824,6 +840,10 @@ export const listCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: 'O(1)',
     summary: 'Moves an element from the tail of a list to the head of another, or waits for one.',
+    args: 'source#0 destination#1 timeout:double',
+    docFlags: ['deprecated'],
+    deprecatedSince: '6.2.0',
+    replacedBy: '`BLMOVE` with the `RIGHT` and `LEFT` arguments',
     handler: (client, request, reply) => moveOrWait(client, request, reply, TAIL, HEAD, 3),
   },
 ]
