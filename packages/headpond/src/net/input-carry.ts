@@ -87,7 +87,7 @@ export class InputCarry {
 
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /** Room for the rest of one read and the whole of the next. */
-const SPARE_BYTES = 2 * 65536
+const SPARE_BYTES = 2 * 16384
 
 /** Long pipelines are cut at every read: one buffer goes from one connection that needs it to the next. */
 let spare: Buffer | null = null
