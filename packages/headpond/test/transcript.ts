@@ -244,7 +244,8 @@ export async function play(transcript: Transcript, stage: Stage, isUpdate = fals
       conversation.send(part.args)
       const got = await receive(part)
       const isSame = isAsExpected(part, got)
-      const keepsText = isSame && part.blocks[0].lines.length > 0 && (part.isAny || part.isUnordered || part.match !== null)
+      const keepsText =
+        isSame && part.blocks[0].lines.length > 0 && (part.isAny || part.isUnordered || part.match !== null)
       written.push(...textOf(keepsText ? part.blocks : got))
       if (isSame) continue
       differences.push({
