@@ -106,6 +106,8 @@ export interface CommandSpec {
   readonly summary: string
   /** COMMAND INFO's tips for clients and proxies. */
   readonly tips?: readonly string[]
+  /** COMMAND DOCS: the arguments, in the notation of command-arguments.ts. */
+  readonly args?: string
   /** COMMAND DOCS: what changed when. */
   readonly history?: readonly (readonly [version: string, change: string])[]
   readonly docFlags?: readonly ('deprecated' | 'syscmd')[]
@@ -131,8 +133,8 @@ export class Command {
   readonly denyOutOfMemory: boolean
   readonly needsNoAuth: boolean
   readonly isFast: boolean
-  /** O(1): never slow by itself, so that a sample of its calls tells how long they take. */
-  readonly isConstantTime: boolean
+  /** With so many arguments at most it is never slow by itself, so that a sample of such calls tells how long they take. */
+  readonly sampledArgumentsMax: number
   readonly isAllowedInMulti: boolean
   readonly skipsMonitor: boolean
   readonly skipsSlowLog: boolean
@@ -158,7 +160,8 @@ export class Command {
     this.denyOutOfMemory = spec.flags.includes('denyoom')
     this.needsNoAuth = spec.flags.includes('no_auth')
     this.isFast = spec.flags.includes('fast')
-    this.isConstantTime = spec.complexity.startsWith('O(1)')
+    const isConstantTime = spec.complexity.startsWith('O(1)')
+    this.sampledArgumentsMax = isConstantTime ? 2 ** 30 : this.isFast ? Math.abs(spec.arity) : 0
     this.isAllowedInMulti = !spec.flags.includes('no_multi')
     this.skipsMonitor = spec.flags.includes('skip_monitor') || spec.flags.includes('admin')
     this.skipsSlowLog = spec.flags.includes('skip_slowlog')

@@ -332,6 +332,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: 'O(1)',
     summary: 'Sets or clears one bit of a string and answers with what it was.',
+    args: 'key offset value:integer',
     handler: setbit,
   },
   {
@@ -343,6 +344,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: 'O(1)',
     summary: 'One bit of a string.',
+    args: 'key offset',
     handler: getbit,
   },
   {
@@ -354,6 +356,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '2.6.0',
     complexity: 'O(N)',
     summary: 'How many bits of a string, or of a part of it, are set.',
+    args: 'key [index{start end [index_unit(BYTE | BIT)@7.0.0]}]',
     handler: bitcount,
   },
   {
@@ -365,6 +368,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '2.8.7',
     complexity: 'O(N)',
     summary: 'Where in a string the first set or clear bit is.',
+    args: 'key bit:integer [index{start [end_index{end [index_unit(BYTE | BIT)@7.0.0]}]}]',
     handler: bitpos,
   },
   {
@@ -376,6 +380,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '2.6.0',
     complexity: 'O(N)',
     summary: 'Combines strings bit by bit and stores the result.',
+    args: 'operation destkey#0 key#1...',
     handler: bitop,
   },
   {
@@ -393,6 +398,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: FIELD_COMPLEXITY,
     summary: 'Reads, sets and increments integers of any width within a string.',
+    args: 'key [operation(GET encoding_offset{encoding offset} | write{[OVERFLOW wrap_sat_fail(WRAP | SAT | FAIL)] write_operation(SET encoding_offset_value{encoding offset value:integer} | INCRBY encoding_offset_increment{encoding offset increment})})...]',
     handler: bitfield,
   },
   {
@@ -404,6 +410,7 @@ export const bitmapCommands: readonly CommandSpec[] = [
     since: '6.0.0',
     complexity: FIELD_COMPLEXITY,
     summary: 'Reads integers of any width within a string.',
+    args: 'key [GET encoding_offset{encoding offset}+...]',
     handler: bitfieldRo,
   },
 ]

@@ -326,6 +326,7 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '2.4.0',
         complexity: 'O(N) where N is the number of client connections',
         summary: 'Lists the clients that are connected.',
+        args: '[TYPE normal_master_replica_pubsub(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID id{client-id:integer...}@6.2.0]',
         tips: ['nondeterministic_output'],
         handler: list,
       },
@@ -346,6 +347,7 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '5.0.0',
         complexity: 'O(log N) where N is the number of client connections',
         summary: 'Ends the wait of another client.',
+        args: 'client-id:integer [timeout_error(TIMEOUT | ERROR)]',
         handler: unblock,
       },
       {
@@ -374,6 +376,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: OWN,
         since: '2.6.9',
         summary: 'Names this connection.',
+        args: 'connection-name',
         handler: setName,
       },
       {
@@ -383,6 +386,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: OWN,
         since: '7.2.0',
         summary: 'Notes which library, in which version, this connection belongs to.',
+        args: 'attr(LIB-NAME libname | LIB-VER libver)',
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
         handler: setInfo,
       },
@@ -393,6 +397,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: OWN,
         since: '3.2.0',
         summary: 'Switches the replies to this connection off and on.',
+        args: 'on_off_skip(ON | OFF | SKIP)',
         handler: replyMode,
       },
       {
@@ -413,6 +418,7 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '2.4.0',
         complexity: 'O(N) where N is the number of client connections',
         summary: 'Closes connections.',
+        args: 'filter(ip:port~2.8.12 | new-format([ID client-id:integer@2.8.12] | [TYPE normal_master_slave_pubsub(NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username] | [ADDR ip:port] | [LADDR ip:port@6.2.0] | [SKIPME yes/no])...)',
         handler: kill,
       },
       {
@@ -431,6 +437,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: ADMIN,
         since: '7.0.0',
         summary: 'Keeps this connection from being closed when the buffers of all clients take too much memory.',
+        args: 'enabled(ON | OFF)',
         handler: noEvict,
       },
       {
@@ -440,6 +447,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: OWN,
         since: '7.2.0',
         summary: 'Lets this connection read and write keys without marking them as used.',
+        args: 'enabled(ON | OFF)',
         handler: noTouch,
       },
       {
@@ -449,6 +457,7 @@ export const clientCommands: readonly CommandSpec[] = [
         flags: ADMIN,
         since: '2.9.50',
         summary: 'Lets requests wait for some time: all of them, or those that write.',
+        args: 'timeout:integer [mode(WRITE | ALL)@6.2.0]',
         handler: pause,
       },
       {

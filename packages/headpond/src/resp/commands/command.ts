@@ -1,6 +1,7 @@
 import { globMatch } from '../../bytes/glob.ts'
 import type { Client } from '../client.ts'
 import type { Command, CommandSpec, KeyFlag, KeySpec } from '../command.ts'
+import { type Argument, parseArguments } from '../command-arguments.ts'
 import { aclCategories, legacyKeyRange, shownFlags } from '../command-description.ts'
 import { errors } from '../errors.ts'
 import { replyHelp } from '../help.ts'
@@ -150,6 +151,10 @@ function replyDocs(reply: Reply, command: Command): void {
       for (const change of history) reply.texts(change)
     })
   }
+  if (spec.args !== undefined) {
+    const args = parseArguments(spec.args)
+    fields.push(() => replyArguments(reply, args))
+  }
   if (subcommands !== null) {
     fields.push(() => {
       reply.bulkText('subcommands')
@@ -162,6 +167,33 @@ function replyDocs(reply: Reply, command: Command): void {
   }
   reply.map(fields.length)
   for (const write of fields) write()
+}
+
+function replyArguments(reply: Reply, args: readonly Argument[]): void {
+  reply.bulkText('arguments')
+  reply.array(args.length)
+  for (const { name, type, keySpecIndex, token, since, deprecatedSince, children, ...rest } of args) {
+    const flags = [
+      ...(rest.isOptional ? ['optional'] : []),
+      ...(rest.isMultiple ? ['multiple'] : []),
+      ...(rest.repeatsToken ? ['multiple_token'] : []),
+    ]
+    const optional = [keySpecIndex, token, since, deprecatedSince].filter((value) => value !== undefined)
+    reply.map(2 + optional.length + (flags.length > 0 ? 1 : 0) + (children.length > 0 ? 1 : 0))
+    replyTexts(reply, 'name', name, 'type', type)
+    if (keySpecIndex !== undefined) {
+      reply.bulkText('key_spec_index')
+      reply.integer(keySpecIndex)
+    }
+    if (token !== undefined) replyTexts(reply, 'token', token)
+    if (since !== undefined) replyTexts(reply, 'since', since)
+    if (deprecatedSince !== undefined) replyTexts(reply, 'deprecated_since', deprecatedSince)
+    if (flags.length > 0) {
+      reply.bulkText('flags')
+      replyWords(reply, flags)
+    }
+    if (children.length > 0) replyArguments(reply, children)
+  }
 }
 
 // ---- GETKEYS ----
@@ -284,6 +316,7 @@ export const commandCommands: readonly CommandSpec[] = [
         since: '7.0.0',
         complexity: 'O(N) where N is the number of commands to look up',
         summary: 'Answers the documentation of some or all commands.',
+        args: '[command-name...]',
         tips: UNORDERED,
         handler: docs,
       },
@@ -318,6 +351,7 @@ export const commandCommands: readonly CommandSpec[] = [
         since: '2.8.13',
         complexity: 'O(N) where N is the number of commands to look up',
         summary: 'Answers flags, keys and categories of some or all commands.',
+        args: '[command-name...]',
         tips: UNORDERED,
         history: [['7.0.0', 'Allowed to be called with no argument to get info on all commands.']],
         handler: info,
@@ -331,6 +365,7 @@ export const commandCommands: readonly CommandSpec[] = [
         since: '7.0.0',
         complexity: 'O(N) where N is the total number of Redis commands',
         summary: 'Answers the names of commands.',
+        args: '[FILTERBY filterby(MODULE module-name | ACLCAT category | PATTERN pattern)]',
         tips: UNORDERED,
         handler: list,
       },

@@ -138,6 +138,7 @@ export const connectionCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of passwords defined for the user',
     summary: 'Proves who the client is.',
+    args: '[username@6.0.0] password',
     handler: auth,
   },
   {
@@ -149,6 +150,7 @@ export const connectionCommands: readonly CommandSpec[] = [
     since: '6.0.0',
     complexity: 'O(1)',
     summary: 'Chooses the protocol version and tells about the server; can authenticate and name the client too.',
+    args: '[arguments{protover:integer [AUTH username_password{username password}] [SETNAME clientname]}]',
     handler: hello,
   },
   {
@@ -160,6 +162,7 @@ export const connectionCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Answers PONG, or the argument.',
+    args: '[message]',
     tips: ['request_policy:all_shards', 'response_policy:all_succeeded'],
     handler: ping,
   },
@@ -172,6 +175,7 @@ export const connectionCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Answers its argument.',
+    args: 'message',
     handler: echo,
   },
   {
@@ -183,6 +187,7 @@ export const connectionCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Changes the database that the client works on.',
+    args: 'index',
     handler: select,
   },
   {

@@ -65,6 +65,7 @@ export const databaseCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys in the selected database',
     summary: 'Deletes all keys of the selected database.',
+    args: '[async(ASYNC@4.0.0 | SYNC@6.2.0)]',
     tips: FLUSH_TIPS,
     handler: flushDb,
   },
@@ -77,6 +78,7 @@ export const databaseCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the total number of keys in all databases',
     summary: 'Deletes all keys of all databases.',
+    args: '[async(ASYNC@4.0.0 | SYNC@6.2.0)]',
     tips: FLUSH_TIPS,
     handler: flushAll,
   },
@@ -89,6 +91,7 @@ export const databaseCommands: readonly CommandSpec[] = [
     since: '4.0.0',
     complexity: 'O(N) where N is the count of clients watching or blocking on keys from both databases.',
     summary: 'Exchanges what two databases hold.',
+    args: 'index1:integer index2:integer',
     handler: swapDb,
   },
 ]

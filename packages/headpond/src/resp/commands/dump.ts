@@ -108,6 +108,7 @@ export const dumpCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).',
     summary: 'The value of a key as bytes that RESTORE takes, here or in Redis.',
+    args: 'key',
     tips: ['nondeterministic_output'],
     handler: dump,
   },
@@ -122,6 +123,7 @@ export const dumpCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).',
     summary: 'Makes a key from bytes that DUMP gave.',
+    args: 'key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ frequency:integer@5.0.0]',
     handler: restore,
   },
 ]

@@ -124,7 +124,8 @@ function persist(client: Client, request: Request, reply: Reply): void {
   reply.integer(1)
 }
 
-function expireSpec(name: string, since: string, summary: string, handler: Handler): CommandSpec {
+/** @param time the name of the argument that says when */
+function expireSpec(name: string, since: string, time: string, summary: string, handler: Handler): CommandSpec {
   return {
     name,
     arity: -3,
@@ -135,6 +136,7 @@ function expireSpec(name: string, since: string, summary: string, handler: Handl
     since,
     complexity: 'O(1)',
     summary,
+    args: `key ${time} [condition(NX | XX | GT | LT)@7.0.0]`,
     handler,
   }
 }
@@ -156,6 +158,7 @@ function timeLeftSpec(
     since,
     complexity: 'O(1)',
     summary,
+    args: 'key',
     tips,
     handler,
   }
@@ -164,10 +167,22 @@ function timeLeftSpec(
 const CHANGES_BY_ITSELF = ['nondeterministic_output']
 
 export const expireCommands: readonly CommandSpec[] = [
-  expireSpec('EXPIRE', '1.0.0', 'Lets a key expire after so many seconds.', expireIn(SECOND_MS, false)),
-  expireSpec('PEXPIRE', '2.6.0', 'Lets a key expire after so many milliseconds.', expireIn(1, false)),
-  expireSpec('EXPIREAT', '1.2.0', 'Lets a key expire at a Unix time in seconds.', expireIn(SECOND_MS, true)),
-  expireSpec('PEXPIREAT', '2.6.0', 'Lets a key expire at a Unix time in milliseconds.', expireIn(1, true)),
+  expireSpec('EXPIRE', '1.0.0', 'seconds', 'Lets a key expire after so many seconds.', expireIn(SECOND_MS, false)),
+  expireSpec('PEXPIRE', '2.6.0', 'milliseconds', 'Lets a key expire after so many milliseconds.', expireIn(1, false)),
+  expireSpec(
+    'EXPIREAT',
+    '1.2.0',
+    'unix-time-seconds',
+    'Lets a key expire at a Unix time in seconds.',
+    expireIn(SECOND_MS, true),
+  ),
+  expireSpec(
+    'PEXPIREAT',
+    '2.6.0',
+    'unix-time-milliseconds',
+    'Lets a key expire at a Unix time in milliseconds.',
+    expireIn(1, true),
+  ),
   timeLeftSpec('TTL', '1.0.0', 'Seconds until a key expires.', CHANGES_BY_ITSELF, timeLeft(SECOND_MS, false)),
   timeLeftSpec('PTTL', '2.6.0', 'Milliseconds until a key expires.', CHANGES_BY_ITSELF, timeLeft(1, false)),
   timeLeftSpec('EXPIRETIME', '7.0.0', 'The Unix time, in seconds, when a key expires.', [], timeLeft(SECOND_MS, true)),
@@ -182,6 +197,7 @@ export const expireCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: 'O(1)',
     summary: 'Takes the expiry off a key.',
+    args: 'key',
     handler: persist,
   },
 ]

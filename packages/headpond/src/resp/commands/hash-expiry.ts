@@ -321,24 +321,28 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     ...expiring,
     name: 'HEXPIRE',
     summary: 'Lets fields of a hash expire in so many seconds.',
+    args: 'key seconds [condition(NX | XX | GT | LT)] FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => expire(client, request, reply, SECONDS),
   },
   {
     ...expiring,
     name: 'HPEXPIRE',
     summary: 'Lets fields of a hash expire in so many milliseconds.',
+    args: 'key milliseconds [condition(NX | XX | GT | LT)] FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => expire(client, request, reply, MILLISECONDS),
   },
   {
     ...expiring,
     name: 'HEXPIREAT',
     summary: 'Lets fields of a hash expire at a moment given in seconds of Unix time.',
+    args: 'key unix-time-seconds [condition(NX | XX | GT | LT)] FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => expire(client, request, reply, SECONDS_AT),
   },
   {
     ...expiring,
     name: 'HPEXPIREAT',
     summary: 'Lets fields of a hash expire at a moment given in milliseconds of Unix time.',
+    args: 'key unix-time-milliseconds [condition(NX | XX | GT | LT)] FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => expire(client, request, reply, MILLISECONDS_AT),
   },
   {
@@ -346,6 +350,7 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     name: 'HTTL',
     tips: ['nondeterministic_output'],
     summary: 'How many seconds fields of a hash have yet to live.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => timeToLive(client, request, reply, SECONDS),
   },
   {
@@ -353,18 +358,21 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     name: 'HPTTL',
     tips: ['nondeterministic_output'],
     summary: 'How many milliseconds fields of a hash have yet to live.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => timeToLive(client, request, reply, MILLISECONDS),
   },
   {
     ...asking,
     name: 'HEXPIRETIME',
     summary: 'When fields of a hash expire, in seconds of Unix time.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => timeToLive(client, request, reply, SECONDS_AT),
   },
   {
     ...asking,
     name: 'HPEXPIRETIME',
     summary: 'When fields of a hash expire, in milliseconds of Unix time.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: (client, request, reply) => timeToLive(client, request, reply, MILLISECONDS_AT),
   },
   {
@@ -373,6 +381,7 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     arity: -5,
     flags: ['write', 'fast'],
     summary: 'Lets fields of a hash that would expire stay.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: hpersist,
   },
   {
@@ -383,6 +392,7 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     keys: [key(1, 'RW', 'ACCESS', 'DELETE')],
     since: '8.0.0',
     summary: 'Deletes fields of a hash and answers their values.',
+    args: 'key FIELDS fields{numfields:integer field...}',
     handler: hgetdel,
   },
   {
@@ -393,6 +403,7 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     keys: [key(1, 'RW', 'ACCESS', 'UPDATE')],
     since: '8.0.0',
     summary: 'Answers values of fields of a hash and sets, or takes away, when they expire.',
+    args: 'key [expiration(EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST)] FIELDS fields{numfields:integer field...}',
     handler: hgetex,
   },
   {
@@ -400,6 +411,7 @@ export const hashExpiryCommands: readonly CommandSpec[] = [
     name: 'HSETEX',
     since: '8.0.0',
     summary: 'Sets fields of a hash together with when they expire.',
+    args: 'key [condition(FNX | FXX)] [expiration(EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL)] FIELDS fields{numfields:integer data{field value}...}',
     handler: hsetex,
   },
 ]

@@ -401,6 +401,7 @@ export const hashCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) for each field/value pair added, so O(N) to add N field/value pairs when the command is called with multiple field/value pairs.',
     summary: 'Sets fields of a hash, which is created if need be, and counts those that are new.',
+    args: 'key field_value{field value}...',
     history: [['4.0.0', 'Accepts multiple `field` and `value` arguments.']],
     handler: hset,
   },
@@ -413,6 +414,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of fields being set.',
     summary: 'Sets fields of a hash, which is created if need be.',
+    args: 'key field_value{field value}...',
     docFlags: ['deprecated'],
     deprecatedSince: '4.0.0',
     replacedBy: '`HSET` with multiple field-value pairs',
@@ -427,6 +429,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(1)',
     summary: 'Sets a field of a hash unless it is there.',
+    args: 'key field value',
     handler: hsetnx,
   },
   {
@@ -438,6 +441,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(1)',
     summary: 'The value of a field of a hash.',
+    args: 'key field',
     handler: hget,
   },
   {
@@ -449,6 +453,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of fields being requested.',
     summary: 'The values of fields of a hash.',
+    args: 'key field...',
     handler: hmget,
   },
   {
@@ -460,6 +465,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the size of the hash.',
     summary: 'All fields of a hash with their values.',
+    args: 'key',
     tips: NONDETERMINISTIC_ORDER,
     handler: hgetall,
   },
@@ -472,6 +478,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of fields to be removed.',
     summary: 'Deletes fields of a hash, and the hash with its last one.',
+    args: 'key field...',
     history: [['2.4.0', 'Accepts multiple `field` arguments.']],
     handler: hdel,
   },
@@ -484,6 +491,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(1)',
     summary: 'The number of fields of a hash.',
+    args: 'key',
     handler: hlen,
   },
   {
@@ -495,6 +503,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: 'O(1)',
     summary: 'The length of the value of a field of a hash.',
+    args: 'key field',
     handler: hstrlen,
   },
   {
@@ -506,6 +515,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(1)',
     summary: 'Whether a hash has a field.',
+    args: 'key field',
     handler: hexists,
   },
   {
@@ -517,6 +527,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the size of the hash.',
     summary: 'All fields of a hash.',
+    args: 'key',
     tips: NONDETERMINISTIC_ORDER,
     handler: hkeys,
   },
@@ -529,6 +540,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the size of the hash.',
     summary: 'The values of all fields of a hash.',
+    args: 'key',
     tips: NONDETERMINISTIC_ORDER,
     handler: hvals,
   },
@@ -541,6 +553,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(1)',
     summary: 'Adds an integer to the value of a field of a hash; a missing field counts as 0.',
+    args: 'key field increment',
     handler: hincrby,
   },
   {
@@ -552,6 +565,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '2.6.0',
     complexity: 'O(1)',
     summary: 'Adds a number to the value of a field of a hash; a missing field counts as 0.',
+    args: 'key field increment:double',
     handler: hincrbyfloat,
   },
   {
@@ -563,6 +577,7 @@ export const hashCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(N) where N is the number of fields returned',
     summary: 'Fields of a hash picked at random: one, some different ones, or some that may repeat.',
+    args: 'key [options{count [WITHVALUES]}]',
     tips: NONDETERMINISTIC,
     handler: hrandfield,
   },
@@ -576,6 +591,7 @@ export const hashCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..',
     summary: 'Walks a hash in steps.',
+    args: 'key cursor [MATCH pattern] [COUNT count] [NOVALUES@7.4.0]',
     tips: NONDETERMINISTIC,
     handler: hscan,
   },

@@ -19,6 +19,7 @@ export const infoCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Answers figures about the server, by sections.',
+    args: '[section...]',
     tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
     history: [['7.0.0', 'Added support for taking multiple section arguments.']],
     handler: info,

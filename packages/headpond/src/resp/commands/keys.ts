@@ -248,6 +248,7 @@ export const keyCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).',
     summary: 'Deletes keys, and answers how many there were.',
+    args: 'key...',
     tips: PER_KEY,
     handler: del,
   },
@@ -262,6 +263,7 @@ export const keyCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.',
     summary: 'Deletes keys; the memory of large values is given back in the background.',
+    args: 'key...',
     tips: PER_KEY,
     handler: del,
   },
@@ -275,6 +277,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys to check.',
     summary: 'How many of the keys exist; one that is given twice counts twice.',
+    args: 'key...',
     tips: PER_KEY,
     handler: exists,
   },
@@ -288,6 +291,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'The type of the value of a key, or none.',
+    args: 'key',
     handler: type,
   },
   {
@@ -300,6 +304,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '3.2.1',
     complexity: 'O(N) where N is the number of keys that will be touched.',
     summary: 'Marks keys as used just now, and answers how many exist.',
+    args: 'key...',
     tips: PER_KEY,
     handler: touch,
   },
@@ -313,6 +318,7 @@ export const keyCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) with N being the number of keys in the database, under the assumption that the key names in the database and the given pattern have limited length.',
     summary: 'All keys that match a glob pattern.',
+    args: 'pattern',
     tips: ['request_policy:all_shards', 'nondeterministic_output_order'],
     handler: keys,
   },
@@ -326,6 +332,7 @@ export const keyCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.',
     summary: 'The keys, some at a time: each call answers the cursor of the next.',
+    args: 'cursor [MATCH pattern] [COUNT count] [TYPE type@6.0.0]',
     tips: ['nondeterministic_output', 'request_policy:special'],
     handler: scan,
   },
@@ -351,6 +358,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Gives a key another name, in place of the key that had it.',
+    args: 'key newkey#1',
     handler: rename,
   },
   {
@@ -363,6 +371,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Gives a key another name, unless a key has it already.',
+    args: 'key newkey#1',
     handler: renameNx,
   },
   {
@@ -375,6 +384,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(N) worst case for collections, where N is the number of nested items. O(1) for string values.',
     summary: 'Copies a value and its expiry to another key, in this database or another.',
+    args: 'source#0 destination#1 [DB destination-db:integer] [REPLACE]',
     handler: copy,
   },
   {
@@ -387,6 +397,7 @@ export const keyCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Moves a key to another database, unless that has it already.',
+    args: 'key db:integer',
     handler: move,
   },
 ]

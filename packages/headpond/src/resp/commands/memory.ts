@@ -166,6 +166,7 @@ export const memoryCommands: readonly CommandSpec[] = [
         since: '4.0.0',
         complexity: 'O(N) where N is the number of samples.',
         summary: 'Answers the bytes that a key and its value take.',
+        args: 'key [SAMPLES count]',
         handler: usage,
       },
       {

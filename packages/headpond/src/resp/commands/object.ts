@@ -87,6 +87,7 @@ function subcommand(name: string, since: string, summary: string, handler: Handl
     since,
     complexity: 'O(1)',
     summary,
+    args: 'key',
     tips: ['nondeterministic_output'],
     handler,
   }

@@ -190,6 +190,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of channels to subscribe to.',
     summary: 'Listens to channels.',
+    args: 'channel...',
     handler: subscribe,
   },
   {
@@ -200,6 +201,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of clients already subscribed to a channel.',
     summary: 'Stops listening to channels, or to all of them.',
+    args: '[channel...]',
     handler: unsubscribe,
   },
   {
@@ -210,6 +212,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(N) where N is the number of patterns the client is already subscribed to.',
     summary: 'Listens to the channels that match patterns.',
+    args: 'pattern{pattern}...',
     handler: psubscribe,
   },
   {
@@ -221,6 +224,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+M) where N is the number of patterns the client is already subscribed and M is the number of total patterns subscribed in the system (by any client).',
     summary: 'Stops listening to patterns, or to all of them.',
+    args: '[pattern...]',
     handler: punsubscribe,
   },
   {
@@ -232,6 +236,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: 'O(N) where N is the number of shard channels to subscribe to.',
     summary: 'Listens to shard channels.',
+    args: 'shardchannel...',
     handler: ssubscribe,
   },
   {
@@ -243,6 +248,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: 'O(N) where N is the number of clients already subscribed to a shard channel.',
     summary: 'Stops listening to shard channels, or to all of them.',
+    args: '[shardchannel...]',
     handler: sunsubscribe,
   },
   {
@@ -254,6 +260,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+M) where N is the number of clients subscribed to the receiving channel and M is the total number of subscribed patterns (by any client).',
     summary: 'Sends a message to a channel, and tells how many received it.',
+    args: 'channel message',
     handler: publish,
   },
   {
@@ -265,6 +272,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: 'O(N) where N is the number of clients subscribed to the receiving shard channel.',
     summary: 'Sends a message to a shard channel, and tells how many received it.',
+    args: 'shardchannel message',
     handler: spublish,
   },
   {
@@ -285,6 +293,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
         complexity:
           'O(N) where N is the number of active channels, and assuming constant time pattern matching (relatively short channels and patterns)',
         summary: 'Lists the channels that somebody listens to.',
+        args: '[pattern]',
         handler: activeChannels,
       },
       {
@@ -295,6 +304,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
         since: '2.8.0',
         complexity: 'O(N) for the NUMSUB subcommand, where N is the number of requested channels',
         summary: 'How many listen to each of these channels.',
+        args: '[channel...]',
         handler: channelCounts,
       },
       {
@@ -316,6 +326,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
         complexity:
           'O(N) where N is the number of active shard channels, and assuming constant time pattern matching (relatively short shard channels).',
         summary: 'Lists the shard channels that somebody listens to.',
+        args: '[pattern]',
         handler: activeShardChannels,
       },
       {
@@ -326,6 +337,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
         since: '7.0.0',
         complexity: 'O(N) for the SHARDNUMSUB subcommand, where N is the number of requested shard channels',
         summary: 'How many listen to each of these shard channels.',
+        args: '[shardchannel...]',
         handler: shardChannelCounts,
       },
       {

@@ -115,6 +115,7 @@ export const serverCommands: readonly CommandSpec[] = [
     since: '5.0.0',
     complexity: '',
     summary: 'Draws a picture, and tells the version.',
+    args: '[VERSION version:integer]',
     handler: lolwut,
   },
   {
@@ -127,6 +128,7 @@ export const serverCommands: readonly CommandSpec[] = [
     complexity:
       'O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)',
     summary: 'Ends the server.',
+    args: '[nosave_save(NOSAVE | SAVE)] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]',
     history: [['7.0.0', 'Added the `NOW`, `FORCE` and `ABORT` modifiers.']],
     handler: shutdown,
   },
@@ -173,6 +175,7 @@ export const serverCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Writes a snapshot to disk in the background.',
+    args: '[SCHEDULE@3.2.2]',
     history: [['3.2.2', 'Added the `SCHEDULE` option.']],
     handler: backgroundSave,
   },

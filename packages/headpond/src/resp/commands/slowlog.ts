@@ -74,6 +74,7 @@ export const slowlogCommands: readonly CommandSpec[] = [
         since: '2.2.12',
         complexity: 'O(N) where N is the number of entries returned',
         summary: 'Answers the newest entries.',
+        args: '[count]',
         tips: ['request_policy:all_nodes', 'nondeterministic_output'],
         history: [['4.0.0', 'Added client IP address, port and name to the reply.']],
         handler: get,

@@ -159,6 +159,7 @@ export const sortCommands: readonly CommandSpec[] = [
     findKeys: findKeysOfSort,
     since: '1.0.0',
     summary: 'Sorts the elements of a list, set or sorted set, by themselves or by values of other keys.',
+    args: 'key [BY pattern:pattern#1] [LIMIT offset_count{offset count}] [GET pattern:pattern#1+...] [order(ASC | DESC)] [sorting=ALPHA] [STORE destination#2]',
     handler: (client, request, reply) => sort(client, request, reply, false),
   },
   {
@@ -169,6 +170,7 @@ export const sortCommands: readonly CommandSpec[] = [
     findKeys: (_request, first) => [{ index: first + 1, flags: ['RO', 'ACCESS'] }],
     since: '7.0.0',
     summary: 'As SORT, storing nothing: for replicas.',
+    args: 'key [BY pattern:pattern#1] [LIMIT offset_count{offset count}] [GET pattern:pattern#1+...] [order(ASC | DESC)] [sorting=ALPHA]',
     handler: (client, request, reply) => sort(client, request, reply, true),
   },
 ]

@@ -1,5 +1,6 @@
 import { NONE } from '../../memory/heap.ts'
 import { type as types } from '../../store/record.ts'
+import { UnorderedSet } from '../../store/set.ts'
 import { SortedSet } from '../../store/sorted-set.ts'
 import {
   type Aggregate,
@@ -9,6 +10,7 @@ import {
   intersectionOf,
   NO_MEMBERS,
   type ScoredMembers,
+  scoredMembersOf,
   unionOf,
 } from '../../store/sorted-set-algebra.ts'
 import type { Client } from '../client.ts'
@@ -124,6 +126,7 @@ function membersOf(client: Client, request: Request, index: number): ScoredMembe
   if (handle === NONE) return NO_MEMBERS
   const type = database.records.type(handle)
   if (type === types.SORTED_SET) return new SortedSet(database, handle)
+  if (type === types.SET) return scoredMembersOf(new UnorderedSet(database.store).open(database, handle))
   return null
 }
 
@@ -139,6 +142,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.',
     summary: 'All members of several sorted sets.',
+    args: 'numkeys key... [WEIGHTS weight:integer...] [AGGREGATE aggregate(SUM | MIN | MAX)] [WITHSCORES]',
     handler: algebraCommand({ name: 'zunion', operation: 'union' }),
   },
   {
@@ -152,6 +156,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.',
     summary: 'Stores all members of several sorted sets as another.',
+    args: 'destination#0 numkeys key#1... [WEIGHTS weight:integer...] [AGGREGATE aggregate(SUM | MIN | MAX)]',
     handler: algebraCommand({ name: 'zunionstore', operation: 'union', storeEvent: 'zunionstore' }),
   },
   {
@@ -165,6 +170,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.',
     summary: 'The members that several sorted sets have in common.',
+    args: 'numkeys key... [WEIGHTS weight:integer...] [AGGREGATE aggregate(SUM | MIN | MAX)] [WITHSCORES]',
     handler: algebraCommand({ name: 'zinter', operation: 'intersection' }),
   },
   {
@@ -178,6 +184,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.',
     summary: 'Stores the members that several sorted sets have in common as another.',
+    args: 'destination#0 numkeys key#1... [WEIGHTS weight:integer...] [AGGREGATE aggregate(SUM | MIN | MAX)]',
     handler: algebraCommand({ name: 'zinterstore', operation: 'intersection', storeEvent: 'zinterstore' }),
   },
   {
@@ -191,6 +198,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.',
     summary: 'How many members several sorted sets have in common.',
+    args: 'numkeys key... [LIMIT limit:integer]',
     handler: algebraCommand({ name: 'zintercard', operation: 'intersection', onlyCounts: true }),
   },
   {
@@ -204,6 +212,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.',
     summary: 'The members of a sorted set that no other has.',
+    args: 'numkeys key... [WITHSCORES]',
     handler: algebraCommand({ name: 'zdiff', operation: 'difference' }),
   },
   {
@@ -217,6 +226,7 @@ export const sortedSetAlgebraCommands: readonly CommandSpec[] = [
     complexity:
       'O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of the first set, and K is the size of the result set.',
     summary: 'Stores the members of a sorted set that no other has as another.',
+    args: 'destination#0 numkeys key#1...',
     handler: algebraCommand({ name: 'zdiffstore', operation: 'difference', storeEvent: 'zdiffstore' }),
   },
 ]

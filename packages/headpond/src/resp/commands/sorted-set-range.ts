@@ -233,6 +233,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.',
     summary: 'Members of a range by rank, score or member.',
+    args: 'key start:string stop:string [sortby(BYSCORE | BYLEX)@6.2.0] [REV@6.2.0] [LIMIT offset_count{offset count}@6.2.0] [WITHSCORES]',
     history: [['6.2.0', 'Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.']],
     handler: rangeCommand({ keyIndex: 1 }),
   },
@@ -247,6 +248,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).',
     summary: 'Members with scores of a range.',
+    args: 'key min:double max:double [WITHSCORES@2.0.0] [LIMIT offset_count{offset count}]',
     history: [['2.0.0', 'Added the `WITHSCORES` modifier.']],
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
@@ -264,6 +266,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).',
     summary: 'Members with scores of a range, from the greatest down.',
+    args: 'key max:double min:double [WITHSCORES] [LIMIT offset_count{offset count}]',
     history: [['2.1.6', '`min` and `max` can be exclusive.']],
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
@@ -281,6 +284,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).',
     summary: 'Members between two members, where all scores are equal.',
+    args: 'key min max [LIMIT offset_count{offset count}]',
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
     replacedBy: '`ZRANGE` with the `BYLEX` argument',
@@ -297,6 +301,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).',
     summary: 'Members between two members from the greater down, where all scores are equal.',
+    args: 'key max min [LIMIT offset_count{offset count}]',
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
     replacedBy: '`ZRANGE` with the `REV` and `BYLEX` arguments',
@@ -313,6 +318,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.',
     summary: 'Members of a range of ranks, from the greatest score down.',
+    args: 'key start stop [WITHSCORES]',
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
     replacedBy: '`ZRANGE` with the `REV` argument',
@@ -329,6 +335,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.',
     summary: 'Stores the members of a range as another sorted set.',
+    args: 'dst#0 src#1 min max [sortby(BYSCORE | BYLEX)] [REV] [LIMIT offset_count{offset count}]',
     handler: rangeCommand({ keyIndex: 2, isStored: true }),
   },
   {
@@ -341,6 +348,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(log(N)) with N being the number of elements in the sorted set.',
     summary: 'How many members have scores of a range.',
+    args: 'key min:double max:double',
     handler: zcount,
   },
   {
@@ -353,6 +361,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     since: '2.8.9',
     complexity: 'O(log(N)) with N being the number of elements in the sorted set.',
     summary: 'How many members stand between two members, where all scores are equal.',
+    args: 'key min max',
     handler: zlexcount,
   },
   {
@@ -366,6 +375,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.',
     summary: 'Takes out the members of a range of ranks.',
+    args: 'key start stop',
     handler: zremrangebyrank,
   },
   {
@@ -379,6 +389,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.',
     summary: 'Takes out the members with scores of a range.',
+    args: 'key min:double max:double',
     handler: zremrangebyscore,
   },
   {
@@ -392,6 +403,7 @@ export const sortedSetRangeCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.',
     summary: 'Takes out the members between two members, where all scores are equal.',
+    args: 'key min max',
     handler: zremrangebylex,
   },
 ]

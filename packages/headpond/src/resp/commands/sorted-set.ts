@@ -436,6 +436,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '1.2.0',
     complexity: 'O(log(N)) for each item added, where N is the number of elements in the sorted set.',
     summary: 'Adds members to a sorted set, or gives them other scores.',
+    args: 'key [condition(NX | XX)@3.0.2] [comparison(GT | LT)@6.2.0] [change=CH@3.0.2] [increment=INCR@3.0.2] score_member{score:double member}...',
     history: [
       ['2.4.0', 'Accepts multiple elements.'],
       ['3.0.2', 'Added the `XX`, `NX`, `CH` and `INCR` options.'],
@@ -453,6 +454,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '1.2.0',
     complexity: 'O(log(N)) where N is the number of elements in the sorted set.',
     summary: 'Adds to the score of a member.',
+    args: 'key increment member',
     handler: zincrby,
   },
   {
@@ -466,6 +468,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.',
     summary: 'Takes members out of a sorted set; its key goes with the last.',
+    args: 'key member...',
     history: [['2.4.0', 'Accepts multiple elements.']],
     handler: zrem,
   },
@@ -479,6 +482,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '1.2.0',
     complexity: 'O(1)',
     summary: 'How many members a sorted set has.',
+    args: 'key',
     handler: zcard,
   },
   {
@@ -491,6 +495,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '1.2.0',
     complexity: 'O(1)',
     summary: 'The score of a member.',
+    args: 'key member',
     handler: zscore,
   },
   {
@@ -503,6 +508,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(N) where N is the number of members being requested.',
     summary: 'The scores of several members.',
+    args: 'key member...',
     handler: zmscore,
   },
   {
@@ -515,6 +521,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(log(N))',
     summary: 'Where a member stands, counted from the least score.',
+    args: 'key member [WITHSCORE@7.2.0]',
     history: [['7.2.0', 'Added the optional `WITHSCORE` argument.']],
     handler: zrank,
   },
@@ -528,6 +535,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: 'O(log(N))',
     summary: 'Where a member stands, counted from the greatest score.',
+    args: 'key member [WITHSCORE@7.2.0]',
     history: [['7.2.0', 'Added the optional `WITHSCORE` argument.']],
     handler: zrevrank,
   },
@@ -542,6 +550,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection..',
     summary: 'Walks over the members and scores of a sorted set, some at each call.',
+    args: 'key cursor [MATCH pattern] [COUNT count]',
     tips: ['nondeterministic_output'],
     handler: zscan,
   },
@@ -555,6 +564,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: 'O(N) where N is the number of elements returned',
     summary: 'Members picked at random.',
+    args: 'key [options{count [WITHSCORES]}]',
     tips: ['nondeterministic_output'],
     handler: zrandmember,
   },
@@ -569,6 +579,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.',
     summary: 'Takes out the members with the least scores, and returns them.',
+    args: 'key [count]',
     handler: zpopmin,
   },
   {
@@ -582,6 +593,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.',
     summary: 'Takes out the members with the greatest scores, and returns them.',
+    args: 'key [count]',
     handler: zpopmax,
   },
   {
@@ -595,6 +607,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.',
     summary: 'Takes members out of the first of several sorted sets that has any.',
+    args: 'numkeys key... where(MIN | MAX) [COUNT count]',
     handler: zmpop,
   },
   {
@@ -607,6 +620,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '5.0.0',
     complexity: 'O(log(N)) with N being the number of elements in the sorted set.',
     summary: 'Takes out the member with the least score of the first sorted set that has one, or waits for it.',
+    args: 'key... timeout:double',
     history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: bzpopmin,
   },
@@ -620,6 +634,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     since: '5.0.0',
     complexity: 'O(log(N)) with N being the number of elements in the sorted set.',
     summary: 'Takes out the member with the greatest score of the first sorted set that has one, or waits for it.',
+    args: 'key... timeout:double',
     history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: bzpopmax,
   },
@@ -634,6 +649,7 @@ export const sortedSetCommands: readonly CommandSpec[] = [
     complexity:
       'O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.',
     summary: 'Takes members out of the first of several sorted sets that has any, or waits for some.',
+    args: 'timeout:double numkeys key... where(MIN | MAX) [COUNT count]',
     handler: bzmpop,
   },
 ]

@@ -537,6 +537,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'The string value of a key.',
+    args: 'key',
     handler: get,
   },
   {
@@ -554,6 +555,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key, whatever it held before.',
+    args: 'key value [condition(NX | XX)@2.6.12] [GET@6.2.0] [expiration(EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0)]',
     handler: set,
   },
   {
@@ -565,6 +567,10 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key and answers with the one before.',
+    args: 'key value',
+    docFlags: ['deprecated'],
+    deprecatedSince: '6.2.0',
+    replacedBy: '`SET` with the `!GET` argument',
     handler: getset,
   },
   {
@@ -576,6 +582,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: CONSTANT,
     summary: 'Deletes a key and answers with its string value.',
+    args: 'key',
     handler: getdel,
   },
   {
@@ -587,6 +594,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '6.2.0',
     complexity: CONSTANT,
     summary: 'The string value of a key, whose expiry may be changed at once.',
+    args: 'key [expiration(EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST)]',
     handler: getex,
   },
   {
@@ -598,6 +606,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key that does not exist.',
+    args: 'key value',
     handler: setnx,
   },
   {
@@ -609,6 +618,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '2.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key that lives for some seconds.',
+    args: 'key seconds value',
     handler: setex,
   },
   {
@@ -620,6 +630,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '2.6.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key that lives for some milliseconds.',
+    args: 'key milliseconds value',
     handler: psetex,
   },
   {
@@ -631,6 +642,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(N) where N is the number of keys to retrieve.',
     summary: 'The string values of several keys.',
+    args: 'key...',
     tips: ['request_policy:multi_shard'],
     handler: mget,
   },
@@ -643,6 +655,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.1',
     complexity: 'O(N) where N is the number of keys to set.',
     summary: 'Sets the string values of several keys at once.',
+    args: 'key_value{key value}...',
     tips: ['request_policy:multi_shard', 'response_policy:all_succeeded'],
     handler: mset,
   },
@@ -655,6 +668,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.1',
     complexity: 'O(N) where N is the number of keys to set.',
     summary: 'Sets the string values of several keys when none of them exists.',
+    args: 'key_value{key value}...',
     tips: ['request_policy:multi_shard', 'response_policy:agg_min'],
     handler: msetnx,
   },
@@ -668,6 +682,7 @@ export const stringCommands: readonly CommandSpec[] = [
     complexity:
       'O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.',
     summary: 'Adds bytes at the end of the string value of a key.',
+    args: 'key value',
     handler: append,
   },
   {
@@ -679,6 +694,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: CONSTANT,
     summary: 'The length of the string value of a key, in bytes.',
+    args: 'key',
     handler: strlen,
   },
   {
@@ -690,6 +706,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '2.4.0',
     complexity: SUBSTRING_COMPLEXITY,
     summary: 'A part of the string value of a key.',
+    args: 'key start end',
     handler: getrange,
   },
   {
@@ -701,6 +718,10 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: SUBSTRING_COMPLEXITY,
     summary: 'A part of the string value of a key: the old name of GETRANGE.',
+    args: 'key start end',
+    docFlags: ['deprecated'],
+    deprecatedSince: '2.0.0',
+    replacedBy: '`GETRANGE`',
     handler: getrange,
   },
   {
@@ -713,6 +734,7 @@ export const stringCommands: readonly CommandSpec[] = [
     complexity:
       'O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.',
     summary: 'Overwrites a part of the string value of a key from an offset on.',
+    args: 'key offset value',
     handler: setrange,
   },
   {
@@ -724,6 +746,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Adds one to the integer value of a key.',
+    args: 'key',
     handler: incr,
   },
   {
@@ -735,6 +758,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Adds an integer to the integer value of a key.',
+    args: 'key increment',
     handler: incrby,
   },
   {
@@ -746,6 +770,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '2.6.0',
     complexity: CONSTANT,
     summary: 'Adds a floating point number to the numeric value of a key.',
+    args: 'key increment:double',
     handler: incrbyfloat,
   },
   {
@@ -757,6 +782,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Takes one from the integer value of a key.',
+    args: 'key',
     handler: decr,
   },
   {
@@ -768,6 +794,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Takes an integer from the integer value of a key.',
+    args: 'key decrement',
     handler: decrby,
   },
   {
@@ -779,6 +806,7 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '7.0.0',
     complexity: 'O(N*M) where N and M are the lengths of s1 and s2, respectively',
     summary: 'The longest common subsequence of two string values.',
+    args: 'key1#0 key2#0 [LEN] [IDX] [MINMATCHLEN len:integer] [WITHMATCHLEN]',
     handler: lcs,
   },
 ]

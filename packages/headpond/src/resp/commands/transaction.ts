@@ -104,6 +104,7 @@ export const transactionCommands: readonly CommandSpec[] = [
     since: '2.2.0',
     complexity: 'O(1) for every key.',
     summary: 'Makes the next transaction depend on keys: it is refused when one of them has changed.',
+    args: 'key...',
     handler: watch,
   },
   {
