@@ -295,7 +295,7 @@ export class RespEngine implements Protocol<Client> {
         break
       }
       if (request.count > 0) {
-        if (!this.#process(client, request, reply, isFirst)) break // held: it will be read again
+        if (!this.#attempt(client, request, reply, isFirst)) break // held: it will be read again
         if (client.replyMode !== 'on') this.#advanceReplyMode(client)
       }
       if (this.blocking.hasReady) this.blocking.serve()
@@ -318,7 +318,7 @@ export class RespEngine implements Protocol<Client> {
   #runHeld(client: Client): void {
     while (client.heldRequests.length > 0 && client.blocked === null && !client.isHeld && !client.closesAfterReply) {
       this.#begin(client)
-      if (this.#process(client, client.heldRequests[0], this.#reply, true)) {
+      if (this.#attempt(client, client.heldRequests[0], this.#reply, true)) {
         client.heldRequests.shift()
         if (client.replyMode !== 'on') this.#advanceReplyMode(client)
       }
@@ -435,6 +435,23 @@ export class RespEngine implements Protocol<Client> {
   }
 
   // ---- From a request to its handler ----
+
+  /**
+   * As `#process`, when the machine refuses memory in the middle of a command: its client is told so and closed, since a
+   * part of a reply may have gone out; nobody else notices. Anything else that is thrown is a defect of ours and ends
+   * the process.
+   */
+  #attempt(client: Client, request: Request, reply: Reply, isFirst: boolean): boolean {
+    try {
+      return this.#process(client, request, reply, isFirst)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.log.error({ err: error, command: client.lastCommand?.fullName }, 'out of memory in a command')
+      reply.error(errors.OUT_OF_MEMORY)
+      client.closesAfterReply = true
+      return true
+    }
+  }
 
   /**
    * Checks a request and runs it, or queues it, or answers with an error. False when it must wait, untouched.
@@ -555,7 +572,8 @@ export class RespEngine implements Protocol<Client> {
     client.commandCount++
     client.lastCommand = command
     const callCount = ++command.callCount
-    if (exactTiming || this.timesEveryCall || !command.isConstantTime || (callCount & TIMING_SAMPLE_MASK) === 0) {
+    const isSampled = request.count <= command.sampledArgumentsMax && !exactTiming && !this.timesEveryCall
+    if (!isSampled || (callCount & TIMING_SAMPLE_MASK) === 0) {
       const startMs = performance.now()
       command.handler!(client, request, reply)
       this.#timed(client, command, request, Math.round((performance.now() - startMs) * 1000))
