@@ -8,8 +8,10 @@ import { databaseCommands } from './commands/database.ts'
 import { debugCommands } from './commands/debug.ts'
 import { dumpCommands } from './commands/dump.ts'
 import { expireCommands } from './commands/expire.ts'
+import { geoCommands } from './commands/geo.ts'
 import { hashCommands } from './commands/hash.ts'
 import { hashExpiryCommands } from './commands/hash-expiry.ts'
+import { hyperloglogCommands } from './commands/hyperloglog.ts'
 import { infoCommands } from './commands/info.ts'
 import { keyCommands } from './commands/keys.ts'
 import { latencyCommands } from './commands/latency.ts'
@@ -18,6 +20,8 @@ import { memoryCommands } from './commands/memory.ts'
 import { objectCommands } from './commands/object.ts'
 import { pubsubCommands } from './commands/pubsub.ts'
 import { serverCommands } from './commands/server.ts'
+import { setCommands } from './commands/set.ts'
+import { setAlgebraCommands } from './commands/set-algebra.ts'
 import { slowlogCommands } from './commands/slowlog.ts'
 import { sortCommands } from './commands/sort.ts'
 import { sortedSetCommands } from './commands/sorted-set.ts'
@@ -42,13 +46,17 @@ const families: readonly (readonly CommandSpec[])[] = [
   pubsubCommands,
   stringCommands,
   bitmapCommands,
+  hyperloglogCommands,
   hashCommands,
   hashExpiryCommands,
   listCommands,
+  setCommands,
+  setAlgebraCommands,
   sortCommands,
   sortedSetCommands,
   sortedSetRangeCommands,
   sortedSetAlgebraCommands,
+  geoCommands,
   infoCommands,
   configCommands,
   commandCommands,

@@ -92,7 +92,11 @@ export class Reply {
   }
 
   double(value: number): void {
-    const text = formatDouble(value)
+    this.doubleText(formatDouble(value))
+  }
+
+  /** A double whose text is made already. */
+  doubleText(text: string): void {
     if (this.protocol === 2) this.bulkText(text)
     else this.#line(0x2c, text)
   }

@@ -21,8 +21,8 @@ import {
 
 // ---- Adding and removing members ----
 
-/** hot: ZADD is. */
-function zadd(client: Client, request: Request, reply: Reply): void {
+/** hot: ZADD is. GEOADD comes here as well. */
+export function zadd(client: Client, request: Request, reply: Reply): void {
   addMembers(client, request, reply, false)
 }
 
