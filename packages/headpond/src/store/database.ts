@@ -4,7 +4,7 @@ import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import { FieldExpiryPlaces } from './field-expiry-places.ts'
-import type { FreeJob } from './lazy-free.ts'
+import { dismantling, type FreeJob } from './lazy-free.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
 import type { Store } from './store.ts'
 import { typeOperations } from './types.ts'
@@ -446,16 +446,15 @@ export class Database {
       records.releaseKey(handle)
       heap.free(handle)
     }
+    const job = dismantling(dict, freeRecord)
     return {
       get leftCount() {
-        return dict.count
+        return job.leftCount
       },
       freeSome() {
         expires.clear()
         fieldExpires.clear()
-        // A segment may be empty: go on until something is freed.
-        const leftCount = dict.count
-        while (dict.dismantle(freeRecord) && dict.count === leftCount) {}
+        job.freeSome()
       },
     }
   }

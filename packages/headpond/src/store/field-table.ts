@@ -3,7 +3,7 @@ import { Dict } from '../memory/dict.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, Heap, NONE, wordAt } from '../memory/heap.ts'
 import type { Text } from '../memory/text.ts'
 import { ExpiryIndex, type ExpiryPlaces } from './expiry-index.ts'
-import type { FreeJob } from './lazy-free.ts'
+import { dismantling } from './lazy-free.ts'
 import { NEVER } from './record.ts'
 import type { Store } from './store.ts'
 import type { Structure } from './structures.ts'
@@ -213,24 +213,10 @@ export class FieldTable implements Structure {
   /** Frees everything: at once when it is little, else in the background. */
   dispose(): void {
     this.#expires?.clear()
-    const job = this.#freeJob()
-    if (this.#dict.count <= FREED_AT_ONCE_MAX) while (job.leftCount > 0) job.freeSome()
-    else this.#store.lazyFree.add(job)
-  }
-
-  #freeJob(): FreeJob {
-    const dict = this.#dict
-    const freeElement = (element: Handle) => this.#free(element)
-    return {
-      get leftCount() {
-        return dict.count
-      },
-      freeSome() {
-        // A segment may be empty: go on until something is freed.
-        const leftCount = dict.count
-        while (dict.dismantle(freeElement) && dict.count === leftCount) {}
-      },
-    }
+    const job = dismantling(this.#dict, (element) => this.#free(element))
+    if (job.leftCount > FREED_AT_ONCE_MAX) return this.#store.lazyFree.add(job)
+    do job.freeSome()
+    while (job.leftCount > 0)
   }
 
   /** Writes an element anew, with another value or another expiry. */

@@ -1,9 +1,26 @@
+import type { Dict } from '../memory/dict.ts'
+import type { Handle } from '../memory/heap.ts'
+
 /** Something large that nobody can reach any more, on its way back to the heap. */
 export interface FreeJob {
   /** Elements (keys of a database, members of a value) that are not freed yet. 0: done. */
   readonly leftCount: number
   /** Frees some hundred elements. */
   freeSome(): void
+}
+
+/** The job of freeing a dict with its elements. */
+export function dismantling(dict: Dict, freeElement: (element: Handle) => void): FreeJob {
+  return {
+    get leftCount() {
+      return dict.count
+    },
+    freeSome() {
+      const leftCount = dict.count
+      // Segments may be empty: go on until something is freed, and past those behind the last element.
+      while (dict.dismantle(freeElement) && (dict.count === leftCount || dict.count === 0)) {}
+    },
+  }
 }
 
 /**
@@ -22,6 +39,8 @@ export class LazyFree {
 
   add(job: FreeJob): void {
     if (job.leftCount > 0) this.#jobs.push(job)
+    // Even what is empty may hold memory.
+    else job.freeSome()
   }
 
   /** Frees until nothing is left or `isOutOfTime` says so, which is asked after every few hundred elements. Returns whether more is left. */

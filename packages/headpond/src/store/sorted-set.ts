@@ -17,7 +17,7 @@ import {
   setElementScore,
 } from '../memory/scored-element.ts'
 import type { Database } from './database.ts'
-import type { FreeJob } from './lazy-free.ts'
+import { dismantling, type FreeJob } from './lazy-free.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type as types } from './record.ts'
 import type { Store } from './store.ts'
 import type { Structure } from './structures.ts'
@@ -145,10 +145,10 @@ class LargeSortedSet implements Structure {
   release(): void {
     const heap = this.#heap
     const { dict, tree } = this
-    const free = (element: Handle) => freeElement(heap, element)
+    const elements = dismantling(dict, (element) => freeElement(heap, element))
     const job: FreeJob = {
       get leftCount() {
-        return dict.count + (tree.sizeBytes > 0 ? 1 : 0)
+        return elements.leftCount + (tree.sizeBytes > 0 ? 1 : 0)
       },
       freeSome() {
         // The tree first, leaf by leaf, for it refers to the elements; the dict frees them.
@@ -156,12 +156,14 @@ class LargeSortedSet implements Structure {
           if (!tree.dismantle(ignore)) break
         }
         if (tree.sizeBytes > 0) return
-        const leftCount = dict.count
-        while (dict.dismantle(free) && dict.count === leftCount) {}
+        elements.freeSome()
       },
     }
     if (dict.count > FREE_AT_ONCE_MAX) this.store.lazyFree.add(job)
-    else while (job.leftCount > 0) job.freeSome()
+    else {
+      do job.freeSome()
+      while (job.leftCount > 0)
+    }
   }
 }
 
