@@ -3,6 +3,7 @@ import { ListCursor } from '../memory/quicklist.ts'
 import type { Database } from './database.ts'
 import { listLength, openList } from './list.ts'
 import { type } from './record.ts'
+import { UnorderedSet } from './set.ts'
 import { SortedSet } from './sorted-set.ts'
 
 /**
@@ -20,6 +21,7 @@ export interface Elements {
 
 const sources: { readonly [typeNumber: number]: (database: Database, handle: Handle) => Elements } = {
   [type.LIST]: listElements,
+  [type.SET]: setElements,
   [type.SORTED_SET]: sortedSetElements,
 }
 
@@ -40,6 +42,23 @@ function listElements(database: Database, handle: Handle): Elements {
       while (has && elements.length < count) {
         elements.push(cursor.toBytes())
         has = isReversed ? cursor.previous() : cursor.next()
+      }
+      return elements
+    },
+  }
+}
+
+/** Sets have no order: what is counted from the other end may as well be counted from this one. */
+function setElements(database: Database, handle: Handle): Elements {
+  const set = new UnorderedSet(database.store).open(database, handle)
+  return {
+    count: set.count,
+    copy(first, count) {
+      const elements: Uint8Array[] = []
+      let passed = 0
+      set.rewind()
+      while (elements.length < count && set.next()) {
+        if (passed++ >= first) elements.push(set.member.copy())
       }
       return elements
     },

@@ -65,6 +65,10 @@ export const encoding = {
   FIELD_TABLE: 7,
   /** A sorted set in a dict and an ordered tree. */
   ORDERED_TREE: 8,
+  /** A set of integers as an intset in the record. */
+  INTSET: 9,
+  /** A set in a MemberTable. */
+  MEMBER_TABLE: 10,
 } as const
 
 export function kindOf(typeNumber: number, encodingNumber: number): number {

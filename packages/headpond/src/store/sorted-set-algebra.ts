@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import type { UnorderedSet } from './set.ts'
 import { SortedSet } from './sorted-set.ts'
 
 /** Unions, intersections and differences of sorted sets and sets, as ZUNION, ZINTER and ZDIFF make them. */
@@ -27,6 +28,30 @@ export const NO_MEMBERS: ScoredMembers = {
   seek() {},
   next: () => false,
   find: () => false,
+}
+
+/** A plain set seen as a sorted one. */
+export function scoredMembersOf(set: UnorderedSet): ScoredMembers {
+  const { member } = set
+  return {
+    count: set.count,
+    score: 1,
+    get bytes() {
+      return member.bytes
+    },
+    get start() {
+      return member.start
+    },
+    get end() {
+      return member.end
+    },
+    seek() {
+      set.rewind()
+      set.next()
+    },
+    next: () => set.next(),
+    find: (bytes, start, end) => set.has(bytes, start, end),
+  }
 }
 
 export interface Input {

@@ -8,6 +8,7 @@ import { Hash } from './hash.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
+import { UnorderedSet } from './set.ts'
 import { Structures } from './structures.ts'
 
 export interface StoreOptions {
@@ -28,6 +29,8 @@ export class Store {
   readonly structures = new Structures()
   /** Opens hashes, one at a time. */
   readonly hashes: Hash
+  /** Opens sets, one at a time. */
+  readonly sets: UnorderedSet
   readonly databases: Database[]
   readonly random: () => number
   readonly packedLimits: PackedLimits
@@ -67,6 +70,7 @@ export class Store {
     this.#sip = new HalfSipHash(options.random() * 2 ** 32, options.random() * 2 ** 32)
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
     this.hashes = new Hash(this)
+    this.sets = new UnorderedSet(this)
   }
 
   /** The hash of a key, signed (see Dict). hot: once for each key of a command. */

@@ -3,6 +3,7 @@ import type { Digest } from './digest.ts'
 import { hashOperations } from './hash.ts'
 import { listOperations } from './list.ts'
 import { type } from './record.ts'
+import { setOperations } from './set.ts'
 import { sortedSetOperations } from './sorted-set.ts'
 import type { Store } from './store.ts'
 import { stringOperations } from './string.ts'
@@ -32,6 +33,7 @@ export interface TypeOperations {
 export const typeOperations: { readonly [typeNumber: number]: TypeOperations } = {
   [type.STRING]: stringOperations,
   [type.LIST]: listOperations,
+  [type.SET]: setOperations,
   [type.SORTED_SET]: sortedSetOperations,
   [type.HASH]: hashOperations,
 }

@@ -20,6 +20,7 @@ import {
 } from './objects/hash.ts'
 import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
+import { readSet, readSetIntset, readSetListpack, setFormat } from './objects/set.ts'
 import {
   readSortedSet,
   readSortedSet2,
@@ -34,6 +35,7 @@ import { RdbError } from './rdb-error.ts'
 const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.STRING]: stringFormat,
   [type.LIST]: listFormat,
+  [type.SET]: setFormat,
   [type.SORTED_SET]: sortedSetFormat,
   [type.HASH]: hashFormat,
 }
@@ -49,6 +51,9 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.ZSET_2]: readSortedSet2,
   [RDB_TYPE.ZSET_ZIPLIST]: readSortedSetZiplist,
   [RDB_TYPE.ZSET_LISTPACK]: readSortedSetListpack,
+  [RDB_TYPE.SET]: readSet,
+  [RDB_TYPE.SET_INTSET]: readSetIntset,
+  [RDB_TYPE.SET_LISTPACK]: readSetListpack,
   [RDB_TYPE.HASH]: readHash,
   [RDB_TYPE.HASH_ZIPMAP]: readHashZipmap,
   [RDB_TYPE.HASH_ZIPLIST]: readHashZiplist,

@@ -1,0 +1,77 @@
+/**
+ * A set value: written as redis-server 7.0 reads it, which knows no listpacks of sets; read in every layout.
+ *
+ *   SET            count, members
+ *   SET_INTSET     an intset, as a string
+ *   SET_LISTPACK   a listpack of the members, as a string (from Redis 7.2 on)
+ */
+
+import * as intset from '../../../memory/intset.ts'
+import * as listpack from '../../../memory/listpack.ts'
+import { Text } from '../../../memory/text.ts'
+import { encoding } from '../../../store/record.ts'
+import { RDB_TYPE } from '../object-type.ts'
+import { RdbError } from '../rdb-error.ts'
+import type { ObjectFormat, ObjectReader } from './object-format.ts'
+
+export const setFormat: ObjectFormat = {
+  rdbType(store, handle) {
+    return store.records.encoding(handle) === encoding.INTSET ? RDB_TYPE.SET_INTSET : RDB_TYPE.SET
+  },
+  write(writer, store, handle) {
+    // Which database it lies in does not matter for reading.
+    const set = store.sets.open(store.databases[0], handle)
+    if (store.records.encoding(handle) === encoding.INTSET) return writer.writeString(set.packedBytes())
+    writer.writeLength(set.count)
+    set.rewind()
+    while (set.next()) writer.writeString(set.member.bytes, set.member.start, set.member.end)
+  },
+}
+
+export const readSet: ObjectReader = (reader) => {
+  const count = reader.readLength()
+  if (count > reader.left) throw new RdbError(`${count} members where ${reader.left} bytes are left`, reader.at)
+  if (count === 0) throw new RdbError('a set without members', reader.at)
+  const members: Uint8Array[] = []
+  const seen = new Set<string>()
+  for (let index = 0; index < count; index++) {
+    const member = reader.readString()
+    members.push(member)
+    seen.add(latin1(member, 0, member.length))
+  }
+  if (seen.size !== count) throw new RdbError('a member that is there twice', reader.at)
+  return (database, key, keyStart, keyEnd, expireAtMs) => {
+    const set = database.store.sets
+    set.create(database, key, keyStart, keyEnd, count, members[0], 0, members[0].length, expireAtMs)
+    for (const member of members) set.add(member, 0, member.length)
+    return set.handle
+  }
+}
+
+export const readSetIntset: ObjectReader = (reader) => {
+  const packed = reader.readString()
+  if (!intset.isValid(packed, 0, packed.length)) throw new RdbError('an intset is damaged', reader.at)
+  if (intset.count(packed, 0) === 0) throw new RdbError('a set without members', reader.at)
+  return (database, key, keyStart, keyEnd, expireAtMs) =>
+    database.store.sets.adoptPacked(database, key, keyStart, keyEnd, packed, true, expireAtMs)
+}
+
+export const readSetListpack: ObjectReader = (reader) => {
+  const packed = reader.readString()
+  if (!listpack.isValid(packed, 0, packed.length)) throw new RdbError('a listpack is damaged', reader.at)
+  const count = listpack.count(packed, 0)
+  if (count === 0) throw new RdbError('a set without members', reader.at)
+  const seen = new Set<string>()
+  const member = new Text()
+  for (let entry = listpack.first(packed, 0); entry !== listpack.NONE; entry = listpack.next(packed, entry)) {
+    listpack.locate(packed, entry, member)
+    seen.add(latin1(member.bytes, member.start, member.end))
+  }
+  if (seen.size !== count) throw new RdbError('a member that is there twice', reader.at)
+  return (database, key, keyStart, keyEnd, expireAtMs) =>
+    database.store.sets.adoptPacked(database, key, keyStart, keyEnd, packed, false, expireAtMs)
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
+}
