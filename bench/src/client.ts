@@ -33,7 +33,7 @@ export class Client {
     socket.on('close', () => this.#fail(new Error('the server closed the control connection')))
   }
 
-  /** The reply as text: a simple string, an integer's digits or a bulk string. Rejects on an error reply. */
+  /** The reply as text: a simple string, an integer's digits, a bulk string, or an array's elements by lines. Rejects on an error reply. */
   run(...args: string[]): Promise<string> {
     if (this.#failure) return Promise.reject(this.#failure)
     if (this.#waiter) return Promise.reject(new Error('one command at a time'))
@@ -58,15 +58,13 @@ export class Client {
 
   #take(text: string): void {
     this.#received += text
-    const reply = parseReply(this.#received)
-    if (reply instanceof Error) {
-      this.#fail(reply)
-    } else if (reply) {
-      this.#received = this.#received.slice(reply.end)
-      const waiter = this.#waiter
-      this.#waiter = undefined
-      waiter?.resolve(reply.text)
-    }
+    const reply = parseReply(this.#received, 0)
+    if (!reply) return
+    this.#received = this.#received.slice(reply.end)
+    const waiter = this.#waiter
+    this.#waiter = undefined
+    if (reply.isError) waiter?.reject(new Error(`the server answered: ${reply.text}`))
+    else waiter?.resolve(reply.text)
   }
 
   #fail(error: Error): void {
@@ -82,24 +80,36 @@ export function encodeCommand(args: readonly string[]): string {
   return text
 }
 
-/** The first whole reply in `received` and where it ends; undefined while more is to come. */
-function parseReply(received: string): { text: string; end: number } | Error | undefined {
-  const lineEnd = received.indexOf('\r\n')
+interface ParsedReply {
+  text: string
+  end: number
+  isError?: boolean
+}
+
+/** The reply at `at` and where it ends; undefined while more is to come. */
+function parseReply(received: string, at: number): ParsedReply | undefined {
+  const lineEnd = received.indexOf('\r\n', at)
   if (lineEnd < 0) return undefined
-  const line = received.slice(1, lineEnd)
+  const line = received.slice(at + 1, lineEnd)
   const bodyAt = lineEnd + 2
-  switch (received[0]) {
-    case '+':
-    case ':':
-      return { text: line, end: bodyAt }
+  switch (received[at]) {
     case '$': {
       if (line === '-1') return { text: '', end: bodyAt }
       const bodyEnd = bodyAt + Number(line)
       return received.length < bodyEnd + 2 ? undefined : { text: received.slice(bodyAt, bodyEnd), end: bodyEnd + 2 }
     }
-    case '-':
-      return new Error(`the server answered: ${line}`)
+    case '*': {
+      const elements: string[] = []
+      let end = bodyAt
+      for (let i = 0; i < Number(line); i++) {
+        const element = parseReply(received, end)
+        if (!element) return undefined
+        elements.push(element.text)
+        end = element.end
+      }
+      return { text: elements.join('\n'), end }
+    }
     default:
-      return new Error(`a reply of an unexpected type: ${received.slice(0, 40)}`)
+      return { text: line, end: bodyAt, isError: received[at] === '-' }
   }
 }

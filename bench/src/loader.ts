@@ -1,4 +1,4 @@
-// Fills a server with keys as fast as it takes them: raw RESP in buffers that are made once, of which only the keys'
+// Fills a server as fast as it takes it. Keys of strings (`load`): raw RESP in buffers that are made once, of which only the keys'
 // digits change. The window bounds what is under way, the same for both servers, so that a probe beside the loader
 // measures the server and not a queue.
 //
@@ -103,4 +103,66 @@ function writeKeys(buffer: Buffer, first: number, count: number, strideBytes: nu
       rest = tenth
     }
   }
+}
+
+const commandsPerBatch = 200
+const batchBytesMax = 64 * 1024
+const batchesUnderWay = 2
+const newline = '\n'.charCodeAt(0)
+const firstBytesOfReply = new Set([...'+:$'].map((type) => type.charCodeAt(0)))
+
+/** Sends commands of any kind over one connection, each of which must answer by a single string or number. */
+export function loadCommands(port: number, commands: Iterable<readonly string[]>): Promise<void> {
+  const iterator = commands[Symbol.iterator]()
+  let isOver = false
+  let sentCount = 0
+  let repliedCount = 0
+  /** For each batch under way, how many commands were sent with its last. */
+  const batchEnds: number[] = []
+
+  const nextBatch = (): string => {
+    let batch = ''
+    for (let count = 0; count < commandsPerBatch && batch.length < batchBytesMax; count++) {
+      const next = iterator.next()
+      if (next.done) {
+        isOver = true
+        break
+      }
+      batch += encodeCommand(next.value)
+      sentCount++
+    }
+    return batch
+  }
+
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+    const pump = () => {
+      while (batchEnds.length > 0 && repliedCount >= batchEnds[0]) batchEnds.shift()
+      while (!isOver && batchEnds.length < batchesUnderWay) {
+        const batch = nextBatch()
+        if (batch === '') break
+        batchEnds.push(sentCount)
+        socket.write(batch)
+      }
+      if (!isOver || repliedCount < sentCount) return
+      socket.destroy()
+      resolve()
+    }
+
+    let atLineStart = true
+    socket.on('connect', pump)
+    socket.on('data', (chunk) => {
+      for (let i = 0; i < chunk.length; i++) {
+        if (atLineStart && chunk[i] === minus) {
+          socket.destroy(new Error(`a command was refused: ${chunk.subarray(i).toString('latin1').split('\r\n')[0]}`))
+          return
+        }
+        if (atLineStart && firstBytesOfReply.has(chunk[i])) repliedCount++
+        atLineStart = chunk[i] === newline
+      }
+      pump()
+    })
+    socket.on('error', reject)
+    socket.on('close', () => reject(new Error('the server closed a loading connection')))
+  })
 }

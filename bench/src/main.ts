@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { measureMemory } from './memory.ts'
+import { measureMemoryOfTypes } from './memory-types.ts'
 import { parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
 import { measurePauses } from './pauses.ts'
 import { profile } from './profile.ts'
@@ -10,10 +11,13 @@ import { describeServers, Report, thisMachine } from './report.ts'
 import { isInstalled, nodeVersion, type ServerSpec, specFor } from './servers.ts'
 import { measureStart } from './start.ts'
 import { measureThroughput } from './throughput.ts'
+import { measureTypes } from './types.ts'
 
 const runners: Record<Suite, typeof measureThroughput> = {
   throughput: measureThroughput,
+  types: measureTypes,
   memory: measureMemory,
+  'memory-types': measureMemoryOfTypes,
   pauses: measurePauses,
   start: measureStart,
 }

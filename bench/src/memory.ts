@@ -97,7 +97,7 @@ async function measureCase(spec: ServerSpec, { keyCount, valueBytes, ttl }: Case
 }
 
 /** Waits until growing tables and buffers have come to rest: while a table moves, there are two of it. */
-async function settled(server: ServerProcess): Promise<{ rssBytes: number; usedBytes: number }> {
+export async function settled(server: ServerProcess): Promise<{ rssBytes: number; usedBytes: number }> {
   const read = async () => ({
     usedBytes: await server.client.infoNumber('memory', 'used_memory'),
     rssBytes: server.rssBytes(),

@@ -6,11 +6,16 @@ import type { HeapProfiler, Profiler, Runtime } from 'node:inspector'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Fill } from './fixtures.ts'
 import { lineMatches, type ProfileOptions, UsageError } from './options.ts'
 import type { HookReply, HookRequest } from './profile-hook.ts'
+import { calibrate, requireRedisBenchmark, runRedisBenchmark } from './redis-benchmark.ts'
 import { alignedTable } from './report.ts'
 import { nodeVersion, ServerProcess, specFor } from './servers.ts'
-import { calibrate, Fill, lines, requireRedisBenchmark, runRedisBenchmark } from './throughput.ts'
+import { stringLines } from './throughput.ts'
+import { typeLines } from './types.ts'
+
+const lines = [...stringLines, ...typeLines]
 
 const pollKind = 'poll'
 const waitKind = 'waiting'
@@ -41,13 +46,17 @@ export async function profile(options: ProfileOptions, progress: (text: string) 
   const path = join(directory, 'profile.json')
   try {
     progress(`${line.name}: filling, warming up`)
-    await new Fill().prepare(server, line)
+    const fill = new Fill()
+    await fill.prepare(server, line)
     // Twice: the first run's rate is that of code that is still being compiled.
     await calibrate(server, line, options.seconds)
+    await fill.prepare(server, line)
     const commandCount = await calibrate(server, line, options.seconds)
+    await fill.prepare(server, line)
     const plain = await runRedisBenchmark(server, line, Math.ceil(commandCount / 2))
 
     progress(`${line.name}: ${commandCount.toLocaleString('en-US')} commands under the profiler`)
+    await fill.prepare(server, line)
     await ask(server, { kind: 'begin', heap: options.heap })
     const startedAtMs = performance.now()
     const threadBefore = server.mainThreadMs()

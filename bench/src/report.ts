@@ -40,7 +40,8 @@ interface Summary {
 interface Row {
   metric: Metric
   line: string
-  headpond: Summary
+  /** Absent when the line could not be measured; the note tells why. */
+  headpond?: Summary
   redis?: Summary
   /** Of the pairs: runs next to each other share the machine's mood, so their ratios are steadier than the values. */
   ratio?: Summary
@@ -78,6 +79,13 @@ export class Report {
     this.rows.push(row)
   }
 
+  /** A line that cannot be measured yet is shown, and its bar is not met. */
+  missing(metric: Metric, line: string, note: string): void {
+    const row: Row = { metric, line, note }
+    if (metric.bar) row.met = false
+    this.rows.push(row)
+  }
+
   /** One line for each row of the last added line: what a waiting person wants to see. */
   progress(line: string): string {
     const rows = this.rows.filter((row) => row.line === line && row.metric.bar)
@@ -112,7 +120,8 @@ export class Report {
     const missed = judged.filter((row) => !row.met)
     const lines = [`${judged.length - missed.length} of ${judged.length} bars met.`]
     for (const row of missed) {
-      lines.push(`  not met: ${row.metric.suite} ${row.line}, ${row.metric.name}: ${verdict(row)}${noteOf(row)}`)
+      const note = row.headpond === undefined ? '' : noteOf(row)
+      lines.push(`  not met: ${row.metric.suite} ${row.line}, ${row.metric.name}: ${verdict(row)}${note}`)
     }
     if (this.rows.some((row) => row.met === undefined && row.metric.bar)) {
       lines.push('Where redis-server was not measured, there is no ratio and no verdict.')
@@ -190,7 +199,7 @@ function tableOf(metric: Metric, rows: readonly Row[]): string {
       ...cells(row.headpond),
       ...cells(row.redis),
       ...cells(row.ratio, 3),
-      `${metOrNot(row)}${noteOf(row)}`,
+      row.headpond === undefined ? verdict(row) : `${metOrNot(row)}${noteOf(row)}`,
     ]),
   ]
   return [title, ...(metric.note ? [metric.note] : []), alignedTable(table, [0, 7])].join('\n')
@@ -201,6 +210,7 @@ function noteOf(row: Row): string {
 }
 
 function verdict(row: Row): string {
+  if (row.headpond === undefined) return row.note ?? ''
   const value = `${format(row.headpond.median, row.metric.precision)} ${row.metric.unit}`.trim()
   const ratio = row.ratio === undefined ? '' : ` (${format(row.ratio.median, 3)}x)`
   return `${value}${ratio} ${metOrNot(row)}`.trimEnd()
