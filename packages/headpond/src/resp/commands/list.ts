@@ -579,6 +579,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the head of a list, one after the other; makes the list if there is none.',
     args: 'key element...',
+    history: [['2.4.0', 'Accepts multiple `element` arguments.']],
     handler: (client, request, reply) => push(client, request, reply, HEAD, false),
   },
   {
@@ -591,6 +592,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the tail of a list; makes the list if there is none.',
     args: 'key element...',
+    history: [['2.4.0', 'Accepts multiple `element` arguments.']],
     handler: (client, request, reply) => push(client, request, reply, TAIL, false),
   },
   {
@@ -603,6 +605,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the head of a list that exists.',
     args: 'key element...',
+    history: [['4.0.0', 'Accepts multiple `element` arguments.']],
     handler: (client, request, reply) => push(client, request, reply, HEAD, true),
   },
   {
@@ -615,6 +618,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: PUSH_COMPLEXITY,
     summary: 'Adds elements at the tail of a list that exists.',
     args: 'key element...',
+    history: [['4.0.0', 'Accepts multiple `element` arguments.']],
     handler: (client, request, reply) => push(client, request, reply, TAIL, true),
   },
   {
@@ -653,6 +657,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: POP_COMPLEXITY,
     summary: 'Removes elements from the head of a list and answers with them.',
     args: 'key [count@6.2.0]',
+    history: [['6.2.0', 'Added the `count` argument.']],
     handler: (client, request, reply) => pop(client, request, reply, HEAD),
   },
   {
@@ -665,6 +670,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: POP_COMPLEXITY,
     summary: 'Removes elements from the tail of a list and answers with them.',
     args: 'key [count@6.2.0]',
+    history: [['6.2.0', 'Added the `count` argument.']],
     handler: (client, request, reply) => pop(client, request, reply, TAIL),
   },
   {
@@ -791,6 +797,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: 'O(N) where N is the number of provided keys.',
     summary: 'Removes the element at the head of the first of several lists that has one, or waits for one.',
     args: 'key... timeout:double',
+    history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: (client, request, reply) =>
       popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popHeadWithKey),
   },
@@ -804,6 +811,7 @@ export const listCommands: readonly CommandSpec[] = [
     complexity: 'O(N) where N is the number of provided keys.',
     summary: 'Removes the element at the tail of the first of several lists that has one, or waits for one.',
     args: 'key... timeout:double',
+    history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: (client, request, reply) =>
       popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popTailWithKey),
   },
@@ -844,6 +852,7 @@ export const listCommands: readonly CommandSpec[] = [
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
     replacedBy: '`BLMOVE` with the `RIGHT` and `LEFT` arguments',
+    history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: (client, request, reply) => moveOrWait(client, request, reply, TAIL, HEAD, 3),
   },
 ]
