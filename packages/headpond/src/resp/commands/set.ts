@@ -103,7 +103,8 @@ function srem(client: Client, request: Request, reply: Reply): void {
 
 function smove(client: Client, request: Request, reply: Reply): void {
   const { database } = client
-  const { chunk, records } = { chunk: request.chunk, records: database.records }
+  const { records } = database
+  const { chunk } = request
   const sourceHandle = database.write(chunk, request.start(1), request.end(1))
   const targetHandle = database.write(chunk, request.start(2), request.end(2))
   if (sourceHandle === NONE) return reply.integer(0)
