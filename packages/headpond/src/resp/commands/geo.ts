@@ -406,6 +406,7 @@ export const geoCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: 'O(log(N)) for each item added, where N is the number of elements in the sorted set.',
     summary: 'Adds places to a geospatial index, or moves them.',
+    args: 'key [condition(NX | XX)@6.2.0] [change=CH@6.2.0] longitude_latitude_member{longitude:double latitude:double member}...',
     history: [['6.2.0', 'Added the `CH`, `NX` and `XX` options.']],
     handler: geoadd,
   },
@@ -419,6 +420,7 @@ export const geoCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: 'O(log(N))',
     summary: 'The distance between two places.',
+    args: 'key member1 member2 [unit(M | KM | FT | MI)]',
     handler: geodist,
   },
   {
@@ -431,6 +433,7 @@ export const geoCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: 'O(log(N)) for each member requested, where N is the number of elements in the sorted set.',
     summary: 'The geohashes of places.',
+    args: 'key member...',
     handler: geohash,
   },
   {
@@ -443,6 +446,7 @@ export const geoCommands: readonly CommandSpec[] = [
     since: '3.2.0',
     complexity: 'O(N) where N is the number of members requested.',
     summary: 'The longitudes and latitudes of places.',
+    args: 'key member...',
     handler: geopos,
   },
   {
@@ -464,6 +468,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.',
     summary: 'Places within a distance of a point.',
+    args: 'key longitude:double latitude:double radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT count [ANY@6.2.0]}] [order(ASC | DESC)] [STORE key#1] [STOREDIST key#2]',
     history: [
       ['6.2.0', 'Added the `ANY` option for `COUNT`.'],
       ['7.0.0', 'Added support for uppercase unit names.'],
@@ -484,6 +489,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.',
     summary: 'Places within a distance of a point, without storing them.',
+    args: 'key longitude:double latitude:double radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT count [ANY@6.2.0]}] [order(ASC | DESC)]',
     history: [['6.2.0', 'Added the `ANY` option for `COUNT`.']],
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
@@ -509,6 +515,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.',
     summary: 'Places within a distance of a place.',
+    args: 'key member radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT count [ANY]}] [order(ASC | DESC)] [STORE key#1] [STOREDIST key#2]',
     history: [['7.0.0', 'Added support for uppercase unit names.']],
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
@@ -526,6 +533,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements inside the bounding box of the circular area delimited by center and radius and M is the number of items inside the index.',
     summary: 'Places within a distance of a place, without storing them.',
+    args: 'key member radius:double unit(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] [count{COUNT count [ANY]}] [order(ASC | DESC)]',
     docFlags: ['deprecated'],
     deprecatedSince: '6.2.0',
     replacedBy: '`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments',
@@ -542,6 +550,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape',
     summary: 'Places within a circle or a box.',
+    args: 'key from(FROMMEMBER member | FROMLONLAT longitude_latitude{longitude:double latitude:double}) by(circle{BYRADIUS radius:double unit(M | KM | FT | MI)} | box{BYBOX width:double height:double unit(M | KM | FT | MI)}) [order(ASC | DESC)] [count{COUNT count [ANY]}] [WITHCOORD] [WITHDIST] [WITHHASH]',
     history: [['7.0.0', 'Added support for uppercase unit names.']],
     handler: searchCommand({ centre: 'option', stores: 'never' }),
   },
@@ -556,6 +565,7 @@ export const geoCommands: readonly CommandSpec[] = [
     complexity:
       'O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape',
     summary: 'Stores the places within a circle or a box as a sorted set.',
+    args: 'destination#0 source#1 from(FROMMEMBER member | FROMLONLAT longitude_latitude{longitude:double latitude:double}) by(circle{BYRADIUS radius:double unit(M | KM | FT | MI)} | box{BYBOX width:double height:double unit(M | KM | FT | MI)}) [order(ASC | DESC)] [count{COUNT count [ANY]}] [STOREDIST]',
     history: [['7.0.0', 'Added support for uppercase unit names.']],
     handler: searchCommand({ centre: 'option', stores: 'always' }),
   },
