@@ -18,10 +18,15 @@ const LF = 0x0a
 const MINUS = 0x2d
 const PLUS = 0x2b
 const COLON = 0x3a
+const COMMA = 0x2c
 const DOLLAR = 0x24
 const STAR = 0x2a
 
+const DIGIT_0 = 0x30
+
 const HEADER_BYTES_MAX = 32
+/** Bulk strings up to this size, of at most two digits, are written in one go. */
+const SHORT_BYTES_MAX = 96
 /** Pieces of large values from this size on are sent without a copy. */
 const LENT_BYTES_MIN = 32768
 const OK = Buffer.from('+OK\r\n')
@@ -91,14 +96,17 @@ export class Reply {
     else this.#line(0x23, value ? 't' : 'f')
   }
 
+  /** hot: for each score. Integers, which most are, make no string. */
   double(value: number): void {
-    this.doubleText(formatDouble(value))
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) this.doubleText(formatDouble(value))
+    else if (this.protocol === 2) this.bulkInteger(value)
+    else this.#header(COMMA, value)
   }
 
   /** A double whose text is made already. */
   doubleText(text: string): void {
     if (this.protocol === 2) this.bulkText(text)
-    else this.#line(0x2c, text)
+    else this.#line(COMMA, text)
   }
 
   /** Nothing: a missing value. */
@@ -113,11 +121,35 @@ export class Reply {
 
   // ---- Strings ----
 
-  /** hot: once for each value sent. Bytes are copied, so they may change afterwards. */
+  /** hot: once for each value or element sent. Bytes are copied, so they may change afterwards. */
   bulk(bytes: Uint8Array, start: number, end: number): void {
+    const size = end - start
+    if (size > SHORT_BYTES_MAX) return this.#bulkLong(bytes, start, end)
+    // Room is asked for once, and the position kept at hand: a large collection is mostly this.
+    const out = this.out
+    out.makeRoom(HEADER_BYTES_MAX + SHORT_BYTES_MAX)
+    const u8 = out.u8
+    let at = out.at
+    u8[at++] = DOLLAR
+    if (size >= 10) {
+      const tens = (size / 10) | 0
+      u8[at++] = DIGIT_0 + tens
+      u8[at++] = DIGIT_0 + size - tens * 10
+    } else {
+      u8[at++] = DIGIT_0 + size
+    }
+    u8[at++] = CR
+    u8[at++] = LF
+    copyBytes(bytes, start, end, u8, at)
+    at += size
+    u8[at++] = CR
+    u8[at++] = LF
+    out.at = at
+  }
+
+  #bulkLong(bytes: Uint8Array, start: number, end: number): void {
     const out = this.out
     const size = end - start
-    out.makeRoom(HEADER_BYTES_MAX)
     this.#header(DOLLAR, size)
     if (size <= out.u8.length - HEADER_BYTES_MAX) {
       out.makeRoom(size + 2)

@@ -233,25 +233,51 @@ export class Hash {
     valueEnd: number,
     keepsExpiry = false,
   ): boolean {
-    const isKnown = this.find(field, fieldStart, fieldEnd)
-    const { hashMaxListpackEntries, hashMaxListpackValue } = this.#store.packedLimits
+    if (this.find(field, fieldStart, fieldEnd)) {
+      this.setFound(field, fieldStart, fieldEnd, value, valueStart, valueEnd, keepsExpiry)
+      return false
+    }
     if (this.#table === null) {
-      const isLong = fieldEnd - fieldStart > hashMaxListpackValue || valueEnd - valueStart > hashMaxListpackValue
-      if (!isLong) {
-        const isDone = isKnown
-          ? this.#replacePacked(value, valueStart, valueEnd, keepsExpiry)
-          : this.#appendPacked(field, fieldStart, fieldEnd, value, valueStart, valueEnd)
-        if (isDone) {
-          if (!isKnown && this.length > hashMaxListpackEntries) this.#unpack()
-          return !isKnown
-        }
+      if (
+        this.#isShort(fieldStart, fieldEnd, valueStart, valueEnd) &&
+        this.#appendPacked(field, fieldStart, fieldEnd, value, valueStart, valueEnd)
+      ) {
+        if (this.length > this.#store.packedLimits.hashMaxListpackEntries) this.#unpack()
+        return true
       }
       this.#unpack()
-      if (isKnown) this.find(field, fieldStart, fieldEnd)
     }
-    if (isKnown) this.#table!.replace(this.#element, value, valueStart, valueEnd, keepsExpiry)
-    else this.#table!.insert(field, fieldStart, fieldEnd, value, valueStart, valueEnd)
-    return !isKnown
+    this.#table!.insert(field, fieldStart, fieldEnd, value, valueStart, valueEnd)
+    return true
+  }
+
+  /** Gives the found field, which is `field`, another value. hot: once for each HINCRBY. */
+  setFound(
+    field: Uint8Array,
+    fieldStart: number,
+    fieldEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    keepsExpiry: boolean,
+  ): void {
+    if (this.#table === null) {
+      if (
+        this.#isShort(fieldStart, fieldEnd, valueStart, valueEnd) &&
+        this.#replacePacked(value, valueStart, valueEnd, keepsExpiry)
+      ) {
+        return
+      }
+      this.#unpack()
+      this.find(field, fieldStart, fieldEnd)
+    }
+    this.#table!.replace(this.#element, value, valueStart, valueEnd, keepsExpiry)
+  }
+
+  /** Whether a listpack may hold such a field. */
+  #isShort(fieldStart: number, fieldEnd: number, valueStart: number, valueEnd: number): boolean {
+    const { hashMaxListpackValue } = this.#store.packedLimits
+    return fieldEnd - fieldStart <= hashMaxListpackValue && valueEnd - valueStart <= hashMaxListpackValue
   }
 
   /** Takes a field out. Returns whether it was there; the hash may be empty afterwards. */

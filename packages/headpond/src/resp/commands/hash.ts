@@ -123,14 +123,18 @@ function hincrby(client: Client, request: Request, reply: Reply): void {
   let hash = hashForWriting(client, request, reply)
   if (hash === 'refused') return
   const chunk = request.chunk
+  const fieldStart = request.start(2)
+  const fieldEnd = request.end(2)
   let sum = increment
-  if (hash?.get(chunk, request.start(2), request.end(2))) {
+  if (hash?.get(chunk, fieldStart, fieldEnd)) {
     const { value } = hash
     sum += parseInteger(value.bytes, value.start, value.end)
     if (!Number.isSafeInteger(sum)) return hincrbyBig(client, request, reply)
+    hash.setFound(chunk, fieldStart, fieldEnd, digits, 0, writeInteger(digits, 0, sum), true)
+  } else {
+    hash ??= client.database.store.hashes.create(client.database, chunk, request.start(1), request.end(1), 0)
+    hash.set(chunk, fieldStart, fieldEnd, digits, 0, writeInteger(digits, 0, sum))
   }
-  hash ??= client.database.store.hashes.create(client.database, chunk, request.start(1), request.end(1), 0)
-  hash.set(chunk, request.start(2), request.end(2), digits, 0, writeInteger(digits, 0, sum), true)
   hash.announceExpired(chunk, request.start(1), request.end(1))
   announce(client, request, 'hincrby')
   reply.integer(sum)
