@@ -101,11 +101,11 @@ function writeRange(client: Client, request: Request, reply: Reply, form: RangeF
       limit = request.integer(index + 2)
       if (Number.isNaN(offset) || Number.isNaN(limit)) return reply.error(errors.NOT_AN_INTEGER)
       index += 2
-    } else if (form.isReverse === undefined && request.is(index, 'REV')) {
+    } else if (isReverse === undefined && request.is(index, 'REV')) {
       isReverse = true
-    } else if (form.kind === undefined && request.is(index, 'BYLEX')) {
+    } else if (kind === undefined && request.is(index, 'BYLEX')) {
       kind = 'member'
-    } else if (form.kind === undefined && request.is(index, 'BYSCORE')) {
+    } else if (kind === undefined && request.is(index, 'BYSCORE')) {
       kind = 'score'
     } else {
       return reply.error(errors.SYNTAX)
