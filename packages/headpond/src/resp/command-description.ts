@@ -48,6 +48,7 @@ export const ACL_CATEGORIES = [
   'connection',
   'transaction',
   'scripting',
+  'bloom',
 ] as const
 
 export function shownFlags(command: Command): string[] {

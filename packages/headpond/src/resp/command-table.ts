@@ -1,5 +1,6 @@
 import { Command, type CommandSpec } from './command.ts'
 import { bitmapCommands } from './commands/bitmap.ts'
+import { bloomCommands } from './commands/bloom.ts'
 import { clientCommands } from './commands/client.ts'
 import { commandCommands } from './commands/command.ts'
 import { configCommands } from './commands/config.ts'
@@ -47,6 +48,7 @@ const families: readonly (readonly CommandSpec[])[] = [
   stringCommands,
   bitmapCommands,
   hyperloglogCommands,
+  bloomCommands,
   hashCommands,
   hashExpiryCommands,
   listCommands,

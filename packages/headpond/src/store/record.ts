@@ -40,11 +40,13 @@ export const type = {
   SET: 2,
   SORTED_SET: 3,
   HASH: 4,
-  STREAM: 5,
+  /** Redis has one number for the types of all modules; there is one such type here. */
+  BLOOM_FILTER: 5,
+  STREAM: 6,
 } as const
 
 /** The word that TYPE answers, by type number. */
-export const TYPE_NAMES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const
+export const TYPE_NAMES = ['string', 'list', 'set', 'zset', 'hash', 'MBbloom--', 'stream'] as const
 
 export const encoding = {
   /** A string's bytes, in the record. Whether OBJECT ENCODING calls it int, embstr or raw follows from them. */
@@ -69,6 +71,8 @@ export const encoding = {
   INTSET: 9,
   /** A set in a MemberTable. */
   MEMBER_TABLE: 10,
+  /** A BloomFilter, however small. */
+  BLOOM_LAYERS: 12,
 } as const
 
 export function kindOf(typeNumber: number, encodingNumber: number): number {

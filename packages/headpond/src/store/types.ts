@@ -1,4 +1,5 @@
 import type { Handle } from '../memory/heap.ts'
+import { bloomOperations } from './bloom.ts'
 import type { Digest } from './digest.ts'
 import { hashOperations } from './hash.ts'
 import { listOperations } from './list.ts'
@@ -36,4 +37,5 @@ export const typeOperations: { readonly [typeNumber: number]: TypeOperations } =
   [type.SET]: setOperations,
   [type.SORTED_SET]: sortedSetOperations,
   [type.HASH]: hashOperations,
+  [type.BLOOM_FILTER]: bloomOperations,
 }

@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.ts'
 import { createDumpPayload } from './dump-payload.ts'
 import type { RdbReader } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
+import { bloomFormat, readBloomFilter } from './objects/bloom.ts'
 import {
   hashFormat,
   readHash,
@@ -38,6 +39,7 @@ const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.SET]: setFormat,
   [type.SORTED_SET]: sortedSetFormat,
   [type.HASH]: hashFormat,
+  [type.BLOOM_FILTER]: bloomFormat,
 }
 
 /** By RDB_TYPE. */
@@ -54,6 +56,7 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.SET]: readSet,
   [RDB_TYPE.SET_INTSET]: readSetIntset,
   [RDB_TYPE.SET_LISTPACK]: readSetListpack,
+  [RDB_TYPE.MODULE_2]: readBloomFilter,
   [RDB_TYPE.HASH]: readHash,
   [RDB_TYPE.HASH_ZIPMAP]: readHashZipmap,
   [RDB_TYPE.HASH_ZIPLIST]: readHashZiplist,

@@ -87,6 +87,9 @@ function scan(client: Client, request: Request, reply: Reply): void {
   if (Number.isNaN(cursor)) return
   const options = scanOptions(request, reply, 2, true)
   if (options === null) return
+  const { typeName } = options
+  // -1, which no record has, for a type that does not exist.
+  const typeNumber = typeName === null ? null : TYPE_NAMES.findIndex((name) => name.toLowerCase() === typeName)
 
   const { database } = client
   const { records, store } = database
@@ -100,7 +103,7 @@ function scan(client: Client, request: Request, reply: Reply): void {
       lookedCount++
       const start = records.keyStart(handle)
       if (!scanMatches(options, records.keyBytes(handle), start, start + records.keySize(handle))) return
-      if (options.typeName !== null && TYPE_NAMES[records.type(handle)] !== options.typeName) return
+      if (typeNumber !== null && records.type(handle) !== typeNumber) return
       const expireAtMs = records.expireAtMs(handle)
       if (expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired) database.expire(handle, hash)
       else found.push(handle)
