@@ -1,6 +1,6 @@
 import { assert } from '../bytes/assert.ts'
 import { doubleAt, type Handle, Heap, NONE, wordAt } from './heap.ts'
-import { compareMember, elementScore, memberArray, memberSize, memberStart } from './scored-element.ts'
+import { compareMember, elementScore, locateMember, memberArray, memberSize, memberStart } from './scored-element.ts'
 
 /**
  * The order of a large sorted set: a B+tree of elements by score, then by member, that counts. So the rank of an
@@ -35,6 +35,8 @@ const LEAF_CAPACITY = capacityOf(NODE_BYTES, LEAF_ENTRY_BYTES)
 const INNER_CAPACITY = capacityOf(NODE_BYTES, INNER_ENTRY_BYTES)
 /** A tree that is one leaf starts small. */
 const FIRST_LEAF_BYTES = 128
+/** Elements that a walk reads ahead. */
+const TOUCH_COUNT = 16
 /** 2^32 elements in nodes of which each but the edges has 17 children at least. */
 const HEIGHT_MAX = 16
 
@@ -255,39 +257,56 @@ export class OrderedTree {
   // ---- Searching in a node ----
 
   #boundAt(element: Handle, isBehindEqual: boolean): Bound {
-    const heap = this.#heap
-    const start = memberStart(heap, element)
-    const end = start + memberSize(heap, element)
-    return this.#bound.byKey(elementScore(heap, element), memberArray(heap, element), start, end, isBehindEqual)
+    const bound = this.#bound
+    locateMember(this.#heap, element, bound)
+    bound.comparesScore = true
+    bound.comparesMember = true
+    bound.score = elementScore(this.#heap, element)
+    bound.isBehindEqual = isBehindEqual
+    return bound
   }
 
   /**
-   * How many entries of a node have keys before the bound; by binary search.
+   * How many entries of a node have keys before the bound; by binary search, over scores first, which stand close
+   * together, then over the members of equal scores, which do not.
    * hot: once for each level of each search.
    */
   #entriesBefore(node: Handle, bound: Bound): number {
     const arena = this.#heap.arenaOf(node)
     const scores = arena.f64
     const scoresAt = doubleAt(node) + HEADER_DOUBLES
-    const elements = elementsAt(arena.u32, node)
+    const count = arena.u32[wordAt(node) + COUNT]
     let low = 0
-    let high = arena.u32[wordAt(node) + COUNT]
+    let high = count
+    if (bound.comparesScore) {
+      const { score } = bound
+      while (low < high) {
+        const middle = (low + high) >>> 1
+        if (scores[scoresAt + middle] < score) low = middle + 1
+        else high = middle
+      }
+      if (low === count || scores[scoresAt + low] > score || !(bound.comparesMember || bound.isBehindEqual)) return low
+      high = count
+      while (low < high) {
+        const middle = (low + high) >>> 1
+        if (scores[scoresAt + middle] > score || !this.#isMemberBefore(node, middle, bound)) high = middle
+        else low = middle + 1
+      }
+      return low
+    }
     while (low < high) {
       const middle = (low + high) >>> 1
-      const score = scores[scoresAt + middle]
-      let isBefore: boolean
-      if (bound.comparesScore && score !== bound.score) {
-        isBefore = score < bound.score
-      } else if (bound.comparesMember) {
-        const order = compareMember(this.#heap, arena.u32[elements + middle], bound.bytes, bound.start, bound.end)
-        isBefore = order < 0 || (order === 0 && bound.isBehindEqual)
-      } else {
-        isBefore = bound.isBehindEqual
-      }
-      if (isBefore) low = middle + 1
+      if (this.#isMemberBefore(node, middle, bound)) low = middle + 1
       else high = middle
     }
     return low
+  }
+
+  /** Whether an entry, its score being that of the bound, lies before it. */
+  #isMemberBefore(node: Handle, place: number, bound: Bound): boolean {
+    if (!bound.comparesMember) return bound.isBehindEqual
+    const order = compareMember(this.#heap, this.#elementIn(node, place), bound.bytes, bound.start, bound.end)
+    return order < 0 || (order === 0 && bound.isBehindEqual)
   }
 
   #elementIn(node: Handle, place: number): Handle {
@@ -653,6 +672,10 @@ export class TreeCursor {
   #place = 0
   #count = 0
   #elements = 0
+  /** How many elements from here on have been touched. */
+  #touchedCount = 0
+  /** What they held: nobody wants it, but what is kept is also read. */
+  touched = 0
   element: Handle = NONE
 
   /** For OrderedTree alone: see its `seek`. */
@@ -670,15 +693,15 @@ export class TreeCursor {
 
   /** To the element behind; false at the end, where the cursor stays. O(1). */
   next(): boolean {
-    const words = this.#heap!.arenaOf(this.#leaf).u32
     if (this.#place + 1 < this.#count) {
       this.#place++
     } else {
-      const next = words[wordAt(this.#leaf) + NEXT]
+      const next = this.#heap!.arenaOf(this.#leaf).u32[wordAt(this.#leaf) + NEXT]
       if (next === NONE) return false
       this.#enter(next)
       this.#place = 0
     }
+    if (this.#touchedCount-- === 0) this.#touch(this.#place, Math.min(this.#place + TOUCH_COUNT, this.#count))
     this.element = this.#heap!.arenaOf(this.#leaf).u32[this.#elements + this.#place]
     return true
   }
@@ -693,11 +716,29 @@ export class TreeCursor {
       this.#enter(previous)
       this.#place = this.#count - 1
     }
+    if (this.#touchedCount-- === 0) this.#touch(Math.max(0, this.#place + 1 - TOUCH_COUNT), this.#place + 1)
     this.element = this.#heap!.arenaOf(this.#leaf).u32[this.#elements + this.#place]
     return true
   }
 
+  /**
+   * Reads a word of each element that comes next. They lie anywhere in memory, and a processor fetches several at a time
+   * if it meets them in one short loop, but one by one where much is done in between.
+   */
+  #touch(from: number, to: number): void {
+    const heap = this.#heap!
+    const { u32 } = heap.arenaOf(this.#leaf)
+    let sum = 0
+    for (let place = from; place < to; place++) {
+      const element = u32[this.#elements + place]
+      sum ^= heap.arenaOf(element).u32[wordAt(element)]
+    }
+    this.touched = sum
+    this.#touchedCount = to - from - 1
+  }
+
   #enter(leaf: Handle): void {
+    this.#touchedCount = 0
     const words = this.#heap!.arenaOf(leaf).u32
     this.#leaf = leaf
     this.#count = words[wordAt(leaf) + COUNT]

@@ -15,6 +15,12 @@ export type RangeEnd = 'least' | 'greatest'
 
 /** Sets a bound to a score argument; false when it is none. */
 export function readScoreBound(request: Request, index: number, end: RangeEnd, bound: Bound): boolean {
+  if (request.is(index, '-INF') || request.is(index, '+INF') || request.is(index, 'INF')) {
+    // The most common bounds, without a string.
+    const isLeast = request.is(index, '-INF')
+    bound.byScore(isLeast ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, end === 'greatest')
+    return true
+  }
   const { chunk } = request
   const isExclusive = request.size(index) > 0 && chunk[request.start(index)] === PARENTHESIS
   const score = parseBoundScore(chunk, request.start(index) + (isExclusive ? 1 : 0), request.end(index))

@@ -10,6 +10,7 @@ import {
   elementBytes,
   elementScore,
   freeElement,
+  locateMember,
   memberArray,
   memberEquals,
   memberSize,
@@ -355,9 +356,7 @@ export class SortedSet {
   }
 
   #loadElement(element: Handle): void {
-    this.bytes = memberArray(this.#heap, element)
-    this.start = memberStart(this.#heap, element)
-    this.end = this.start + memberSize(this.#heap, element)
+    locateMember(this.#heap, element, this)
   }
 
   #loadEntry(entry: number): void {

@@ -321,6 +321,7 @@ function writePopped(reply: Reply, sortedSet: SortedSet, popEnd: End, count: num
     if (isNested) reply.array(2)
     reply.bulk(sortedSet.bytes, sortedSet.start, sortedSet.end)
     reply.double(sortedSet.score)
+    if (popped + 1 === count) return
     if (popEnd === 'min') sortedSet.next()
     else sortedSet.previous()
   }
