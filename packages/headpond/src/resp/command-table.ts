@@ -28,6 +28,10 @@ import { sortCommands } from './commands/sort.ts'
 import { sortedSetCommands } from './commands/sorted-set.ts'
 import { sortedSetAlgebraCommands } from './commands/sorted-set-algebra.ts'
 import { sortedSetRangeCommands } from './commands/sorted-set-range.ts'
+import { streamCommands } from './commands/stream.ts'
+import { streamGroupCommands } from './commands/stream-group.ts'
+import { streamInfoCommands } from './commands/stream-info.ts'
+import { streamReadCommands } from './commands/stream-read.ts'
 import { stringCommands } from './commands/string.ts'
 import { transactionCommands } from './commands/transaction.ts'
 import { waitCommands } from './commands/wait.ts'
@@ -59,6 +63,10 @@ const families: readonly (readonly CommandSpec[])[] = [
   sortedSetRangeCommands,
   sortedSetAlgebraCommands,
   geoCommands,
+  streamCommands,
+  streamReadCommands,
+  streamGroupCommands,
+  streamInfoCommands,
   infoCommands,
   configCommands,
   commandCommands,

@@ -71,6 +71,8 @@ export const encoding = {
   INTSET: 9,
   /** A set in a MemberTable. */
   MEMBER_TABLE: 10,
+  /** A Stream, however small. */
+  STREAM: 11,
   /** A BloomFilter, however small. */
   BLOOM_LAYERS: 12,
 } as const

@@ -7,6 +7,7 @@ import { type } from './record.ts'
 import { setOperations } from './set.ts'
 import { sortedSetOperations } from './sorted-set.ts'
 import type { Store } from './store.ts'
+import { streamOperations } from './stream.ts'
 import { stringOperations } from './string.ts'
 
 /**
@@ -38,4 +39,5 @@ export const typeOperations: { readonly [typeNumber: number]: TypeOperations } =
   [type.SORTED_SET]: sortedSetOperations,
   [type.HASH]: hashOperations,
   [type.BLOOM_FILTER]: bloomOperations,
+  [type.STREAM]: streamOperations,
 }

@@ -67,6 +67,16 @@ export class RdbWriter {
     this.buffer.length = putLength(this.buffer.bytes, at, length)
   }
 
+  /** A length of 64 bits, unsigned: the halves of stream ids. */
+  writeUnsigned64(value: bigint): void {
+    if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return this.writeLength(Number(value))
+    const at = this.buffer.reserve(LENGTH_SIZE_BYTES_MAX)
+    const { bytes } = this.buffer
+    bytes[at] = LENGTH_64_BITS
+    putBigEndian32(bytes, at + 1, Number(value >> 32n))
+    this.buffer.length = putBigEndian32(bytes, at + 5, Number(value & 0xffffffffn))
+  }
+
   /** An IEEE double, little-endian: scores of sorted sets. */
   writeDouble(value: number): void {
     const at = this.buffer.reserve(8)
@@ -165,6 +175,13 @@ export class RdbReader {
     const first = this.readByte()
     if (first >= ENCODED) throw new RdbError(`expected a length, found a string in encoding ${first & 0x3f}`, start)
     return this.#readLengthAfter(first)
+  }
+
+  /** A length of 64 bits, unsigned. */
+  readUnsigned64(): bigint {
+    if (this.left === 0 || this.#bytes[this.at] !== LENGTH_64_BITS) return BigInt(this.readLength())
+    this.at++
+    return (BigInt(this.#readBigEndian32()) << 32n) | BigInt(this.#readBigEndian32())
   }
 
   /**

@@ -29,6 +29,7 @@ import {
   readSortedSetZiplist,
   sortedSetFormat,
 } from './objects/sorted-set.ts'
+import { readStreamListpacks, readStreamListpacks2, readStreamListpacks3, streamFormat } from './objects/stream.ts'
 import { readString, stringFormat } from './objects/string.ts'
 import { RdbError } from './rdb-error.ts'
 
@@ -39,6 +40,7 @@ const formats: { readonly [typeNumber: number]: ObjectFormat } = {
   [type.SET]: setFormat,
   [type.SORTED_SET]: sortedSetFormat,
   [type.HASH]: hashFormat,
+  [type.STREAM]: streamFormat,
   [type.BLOOM_FILTER]: bloomFormat,
 }
 
@@ -63,6 +65,9 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
   [RDB_TYPE.HASH_LISTPACK]: readHashListpack,
   [RDB_TYPE.HASH_METADATA]: readHashMetadata,
   [RDB_TYPE.HASH_LISTPACK_EX]: readHashListpackEx,
+  [RDB_TYPE.STREAM_LISTPACKS]: readStreamListpacks,
+  [RDB_TYPE.STREAM_LISTPACKS_2]: readStreamListpacks2,
+  [RDB_TYPE.STREAM_LISTPACKS_3]: readStreamListpacks3,
 }
 
 /** What DUMP answers for a value. O(value size). */

@@ -1,0 +1,235 @@
+/**
+ * A stream value: written as redis-server 7.0 reads it, read in every layout.
+ *
+ *   STREAM_LISTPACKS    count, each node: master id as a string of 16 bytes, a listpack as a string
+ *                       length, last id
+ *                       count, each group: name, last id
+ *                         count, each pending entry: id in 16 bytes, delivery time, delivery count
+ *                         count, each consumer: name, seen time, count, ids of what is pending for it
+ *   STREAM_LISTPACKS_2  behind the stream's last id: first id, largest deleted id, entries added; behind a group's:
+ *                       entries read
+ *   STREAM_LISTPACKS_3  behind a consumer's seen time: active time
+ *
+ * Ids are two lengths where nothing else is said; in bytes they are big-endian. Times are 64 bits, little-endian. The
+ * layout that we write has no place for the active time: it is taken to be the seen time when it is read back.
+ */
+
+import type { Handle } from '../../../memory/heap.ts'
+import * as listpack from '../../../memory/listpack.ts'
+import { byName, type ConsumerGroup, NEVER_ACTIVE } from '../../../store/consumer-group.ts'
+import type { IdTable } from '../../../store/id-table.ts'
+import type { Store } from '../../../store/store.ts'
+import { checkNode, putStream, Stream, streamOf, UNKNOWN } from '../../../store/stream.ts'
+import { StreamId } from '../../../store/stream-id.ts'
+import type { RdbReader, RdbWriter } from '../encoding.ts'
+import { RDB_TYPE } from '../object-type.ts'
+import { RdbError } from '../rdb-error.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+
+const ID_BYTES = 16
+const UINT64_MAX = 2n ** 64n - 1n
+
+// ---- Writing ----
+
+export const streamFormat: ObjectFormat = {
+  rdbType: () => RDB_TYPE.STREAM_LISTPACKS_2,
+  write: writeStream,
+}
+
+function writeStream(writer: RdbWriter, store: Store, handle: Handle): void {
+  const stream = streamOf(store, handle)
+  const { nodes } = stream
+  const id = new StreamId()
+  writer.writeLength(nodes.count)
+  for (let has = nodes.toFirst(); has; has = nodes.next()) {
+    writer.writeString(idBytes(nodes.readId(id)))
+    stream.showNode((u8, at) => writer.writeString(u8, at, at + listpack.totalBytes(u8, at)))
+  }
+  writer.writeLength(stream.length)
+  writeId(writer, stream.lastId)
+  writeId(writer, stream.firstId)
+  writeId(writer, stream.maxDeletedId)
+  writer.writeLength(stream.entriesAdded)
+  writer.writeLength(stream.groups.size)
+  for (const group of byName(stream.groups)) {
+    writer.writeString(Buffer.from(group.name, 'latin1'))
+    writeId(writer, group.lastId)
+    writer.writeUnsigned64(group.entriesRead === UNKNOWN ? UINT64_MAX : BigInt(group.entriesRead))
+    writePending(writer, group.pending, () => {
+      writeTime(writer, group.deliveredAtMs)
+      writer.writeLength(group.deliveryCount)
+    })
+    writer.writeLength(group.consumers.size)
+    for (const consumer of byName(group.consumers)) {
+      writer.writeString(Buffer.from(consumer.name, 'latin1'))
+      writeTime(writer, consumer.seenAtMs)
+      writePending(writer, consumer.pending, () => {})
+    }
+  }
+}
+
+function writePending(writer: RdbWriter, pending: IdTable, writeRest: () => void): void {
+  const id = new StreamId()
+  writer.writeLength(pending.count)
+  for (let has = pending.toFirst(); has; has = pending.next()) {
+    writer.writeBytes(idBytes(pending.readId(id)))
+    writeRest()
+  }
+}
+
+function writeId(writer: RdbWriter, id: StreamId): void {
+  writer.writeUnsigned64(id.bigMs)
+  writer.writeUnsigned64(id.bigSeq)
+}
+
+function writeTime(writer: RdbWriter, ms: number): void {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigInt64LE(BigInt(ms))
+  writer.writeBytes(bytes)
+}
+
+function idBytes(id: StreamId): Buffer {
+  const bytes = Buffer.alloc(ID_BYTES)
+  bytes.writeUInt32BE(id.msHigh, 0)
+  bytes.writeUInt32BE(id.msLow, 4)
+  bytes.writeUInt32BE(id.seqHigh, 8)
+  bytes.writeUInt32BE(id.seqLow, 12)
+  return bytes
+}
+
+// ---- Reading ----
+
+export const readStreamListpacks: ObjectReader = (reader) => readStream(reader, 1)
+export const readStreamListpacks2: ObjectReader = (reader) => readStream(reader, 2)
+export const readStreamListpacks3: ObjectReader = (reader) => readStream(reader, 3)
+
+interface NodeBytes {
+  readonly masterId: StreamId
+  readonly bytes: Uint8Array
+}
+
+/** A group as it was read; its consumers' ids are among the pending entries. */
+interface GroupParts {
+  readonly name: string
+  readonly lastId: StreamId
+  readonly entriesRead: number
+  readonly pending: readonly { id: StreamId; deliveredAtMs: number; deliveryCount: number }[]
+  readonly consumers: readonly { name: string; seenAtMs: number; activeAtMs: number; pending: readonly StreamId[] }[]
+}
+
+function readStream(reader: RdbReader, layout: 1 | 2 | 3): PutObject {
+  const nodes: NodeBytes[] = []
+  let liveCount = 0
+  for (let left = readCount(reader); left > 0; left--) {
+    const masterId = idOf(reader.readString(), reader)
+    const bytes = reader.readString()
+    const nodeLiveCount = checkNode(bytes)
+    if (Number.isNaN(nodeLiveCount)) throw new RdbError('a node of a stream is damaged', reader.at)
+    if (nodes.length > 0 && nodes[nodes.length - 1].masterId.compare(masterId) >= 0) {
+      throw new RdbError('the nodes of a stream are out of order', reader.at)
+    }
+    liveCount += nodeLiveCount
+    nodes.push({ masterId, bytes })
+  }
+  const length = reader.readLength()
+  if (length !== liveCount) throw new RdbError(`a stream of ${length} entries that has ${liveCount}`, reader.at)
+  const lastId = readId(reader)
+  const firstId = layout === 1 ? null : readId(reader)
+  const maxDeletedId = layout === 1 ? new StreamId() : readId(reader)
+  const entriesAdded = layout === 1 ? length : reader.readLength()
+  const groups: GroupParts[] = []
+  for (let left = readCount(reader); left > 0; left--) {
+    const group = readGroup(reader, layout)
+    if (groups.some(({ name }) => name === group.name)) throw new RdbError('a group is there twice', reader.at)
+    groups.push(group)
+  }
+
+  return (database, key, keyStart, keyEnd, expireAtMs) => {
+    const stream = new Stream(database.store.heap)
+    for (const { masterId, bytes } of nodes) stream.appendNode(masterId, bytes)
+    stream.length = length
+    stream.entriesAdded = entriesAdded
+    stream.lastId.set(lastId)
+    stream.maxDeletedId.set(maxDeletedId)
+    if (firstId === null) stream.edgeId(stream.firstId, false)
+    else stream.firstId.set(firstId)
+    for (const group of groups) addGroup(stream, group, layout)
+    return putStream(database, key, keyStart, keyEnd, expireAtMs, stream)
+  }
+}
+
+function readGroup(reader: RdbReader, layout: 1 | 2 | 3): GroupParts {
+  const name = latin1(reader.readString())
+  const lastId = readId(reader)
+  const entriesRead = layout === 1 ? UNKNOWN : Number(BigInt.asIntN(64, reader.readUnsigned64()))
+  const pending: { id: StreamId; deliveredAtMs: number; deliveryCount: number }[] = []
+  const unowned = new Set<string>()
+  for (let left = readCount(reader); left > 0; left--) {
+    const id = idOf(reader.readBytes(ID_BYTES), reader)
+    const deliveredAtMs = Math.max(readTime(reader), 0)
+    pending.push({ id, deliveredAtMs, deliveryCount: reader.readLength() })
+    if (unowned.has(id.toString())) throw new RdbError('a pending entry is there twice', reader.at)
+    unowned.add(id.toString())
+  }
+  const consumers: { name: string; seenAtMs: number; activeAtMs: number; pending: StreamId[] }[] = []
+  const names = new Set<string>()
+  for (let left = readCount(reader); left > 0; left--) {
+    const consumerName = latin1(reader.readString())
+    if (names.has(consumerName)) throw new RdbError('a consumer is there twice', reader.at)
+    names.add(consumerName)
+    const seenAtMs = readTime(reader)
+    const activeAtMs = layout === 3 ? readTime(reader) : seenAtMs
+    const ids: StreamId[] = []
+    for (let idsLeft = readCount(reader); idsLeft > 0; idsLeft--) {
+      const id = idOf(reader.readBytes(ID_BYTES), reader)
+      if (!unowned.delete(id.toString())) throw new RdbError('a consumer has what is not pending', reader.at)
+      ids.push(id)
+    }
+    consumers.push({ name: consumerName, seenAtMs, activeAtMs: Math.max(activeAtMs, NEVER_ACTIVE), pending: ids })
+  }
+  if (unowned.size > 0) throw new RdbError("a pending entry is no consumer's", reader.at)
+  return { name, lastId, entriesRead, pending, consumers }
+}
+
+function addGroup(stream: Stream, parts: GroupParts, layout: 1 | 2 | 3): void {
+  const entriesRead = layout === 1 ? stream.entriesAddedUpTo(parts.lastId) : parts.entriesRead
+  const group: ConsumerGroup = stream.createGroup(parts.name, parts.lastId, entriesRead)!
+  for (const { id, deliveredAtMs, deliveryCount } of parts.pending) group.addPending(id, deliveredAtMs, deliveryCount)
+  for (const { name, seenAtMs, activeAtMs, pending } of parts.consumers) {
+    const consumer = group.createConsumer(name, seenAtMs)
+    consumer.activeAtMs = activeAtMs
+    for (const id of pending) {
+      group.pending.find(id)
+      group.assign(id, consumer)
+    }
+  }
+}
+
+/** A number of things of which each takes a byte at least. */
+function readCount(reader: RdbReader): number {
+  const count = reader.readLength()
+  if (count > reader.left) throw new RdbError(`${count} parts where ${reader.left} bytes are left`, reader.at)
+  return count
+}
+
+function readId(reader: RdbReader): StreamId {
+  const id = new StreamId()
+  id.bigMs = reader.readUnsigned64()
+  id.bigSeq = reader.readUnsigned64()
+  return id
+}
+
+function idOf(bytes: Uint8Array, reader: RdbReader): StreamId {
+  if (bytes.length !== ID_BYTES) throw new RdbError(`an id of ${bytes.length} bytes`, reader.at)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, ID_BYTES)
+  return new StreamId().setWords(view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12))
+}
+
+function readTime(reader: RdbReader): number {
+  const bytes = reader.readBytes(8)
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0, true))
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
