@@ -231,7 +231,6 @@ const TEMPLATES: Readonly<Record<Comparison, readonly string[]>> = {
     'SRANDMEMBER key [count]',
     'SRANDMEMBER key -count',
     'ZRANDMEMBER key [count [WITHSCORES]]',
-    'XINFO CONSUMERS key group',
   ],
   near: ['TTL key', 'PTTL key'],
   encoding: ['OBJECT ENCODING key'],
@@ -258,7 +257,6 @@ const JUNK = ['', 'x', '9223372036854775808', '-1', '0', 'nan', '1e400', '1.5', 
 const SCORES = ['0', '1', '2', '-3', '1.5', '0.25', '1e10', '100', '3', '7']
 
 const KINDS: Readonly<Record<string, (random: SeededRandom) => Argument>> = {
-  key: (random) => random.pick(MIXED_KEYS),
   place: (random) => random.pick(PLACE_KEYS),
   level: (random) => random.pick(LEVEL_KEYS),
   field: (random) => (random.once(30) ? random.pick(['', LONG]) : `f${random.below(12)}`),
@@ -299,6 +297,27 @@ const KINDS: Readonly<Record<string, (random: SeededRandom) => Argument>> = {
   group: (random) => `g${random.below(2)}`,
 }
 
+/**
+ * What a sequence can be mostly about, so that values grow: the names of commands that belong to it, and how it grows.
+ */
+const FAMILIES: readonly { readonly names: RegExp; readonly growing: readonly string[] }[] = [
+  {
+    names: /^(GET|SET|STRLEN|SUBSTR|APPEND|INCR|DECR|MGET|MSET|LCS|BIT|PF)/,
+    growing: ['SET key value', 'APPEND key value', 'SETBIT key offset 1', 'PFADD key (member)+'],
+  },
+  { names: /^H/, growing: ['HSET key (field value)+'] },
+  { names: /^(L(?!CS)|RP|BL|BR)/, growing: ['RPUSH key (member)+', 'LPUSH key (member)+'] },
+  {
+    names: /^S(ADD|REM|CARD|ISM|MISM|MOVE|INTER|UNION|DIFF|MEMB|POP|RAND|SCAN)/,
+    growing: ['SADD key (member)+', 'SADD key (integer)+'],
+  },
+  {
+    names: /^(Z|BZ|GEO)/,
+    growing: ['ZADD key (score member)+', 'ZADD level (0 member)+', 'GEOADD place (longitude latitude member)+'],
+  },
+  { names: /^X/, growing: ['XADD key id (field value)+', 'XADD key id field value', 'XGROUP CREATE key group 0'] },
+]
+
 /** Settings under which few elements are enough to cross a threshold, beside the usual ones. */
 const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   'hash-max-listpack-entries': ['512', '4', '0'],
@@ -326,6 +345,11 @@ type Node =
 interface Template {
   readonly nodes: readonly Node[]
   readonly comparison: Comparison
+  readonly family: number
+}
+
+function templateOf(text: string, comparison: Comparison): Template {
+  return { nodes: parseTemplate(text), comparison, family: FAMILIES.findIndex(({ names }) => names.test(text)) }
 }
 
 function parseTemplate(text: string): Node[] {
@@ -352,22 +376,27 @@ function parseTemplate(text: string): Node[] {
   return sequence()
 }
 
+/** Makes the commands of one sequence. */
 export class CommandGenerator {
   readonly #random: SeededRandom
-  readonly #byComparison = new Map<Comparison, Template[]>()
   readonly #all: readonly Template[]
+  /** What this sequence is about. Each of its families is at home in a few of the keys. */
+  readonly #families: readonly number[]
+  readonly #focused: readonly Template[]
+  readonly #growing: readonly Template[]
 
-  /** Makes commands only of those that both servers have, given by names in lower case. */
+  /** Takes only commands that both servers have, given by names in lower case. */
   constructor(random: SeededRandom, names: ReadonlySet<string>) {
     this.#random = random
-    for (const comparison of Object.keys(TEMPLATES) as Comparison[]) {
-      const texts = TEMPLATES[comparison].filter((text) => names.has(text.split(' ')[0].toLowerCase()))
-      this.#byComparison.set(
-        comparison,
-        texts.map((text) => ({ nodes: parseTemplate(text), comparison })),
-      )
-    }
-    this.#all = [...this.#byComparison.values()].flat()
+    const isKnown = (text: string) => names.has(text.split(' ')[0].toLowerCase())
+    this.#all = (Object.keys(TEMPLATES) as Comparison[]).flatMap((comparison) =>
+      TEMPLATES[comparison].filter(isKnown).map((text) => templateOf(text, comparison)),
+    )
+    this.#families = Array.from({ length: 1 + random.below(3) }, () => random.below(FAMILIES.length))
+    this.#focused = this.#all.filter(({ family }) => this.#families.includes(family))
+    this.#growing = this.#families
+      .flatMap((family) => FAMILIES[family].growing.filter(isKnown))
+      .map((text) => templateOf(text, 'exact'))
   }
 
   /** The settings of a sequence: the usual ones in every second one. */
@@ -379,13 +408,18 @@ export class CommandGenerator {
   next(): Step {
     if (this.#random.once(25)) return this.#transaction()
     if (this.#random.once(60)) return this.#randomPop()
-    return this.#commands(this.#random.pick(this.#all))
+    return this.#commands(this.#template())
+  }
+
+  #template(): Template {
+    if (this.#random.once(4)) return this.#random.pick(this.#all)
+    const choices = this.#random.once(4) ? this.#growing : this.#focused
+    return this.#random.pick(choices.length > 0 ? choices : this.#all)
   }
 
   #transaction(): Step {
-    const templates = this.#byComparison.get('exact') as Template[]
-    const count = 1 + this.#random.below(4)
-    const queued = Array.from({ length: count }, () => this.#commands(this.#random.pick(templates)))
+    const templates = Array.from({ length: 1 + this.#random.below(8) }, () => this.#template())
+    const queued = templates.filter(({ comparison }) => comparison === 'exact').map((each) => this.#commands(each))
     return [bare('MULTI'), ...queued.flat(), bare('EXEC')]
   }
 
@@ -396,9 +430,9 @@ export class CommandGenerator {
     return [{ args: ['SPOP', key, ...count], comparison: 'shape' }, bare('SCARD', key), bare('DEL', key)]
   }
 
-  #commands({ nodes, comparison }: Template): GeneratedCommand[] {
+  #commands({ nodes, comparison, family }: Template): GeneratedCommand[] {
     const args: Argument[] = []
-    this.#fill(nodes, args)
+    this.#fill(nodes, args, family)
     const [key, group, consumer] = consumerOf(args)
     if (key !== undefined) {
       return [
@@ -410,15 +444,22 @@ export class CommandGenerator {
     return [{ args, comparison }]
   }
 
-  #fill(nodes: readonly Node[], args: Argument[]): void {
+  #fill(nodes: readonly Node[], args: Argument[], family: number): void {
     for (const node of nodes) {
-      if ('word' in node) args.push(this.#argument(node.word))
+      if ('word' in node) args.push(node.word === 'key' ? this.#key(family) : this.#argument(node.word))
       else if (!node.isOptional || this.#random.once(2)) {
         let times = 1
         if (node.isRepeated) times = this.#random.once(15) ? 10 + this.#random.below(30) : 1 + this.#random.below(4)
-        for (; times > 0; times--) this.#fill(this.#random.pick(node.choices), args)
+        for (; times > 0; times--) this.#fill(this.#random.pick(node.choices), args, family)
       }
     }
+  }
+
+  /** Mostly a key where the family is at home. */
+  #key(family: number): string {
+    const home = this.#families.indexOf(family)
+    if (home < 0 || this.#random.once(8)) return this.#random.pick(MIXED_KEYS)
+    return MIXED_KEYS[2 * home + this.#random.below(2)]
   }
 
   #argument(word: string): Argument {
@@ -444,14 +485,14 @@ function consumerOf(args: readonly Argument[]): readonly Argument[] {
 }
 
 /**
- * A broken SORT could come to be one without order, a broken random choice one of 2 ** 63 elements, a broken ZADD would
+ * A broken SORT could come to be one without order, a broken SPOP one of chance, a broken ZADD would
  * leave scores that are not all the same, a broken timeout could be none, and later versions take one more argument of ZRANK.
  */
 function isBreakable(args: readonly Argument[], comparison: Comparison): boolean {
   if (comparison === 'shape' || comparison === 'scan' || comparison === 'exchange') return false
   return (
     args.length > 1 &&
-    !/^(SORT.*|ZRANK|ZREVRANK|B[LRZ].*)$/.test(String(args[0])) &&
+    !/^(SORT.*|SPOP|ZRANK|ZREVRANK|B[LRZ].*)$/.test(String(args[0])) &&
     !LEVEL_KEYS.includes(String(args[1]))
   )
 }
