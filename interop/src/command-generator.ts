@@ -485,8 +485,8 @@ function consumerOf(args: readonly Argument[]): readonly Argument[] {
 }
 
 /**
- * A broken SORT could come to be one without order, a broken SPOP one of chance, a broken ZADD would
- * leave scores that are not all the same, a broken timeout could be none, and later versions take one more argument of ZRANK.
+ * A broken SORT could come to be one without order, a broken SPOP one of chance, a broken ZADD would leave scores that
+ * are not all the same, a broken timeout could be none, and later versions take one more argument of ZRANK.
  */
 function isBreakable(args: readonly Argument[], comparison: Comparison): boolean {
   if (comparison === 'shape' || comparison === 'scan' || comparison === 'exchange') return false
