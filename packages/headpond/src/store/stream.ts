@@ -263,6 +263,8 @@ export class Stream implements Structure {
     const masterId = this.nodes.readId(this.#masterId)
     const liveAt = this.#at + listpack.HEADER_BYTES
     const isSame = this.#hasMasterFields(liveAt, bytes, places, firstPlace, fieldCount)
+    const firstText = isSame ? firstPlace + 2 : firstPlace
+    const textStep = isSame ? 4 : 2
 
     const hasSmallIds = (id.msHigh | masterId.msHigh | id.seqHigh | masterId.seqHigh) >>> 21 === 0
     let msDifference = id.ms - masterId.ms
@@ -278,7 +280,7 @@ export class Stream implements Structure {
 
     const elementCount = ENTRY_HEAD_ELEMENTS + (isSame ? fieldCount : fieldCount * 2 + 1)
     let entryBytes = isSame ? 0 : listpack.integerEntryBytes(fieldCount)
-    for (let place = isSame ? firstPlace + 2 : firstPlace; place < placeEnd; place += isSame ? 4 : 2) {
+    for (let place = firstText; place < placeEnd; place += textStep) {
       entryBytes += listpack.entryBytes(bytes, places[place], places[place + 1])
     }
     entryBytes += listpack.integerEntryBytes(elementCount)
@@ -300,7 +302,7 @@ export class Stream implements Structure {
       listpack.append(u8, at, bigSeq, 0, bigSeq.length)
     }
     if (!isSame) listpack.appendInteger(u8, at, fieldCount)
-    for (let place = isSame ? firstPlace + 2 : firstPlace; place < placeEnd; place += isSame ? 4 : 2) {
+    for (let place = firstText; place < placeEnd; place += textStep) {
       listpack.append(u8, at, bytes, places[place], places[place + 1])
     }
     listpack.appendInteger(u8, at, elementCount)
@@ -507,14 +509,14 @@ export class Stream implements Structure {
     return start.compare(this.maxDeletedId) <= 0
   }
 
-  /** How many entries a group has not read; UNKNOWN when deletions have made that unclear. */
-  lag(group: ConsumerGroup): number {
+  /** How many entries a group has not read, below 0 when its counter was set too high; null when that is unclear. */
+  lag(group: ConsumerGroup): number | null {
     if (this.entriesAdded === 0) return 0
     if (group.entriesRead !== UNKNOWN && !this.hasTombstonesFrom(group.lastId)) {
       return this.entriesAdded - group.entriesRead
     }
     const entriesRead = this.entriesAddedUpTo(group.lastId)
-    return entriesRead === UNKNOWN ? UNKNOWN : this.entriesAdded - entriesRead
+    return entriesRead === UNKNOWN ? null : this.entriesAdded - entriesRead
   }
 
   /** Notes that an entry was delivered to a group, if it is news. */

@@ -29,8 +29,8 @@ function replyName(reply: Reply, name: string): void {
   reply.bulkBytes(Buffer.from(name, 'latin1'))
 }
 
-function replyCounter(reply: Reply, count: number): void {
-  if (count === UNKNOWN) reply.nil()
+function replyCounter(reply: Reply, count: number | null): void {
+  if (count === null) reply.nil()
   else reply.integer(count)
 }
 
@@ -92,7 +92,7 @@ function replyFullGroup(reply: Reply, stream: Stream, group: ConsumerGroup, coun
   reply.bulkText('last-delivered-id')
   replyId(reply, group.lastId)
   reply.bulkText('entries-read')
-  replyCounter(reply, group.entriesRead)
+  replyCounter(reply, group.entriesRead === UNKNOWN ? null : group.entriesRead)
   reply.bulkText('lag')
   replyCounter(reply, stream.lag(group))
   reply.bulkText('pel-count')
@@ -155,7 +155,7 @@ function infoGroups(client: Client, request: Request, reply: Reply): void {
     reply.bulkText('last-delivered-id')
     replyId(reply, group.lastId)
     reply.bulkText('entries-read')
-    replyCounter(reply, group.entriesRead)
+    replyCounter(reply, group.entriesRead === UNKNOWN ? null : group.entriesRead)
     reply.bulkText('lag')
     replyCounter(reply, stream.lag(group))
   }

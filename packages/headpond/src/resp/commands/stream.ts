@@ -50,8 +50,15 @@ function readAddOrTrim(client: Client, request: Request, reply: Reply, isAdd: bo
   trimming.isApproximate = false
   trimming.limit = 0
   asked.id = 'auto'
-  let hasLimit = false
+  // Nearly every XADD: no options, and no id.
+  if (isAdd && isSign(request, 2, STAR)) return 2
+  return readOptions(client, request, reply, isAdd)
+}
+
+function readOptions(client: Client, request: Request, reply: Reply, isAdd: boolean): number {
+  const { trimming } = asked
   const { count } = request
+  let hasLimit = false
   const refuse = (error: string): number => {
     reply.error(error)
     return -1
