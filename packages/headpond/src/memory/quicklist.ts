@@ -274,9 +274,16 @@ export class Quicklist {
     }
   }
 
-  /** Calls `visit` with each node from the head on: a listpack, or one element. The bytes are valid during the call. */
-  eachNode(visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void): void {
-    for (let node = 0; node < this.#nodeCount; node++) {
+  /**
+   * Calls `visit` with each node from the head on, or those in [first, end): a listpack, or one element. The bytes are
+   * valid during the call.
+   */
+  eachNode(
+    visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
+    first = 0,
+    end = this.#nodeCount,
+  ): void {
+    for (let node = first; node < end; node++) {
       const handle = this.#handleOf(node)
       const kind = this.#kindOf(node)
       if (kind === PLAIN_LARGE) {

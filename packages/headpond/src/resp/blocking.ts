@@ -169,6 +169,7 @@ export class Blocking implements StoreObserver {
       const { wait } = waiter
       const isThere = handle !== NONE && database.records.type(handle) === wait.type
       if (!isThere && !wait.servesMissing) continue
+      if (isThere) database.preserve(handle)
       if (!this.#engine.serveBlocked(waiter.client, (reply) => wait.serve(reply, handle, keyIndex))) {
         continue
       }

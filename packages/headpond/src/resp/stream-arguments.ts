@@ -93,6 +93,8 @@ export function openGroup(
   const handle = database.read(request.chunk, request.start(keyIndex), request.end(keyIndex))
   const stream = handle === NONE ? null : openStream(database, handle, reply)
   if (handle !== NONE && stream === null) return null
+  // Nearly all who ask for a group change it.
+  if (handle !== NONE) database.preserve(handle)
   const group = stream?.groups.get(request.latin1(groupIndex))
   if (stream === null || group === undefined) {
     const names = `'${request.latin1(keyIndex)}' or consumer group '${request.latin1(groupIndex)}'`

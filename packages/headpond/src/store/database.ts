@@ -79,8 +79,20 @@ export class Database {
    */
   write(bytes: Uint8Array, start: number, end: number): Handle {
     const handle = this.peek(bytes, start, end)
-    if (handle !== NONE) this.store.touch(handle)
+    if (handle !== NONE) {
+      if (this.store.guard !== null) this.preserve(handle)
+      this.store.touch(handle)
+    }
     return handle
+  }
+
+  /**
+   * Shows a record to the snapshot in progress, if there is one and it has not saved it yet. To be called before a value
+   * is changed in place after another lookup than `write`.
+   */
+  preserve(handle: Handle): void {
+    const { guard } = this.store
+    if (guard !== null && !this.records.isOfEpoch(handle)) guard.save(this, handle)
   }
 
   /** The record of a key, or NONE, leaving no trace of an access. */
@@ -216,6 +228,7 @@ export class Database {
   setExpiry(handle: Handle, expireAtMs: number): Handle {
     const records = this.records
     let target = handle
+    this.preserve(handle)
     if (records.hasExpiry(handle)) this.expires.remove(handle)
     else target = this.#rebuild(handle, true)
     records.setExpireAtMs(target, expireAtMs)
@@ -226,6 +239,7 @@ export class Database {
   /** Lets a key live for ever. Returns its handle, which is another when the record had to move. O(1). */
   clearExpiry(handle: Handle): Handle {
     if (!this.records.hasExpiry(handle)) return handle
+    this.preserve(handle)
     this.expires.remove(handle)
     return this.#rebuild(handle, false)
   }
@@ -266,12 +280,14 @@ export class Database {
 
   /** Takes a record out and frees it, silently. */
   remove(handle: Handle): void {
+    this.preserve(handle)
     typeOperations[this.records.type(handle)].release(this.store, handle)
     this.#drop(handle, this.#hashOf(handle))
   }
 
   /** Takes a record out whose value has gone elsewhere (RENAME), silently. */
   removeKeepingValue(handle: Handle): void {
+    this.preserve(handle)
     this.#drop(handle, this.#hashOf(handle))
   }
 
@@ -292,6 +308,7 @@ export class Database {
   /** Deletes a key whose time has come. */
   expire(handle: Handle, hash = this.#hashOf(handle)): void {
     const store = this.store
+    this.preserve(handle)
     store.expiredCount++
     if (store.observed || store.onExpired !== null) {
       const key = this.records.keyCopy(handle)

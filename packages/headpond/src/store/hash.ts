@@ -198,6 +198,7 @@ export class Hash {
       if (this.#stride === 2) return true
     }
     if (!this.#isDue(this.foundExpireAtMs)) return true
+    this.#database.preserve(this.#handle)
     this.removeFound()
     this.#expiredCount++
     return false
@@ -340,6 +341,7 @@ export class Hash {
    */
   removeDue(): void {
     if (!this.#mayHaveDue()) return
+    this.#database.preserve(this.#handle)
     // One round over the index of a table may leave some out, when others take their places.
     let removedCount: number
     do {
@@ -354,6 +356,7 @@ export class Hash {
    */
   expireFields(database: Database, handle: Handle, countMax: number): boolean {
     const store = this.#store
+    database.preserve(handle)
     this.open(database, handle)
     const removedCount = this.#removeDue(countMax)
     const hasMore = removedCount === countMax

@@ -86,13 +86,15 @@ export function openList(cursor: ListCursor, store: Store, handle: Handle): void
   else cursor.openListpack(store.heap.arenaOf(handle).u8, store.records.valueAt(handle))
 }
 
-/** Calls `visit` with each part of a list from the head on: a listpack, or one element. */
+/** Calls `visit` with the parts [first, end) of a list from the head on: each a listpack, or one element. */
 export function eachListNode(
   store: Store,
   handle: Handle,
+  first: number,
+  end: number,
   visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
 ): void {
-  if (isLong(store, handle)) return quicklistOf(store, handle).eachNode(visit)
+  if (isLong(store, handle)) return quicklistOf(store, handle).eachNode(visit, first, end)
   const at = store.records.valueAt(handle)
   visit(false, store.heap.arenaOf(handle).u8, at, at + store.records.valueSize(handle))
 }

@@ -34,6 +34,14 @@ export const flag = {
   HAS_FIELD_EXPIRY: 4,
 } as const
 
+/**
+ * The upper four bits of the flags are the record's epoch: the number, modulo 16, of the latest snapshot that needs
+ * nothing more of it, because it was saved for it or is younger. See store/snapshot-guard.ts.
+ */
+const EPOCH_SHIFT = 4
+const EPOCH_MASK = 0xf0
+export const EPOCH_COUNT = 16
+
 export const type = {
   STRING: 0,
   LIST: 1,
@@ -87,6 +95,8 @@ export const NEVER = 0
 /** Reads and writes the fields of records. Every method is O(1) unless it says otherwise, and allocates nothing. */
 export class Records {
   readonly heap: Heap
+  /** The current epoch, which new records get, where it stands among the flags. */
+  #epochBits = 0
 
   constructor(heap: Heap) {
     this.heap = heap
@@ -152,6 +162,27 @@ export class Records {
     const { u8 } = this.heap.arenaOf(handle)
     if (isSet) u8[byteAt(handle) + 1] |= flag.HAS_FIELD_EXPIRY
     else u8[byteAt(handle) + 1] &= ~flag.HAS_FIELD_EXPIRY
+  }
+
+  /** The number of the latest snapshot, modulo EPOCH_COUNT. */
+  get epoch(): number {
+    return this.#epochBits >>> EPOCH_SHIFT
+  }
+
+  set epoch(epoch: number) {
+    this.#epochBits = (epoch % EPOCH_COUNT) << EPOCH_SHIFT
+  }
+
+  /** Whether the latest snapshot needs nothing more of a record. */
+  isOfEpoch(handle: Handle): boolean {
+    return (this.heap.arenaOf(handle).u8[byteAt(handle) + 1] & EPOCH_MASK) === this.#epochBits
+  }
+
+  /** Notes that the latest snapshot needs nothing more of a record. */
+  setEpoch(handle: Handle): void {
+    const { u8 } = this.heap.arenaOf(handle)
+    const at = byteAt(handle) + 1
+    u8[at] = (u8[at] & ~EPOCH_MASK) | this.#epochBits
   }
 
   expirySlot(handle: Handle): number {
@@ -230,7 +261,7 @@ export class Records {
     const word = wordAt(handle)
     const keySize = end - start
     const at = byteAt(handle) + (hasExpiry ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES)
-    let flags = hasExpiry ? flag.HAS_EXPIRY : 0
+    let flags = this.#epochBits | (hasExpiry ? flag.HAS_EXPIRY : 0)
     let inlineSize = keySize
     if (keySize <= KEY_INLINE_BYTES_MAX) {
       copyBytes(bytes, start, end, arena.u8, at)

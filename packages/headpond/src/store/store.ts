@@ -9,6 +9,7 @@ import { LazyFree } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
 import { UnorderedSet } from './set.ts'
+import type { SnapshotGuard } from './snapshot-guard.ts'
 import { Structures } from './structures.ts'
 
 export interface StoreOptions {
@@ -59,6 +60,8 @@ export class Store {
   /** False as long as nobody wants to hear of changes: the one check that a write pays. */
   observed = false
   #observer: StoreObserver | null = null
+  /** The snapshot in progress, which sees each record before it changes: the one check that a write pays. */
+  guard: SnapshotGuard | null = null
   /** Called with the key of each expired record, for what must tell others of the deletion. */
   onExpired: ((database: number, key: Uint8Array) => void) | null = null
 
@@ -145,16 +148,24 @@ export class Store {
   /** Deletes every key of every database. O(1): the heap starts anew. */
   flushAll(): void {
     this.dirtyCount += this.keyCount
-    this.#forgetAll()
+    if (this.guard?.keepsFlushedAll()) for (const database of this.databases) this.#empty(database)
+    else this.#forgetAll()
     this.#observer?.flushed(-1)
   }
 
   /** Deletes every key of one database. O(1): when others hold keys, its memory is given back in the background. */
   flush(database: Database): void {
     this.dirtyCount += database.count
-    if (database.count === this.keyCount) this.#forgetAll()
-    else this.lazyFree.add(database.takeAll())
+    if (database.count === this.keyCount && this.guard === null) this.#forgetAll()
+    else this.#empty(database)
     this.#observer?.flushed(database.index)
+  }
+
+  #empty(database: Database): void {
+    if (database.count === 0) return
+    const dict = database.dict
+    const job = database.takeAll()
+    if (!this.guard?.keepFlushed(dict, job)) this.lazyFree.add(job)
   }
 
   #forgetAll(): void {

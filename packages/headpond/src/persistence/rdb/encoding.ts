@@ -77,6 +77,18 @@ export class RdbWriter {
     this.buffer.length = putBigEndian32(bytes, at + 5, Number(value & 0xffffffffn))
   }
 
+  /** Milliseconds since 1970 in 64 bits, little-endian: expiries. */
+  writeMilliseconds(ms: number): void {
+    const at = this.buffer.reserve(8)
+    const { bytes } = this.buffer
+    const high = Math.floor(ms / 2 ** 32)
+    for (let index = 0; index < 4; index++) {
+      bytes[at + index] = ms >>> (8 * index)
+      bytes[at + 4 + index] = high >>> (8 * index)
+    }
+    this.buffer.length = at + 8
+  }
+
   /** An IEEE double, little-endian: scores of sorted sets. */
   writeDouble(value: number): void {
     const at = this.buffer.reserve(8)

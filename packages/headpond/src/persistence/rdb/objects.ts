@@ -7,7 +7,7 @@ import type { Handle } from '../../memory/heap.ts'
 import { type } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import { createDumpPayload } from './dump-payload.ts'
-import type { RdbReader } from './encoding.ts'
+import type { RdbReader, RdbWriter } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
 import { bloomFormat, readBloomFilter } from './objects/bloom.ts'
 import {
@@ -20,7 +20,7 @@ import {
   readHashZipmap,
 } from './objects/hash.ts'
 import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
-import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
+import type { ObjectFormat, ObjectReader, PutObject, ValueParts } from './objects/object-format.ts'
 import { readSet, readSetIntset, readSetListpack, setFormat } from './objects/set.ts'
 import {
   readSortedSet,
@@ -72,8 +72,23 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
 
 /** What DUMP answers for a value. O(value size). */
 export function dumpObject(store: Store, handle: Handle, compresses: boolean): Uint8Array {
-  const format = formats[store.records.type(handle)]
-  return createDumpPayload(format.rdbType(store, handle), (writer) => format.write(writer, store, handle), compresses)
+  const rdbType = objectType(store, handle)
+  return createDumpPayload(rdbType, (writer) => finishParts(writeObject(writer, store, handle)), compresses)
+}
+
+/** The RDB_TYPE that a value is written as. */
+export function objectType(store: Store, handle: Handle): number {
+  return formats[store.records.type(handle)].rdbType(store, handle)
+}
+
+/** Writes the body of a value: at once (null), or in parts, see ObjectFormat. */
+export function writeObject(writer: RdbWriter, store: Store, handle: Handle): ValueParts | null {
+  return formats[store.records.type(handle)].write(writer, store, handle)
+}
+
+/** Writes all parts that are left. */
+export function finishParts(parts: ValueParts | null): void {
+  while (parts !== null && !parts.next().done) {}
 }
 
 /** Reads a body, and returns what stores the value. Throws RdbError for a type or bytes that cannot be right. */

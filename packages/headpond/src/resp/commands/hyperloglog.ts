@@ -60,6 +60,7 @@ function pfcount(client: Client, request: Request, reply: Reply): void {
   if (handle === NONE) return reply.integer(0)
   const found = open(client, handle, reply)
   if (found === null) return
+  database.preserve(handle)
   found.prepareToWrite()
   const cached = found.cachedCount
   if (cached !== undefined) return reply.bigInteger(cached)

@@ -31,6 +31,7 @@ function xack(client: Client, request: Request, reply: Reply): void {
   if (handle === NONE) return reply.integer(0)
   const stream = openStream(database, handle, reply)
   if (stream === null) return
+  database.preserve(handle)
   const group = stream.groups.get(request.latin1(2))
   if (group === undefined) return reply.integer(0)
   const ids = readIds(request, 3, reply)

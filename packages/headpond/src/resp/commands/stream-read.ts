@@ -83,8 +83,15 @@ function readOptions(request: Request, reply: Reply, isGroup: boolean): Reading 
 }
 
 /** The stream that an argument names; undefined when there is none, null, with the error written, for another type. */
-function findStream(database: Database, request: Request, index: number, reply: Reply): Stream | null | undefined {
+function findStream(
+  database: Database,
+  request: Request,
+  index: number,
+  reply: Reply,
+  isToChange = false,
+): Stream | null | undefined {
   const handle = database.read(request.chunk, request.start(index), request.end(index))
+  if (isToChange && handle !== NONE) database.preserve(handle)
   return handle === NONE ? undefined : openStream(database, handle, reply)
 }
 
@@ -278,7 +285,7 @@ function xreadgroup(client: Client, request: Request, reply: Reply): void {
   }
   const ready: { stream: Stream; group: ConsumerGroup; consumer: Consumer; index: number }[] = []
   for (let index = 0; index < keyCount; index++) {
-    const stream = findStream(database, request, firstKey + index, reply)
+    const stream = findStream(database, request, firstKey + index, reply, true)
     const group = stream?.groups.get(groupName)
     if (!stream || group === undefined) continue
     if (history[index] === null && !hasEntriesAfter(stream, group.lastId)) continue

@@ -45,6 +45,7 @@ export const bloomFormat: ObjectFormat = {
       writeUnsigned(writer, layer.itemCount)
     }
     writer.writeLength(OPCODE_END)
+    return null
   },
 }
 

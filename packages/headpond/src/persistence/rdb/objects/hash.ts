@@ -12,17 +12,19 @@
  * 0 for none, else 1 + the milliseconds since the earliest one.
  */
 
+import type { Handle } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Text } from '../../../memory/text.ts'
 import type { Database } from '../../../store/database.ts'
-import type { Hash } from '../../../store/hash.ts'
+import { FIELD_EXPIRY_WORDS } from '../../../store/field-expiry-places.ts'
+import type { FieldTable } from '../../../store/field-table.ts'
 import { encoding, NEVER } from '../../../store/record.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
-import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+import { eachInParts, type ObjectFormat, type ObjectReader, type PutObject, type ValueParts } from './object-format.ts'
 
 const TIME_BYTES = 8
 
@@ -34,47 +36,85 @@ interface Field {
 
 // ---- Writing ----
 
-function open(store: Store, handle: number): Hash {
-  // Which database it lies in does not matter for reading.
-  return store.hashes.open(store.databases[0], handle)
-}
-
 export const hashFormat: ObjectFormat = {
   rdbType(store, handle) {
-    if (store.records.encoding(handle) === encoding.LISTPACK) return RDB_TYPE.HASH_LISTPACK
-    return open(store, handle).hasExpiringFields ? RDB_TYPE.HASH_METADATA : RDB_TYPE.HASH
+    switch (store.records.encoding(handle)) {
+      case encoding.LISTPACK:
+        return RDB_TYPE.HASH_LISTPACK
+      case encoding.FIELD_TABLE:
+        return tableOf(store, handle).expiringCount > 0 ? RDB_TYPE.HASH_METADATA : RDB_TYPE.HASH
+      default:
+        return triplesOf(store, handle).some(({ expireAtMs }) => expireAtMs !== NEVER)
+          ? RDB_TYPE.HASH_METADATA
+          : RDB_TYPE.HASH
+    }
   },
+  // Fields that are due but not removed yet are written as all others: who reads them removes them.
   write(writer, store, handle) {
-    const hash = open(store, handle)
-    if (store.records.encoding(handle) === encoding.LISTPACK) writer.writeString(hash.packedBytes())
-    else if (hash.hasExpiringFields) writeWithExpiries(writer, hash)
-    else {
-      writer.writeLength(hash.length)
-      hash.forEach((field, value) => {
-        writer.writeString(field.bytes, field.start, field.end)
-        writer.writeString(value.bytes, value.start, value.end)
-      })
+    const { records } = store
+    switch (records.encoding(handle)) {
+      case encoding.LISTPACK: {
+        const at = records.valueAt(handle)
+        writer.writeString(store.heap.arenaOf(handle).u8, at, at + records.valueSize(handle))
+        return null
+      }
+      case encoding.FIELD_TABLE:
+        return writeTable(writer, tableOf(store, handle))
+      default:
+        writeTriples(writer, triplesOf(store, handle))
+        return null
     }
   },
 }
 
-function writeWithExpiries(writer: RdbWriter, hash: Hash): void {
-  let count = 0
-  let earliestMs = Number.POSITIVE_INFINITY
-  hash.forEach((_field, _value, expireAtMs) => {
-    count++
-    if (expireAtMs !== NEVER) earliestMs = Math.min(earliestMs, expireAtMs)
+function tableOf(store: Store, handle: Handle): FieldTable {
+  return store.structures.of<FieldTable>(store.records, handle)
+}
+
+/** The fields of a packed hash with room for expiries. */
+function triplesOf(store: Store, handle: Handle): Field[] {
+  const { records } = store
+  const at = records.valueAt(handle)
+  const { u8 } = store.heap.arenaOf(handle)
+  return fieldsOf(u8.subarray(at + FIELD_EXPIRY_WORDS * 4, at + records.valueSize(handle)), 3)
+}
+
+function writeTable(writer: RdbWriter, table: FieldTable): ValueParts | null {
+  const hasExpiries = table.expiringCount > 0
+  // No field expires before this moment, and that is all that the readers of this number need to know.
+  const earliestMs = Math.max(table.earliestExpireAtMs, 1)
+  if (hasExpiries) writeTime(writer, earliestMs)
+  writer.writeLength(table.count)
+  const text = new Text()
+  return eachInParts(table, (element) => {
+    if (hasExpiries) writeFieldExpiry(writer, table.expireAtMs(element), earliestMs)
+    table.locateField(element, text)
+    writer.writeString(text.bytes, text.start, text.end)
+    table.locateValue(element, text)
+    writer.writeString(text.bytes, text.start, text.end)
   })
+}
+
+function writeTriples(writer: RdbWriter, fields: readonly Field[]): void {
+  const expiries = fields.map(({ expireAtMs }) => expireAtMs).filter((expireAtMs) => expireAtMs !== NEVER)
+  const earliestMs = Math.min(...expiries)
+  if (expiries.length > 0) writeTime(writer, earliestMs)
+  writer.writeLength(fields.length)
+  for (const { field, value, expireAtMs } of fields) {
+    if (expiries.length > 0) writeFieldExpiry(writer, expireAtMs, earliestMs)
+    writer.writeString(field)
+    writer.writeString(value)
+  }
+}
+
+function writeTime(writer: RdbWriter, atMs: number): void {
   const time = Buffer.alloc(TIME_BYTES)
-  // When the fields that expire are all due, none of them is written.
-  time.writeBigInt64LE(BigInt(Number.isFinite(earliestMs) ? earliestMs : 0))
+  time.writeBigInt64LE(BigInt(atMs))
   writer.writeBytes(time)
-  writer.writeLength(count)
-  hash.forEach((field, value, expireAtMs) => {
-    writer.writeLength(expireAtMs === NEVER ? 0 : expireAtMs - earliestMs + 1)
-    writer.writeString(field.bytes, field.start, field.end)
-    writer.writeString(value.bytes, value.start, value.end)
-  })
+}
+
+function writeFieldExpiry(writer: RdbWriter, expireAtMs: number, earliestMs: number): void {
+  writer.writeLength(expireAtMs === NEVER ? 0 : expireAtMs - earliestMs + 1)
 }
 
 // ---- Reading ----

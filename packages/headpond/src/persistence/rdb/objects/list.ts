@@ -7,13 +7,18 @@
  *   LIST_QUICKLIST_2  count, each node: container (1 plain, 2 packed), an element or a listpack
  */
 
+import type { Handle } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { createListOf, createListOfNodes, eachListNode, type ListNode, listNodeCount } from '../../../store/list.ts'
+import type { Store } from '../../../store/store.ts'
 import type { RdbReader } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+
+/** Nodes are 8 KB, most of them. */
+const NODES_PER_PART = 16
 
 const CONTAINER_PLAIN = 1
 const CONTAINER_PACKED = 2
@@ -21,12 +26,28 @@ const CONTAINER_PACKED = 2
 export const listFormat: ObjectFormat = {
   rdbType: () => RDB_TYPE.LIST_QUICKLIST_2,
   write(writer, store, handle) {
-    writer.writeLength(listNodeCount(store, handle))
-    eachListNode(store, handle, (isPlain, bytes, start, end) => {
+    const nodeCount = listNodeCount(store, handle)
+    writer.writeLength(nodeCount)
+    const writeNode = (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => {
       writer.writeLength(isPlain ? CONTAINER_PLAIN : CONTAINER_PACKED)
       writer.writeString(bytes, start, end)
-    })
+    }
+    if (nodeCount > NODES_PER_PART) return writeInParts(nodeCount, store, handle, writeNode)
+    eachListNode(store, handle, 0, nodeCount, writeNode)
+    return null
   },
+}
+
+function* writeInParts(
+  nodeCount: number,
+  store: Store,
+  handle: Handle,
+  writeNode: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
+): Generator<undefined, undefined> {
+  for (let first = 0; first < nodeCount; first += NODES_PER_PART) {
+    eachListNode(store, handle, first, Math.min(first + NODES_PER_PART, nodeCount), writeNode)
+    yield
+  }
 }
 
 export const readListQuicklist2: ObjectReader = (reader) => {

@@ -6,26 +6,50 @@
  *   SET_LISTPACK   a listpack of the members, as a string (from Redis 7.2 on)
  */
 
+import type { Handle } from '../../../memory/heap.ts'
 import * as intset from '../../../memory/intset.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Text } from '../../../memory/text.ts'
+import type { MemberTable } from '../../../store/member-table.ts'
 import { encoding } from '../../../store/record.ts'
+import type { RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
-import type { ObjectFormat, ObjectReader } from './object-format.ts'
+import { eachInParts, type ObjectFormat, type ObjectReader, type ValueParts } from './object-format.ts'
 
 export const setFormat: ObjectFormat = {
   rdbType(store, handle) {
     return store.records.encoding(handle) === encoding.INTSET ? RDB_TYPE.SET_INTSET : RDB_TYPE.SET
   },
   write(writer, store, handle) {
-    // Which database it lies in does not matter for reading.
-    const set = store.sets.open(store.databases[0], handle)
-    if (store.records.encoding(handle) === encoding.INTSET) return writer.writeString(set.packedBytes())
-    writer.writeLength(set.count)
-    set.rewind()
-    while (set.next()) writer.writeString(set.member.bytes, set.member.start, set.member.end)
+    const { records, heap } = store
+    if (records.encoding(handle) === encoding.MEMBER_TABLE) {
+      return writeTable(writer, store.structures.of<MemberTable>(records, handle))
+    }
+    const { u8 } = heap.arenaOf(handle)
+    const at = records.valueAt(handle)
+    if (records.encoding(handle) === encoding.INTSET) {
+      writer.writeString(u8, at, at + records.valueSize(handle))
+      return null
+    }
+    writer.writeLength(listpack.count(u8, at))
+    const member = new Text()
+    for (let entry = listpack.first(u8, at); entry !== listpack.NONE; entry = listpack.next(u8, entry)) {
+      listpack.locate(u8, entry, member)
+      writer.writeString(member.bytes, member.start, member.end)
+    }
+    return null
   },
+}
+
+function writeTable(writer: RdbWriter, table: MemberTable): ValueParts | null {
+  const member = new Text()
+  const writeMember = (element: Handle) => {
+    table.locate(element, member)
+    writer.writeString(member.bytes, member.start, member.end)
+  }
+  writer.writeLength(table.count)
+  return eachInParts(table, writeMember)
 }
 
 export const readSet: ObjectReader = (reader) => {

@@ -13,11 +13,11 @@ import * as listpack from '../../../memory/listpack.ts'
 import { encoding } from '../../../store/record.ts'
 import { SortedSet } from '../../../store/sorted-set.ts'
 import type { Store } from '../../../store/store.ts'
-import type { RdbReader } from '../encoding.ts'
+import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
-import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
 
 /** Scores that are no text. */
 const TEXT_NAN = 253
@@ -30,17 +30,30 @@ export const sortedSetFormat: ObjectFormat = {
     if (isPacked(store, handle)) {
       const start = store.records.valueAt(handle)
       writer.writeString(store.heap.arenaOf(handle).u8, start, start + store.records.valueSize(handle))
-      return
+      return null
     }
     const sortedSet = new SortedSet(store.databases[0], handle)
     writer.writeLength(sortedSet.count)
     // The greatest first, as Redis does: who reads it inserts each element at the beginning of the order.
     sortedSet.seek(sortedSet.count - 1)
-    do {
-      writer.writeString(sortedSet.bytes, sortedSet.start, sortedSet.end)
-      writer.writeDouble(sortedSet.score)
-    } while (sortedSet.previous())
+    if (!writePart(writer, sortedSet)) return null
+    return writeRest(writer, sortedSet)
   },
+}
+
+/** Writes some elements from the current one on. Returns whether there are more. */
+function writePart(writer: RdbWriter, sortedSet: SortedSet): boolean {
+  let left = ELEMENTS_PER_PART
+  do {
+    if (left-- === 0) return true
+    writer.writeString(sortedSet.bytes, sortedSet.start, sortedSet.end)
+    writer.writeDouble(sortedSet.score)
+  } while (sortedSet.previous())
+  return false
+}
+
+function* writeRest(writer: RdbWriter, sortedSet: SortedSet): Generator<undefined, undefined> {
+  while (writePart(writer, sortedSet)) yield
 }
 
 function isPacked(store: Store, handle: Handle): boolean {

@@ -24,7 +24,16 @@ import { StreamId } from '../../../store/stream-id.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
-import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+import {
+  ELEMENTS_PER_PART,
+  type ObjectFormat,
+  type ObjectReader,
+  type PutObject,
+  type ValueParts,
+} from './object-format.ts'
+
+/** Nodes are 4 KB, most of them. */
+const NODES_PER_PART = 32
 
 const ID_BYTES = 16
 const UINT64_MAX = 2n ** 64n - 1n
@@ -36,15 +45,23 @@ export const streamFormat: ObjectFormat = {
   write: writeStream,
 }
 
-function writeStream(writer: RdbWriter, store: Store, handle: Handle): void {
+function writeStream(writer: RdbWriter, store: Store, handle: Handle): ValueParts | null {
   const stream = streamOf(store, handle)
-  const { nodes } = stream
-  const id = new StreamId()
-  writer.writeLength(nodes.count)
-  for (let has = nodes.toFirst(); has; has = nodes.next()) {
-    writer.writeString(idBytes(nodes.readId(id)))
+  let pendingCount = 0
+  for (const group of stream.groups.values()) pendingCount += group.pending.count
+  if (stream.nodes.count > NODES_PER_PART || pendingCount > ELEMENTS_PER_PART) return writeParts(writer, stream)
+  const parts = writeParts(writer, stream)
+  while (!parts.next().done) {}
+  return null
+}
+
+function* writeParts(writer: RdbWriter, stream: Stream): Generator<undefined, undefined> {
+  writer.writeLength(stream.nodes.count)
+  const writeNode = (id: StreamId) => {
+    writer.writeString(idBytes(id))
     stream.showNode((u8, at) => writer.writeString(u8, at, at + listpack.totalBytes(u8, at)))
   }
+  yield* eachRowInParts(stream.nodes, NODES_PER_PART, writeNode)
   writer.writeLength(stream.length)
   writeId(writer, stream.lastId)
   writeId(writer, stream.firstId)
@@ -55,7 +72,7 @@ function writeStream(writer: RdbWriter, store: Store, handle: Handle): void {
     writer.writeString(Buffer.from(group.name, 'latin1'))
     writeId(writer, group.lastId)
     writer.writeUnsigned64(group.entriesRead === UNKNOWN ? UINT64_MAX : BigInt(group.entriesRead))
-    writePending(writer, group.pending, () => {
+    yield* writePending(writer, group.pending, () => {
       writeTime(writer, group.deliveredAtMs)
       writer.writeLength(group.deliveryCount)
     })
@@ -63,17 +80,33 @@ function writeStream(writer: RdbWriter, store: Store, handle: Handle): void {
     for (const consumer of byName(group.consumers)) {
       writer.writeString(Buffer.from(consumer.name, 'latin1'))
       writeTime(writer, consumer.seenAtMs)
-      writePending(writer, consumer.pending, () => {})
+      yield* writePending(writer, consumer.pending, () => {})
     }
   }
 }
 
-function writePending(writer: RdbWriter, pending: IdTable, writeRest: () => void): void {
-  const id = new StreamId()
+function* writePending(writer: RdbWriter, pending: IdTable, writeRest: () => void): Generator<undefined, undefined> {
   writer.writeLength(pending.count)
-  for (let has = pending.toFirst(); has; has = pending.next()) {
-    writer.writeBytes(idBytes(pending.readId(id)))
+  yield* eachRowInParts(pending, ELEMENTS_PER_PART, (id) => {
+    writer.writeBytes(idBytes(id))
     writeRest()
+  })
+}
+
+/** Visits every row, the table's cursor on it. Between two parts others may use the cursor: so it is sought again. */
+function* eachRowInParts(
+  table: IdTable,
+  rowsPerPart: number,
+  visit: (id: StreamId) => void,
+): Generator<undefined, undefined> {
+  const id = new StreamId()
+  let left = rowsPerPart
+  for (let has = table.toFirst(); has; has = table.next()) {
+    visit(table.readId(id))
+    if (--left > 0) continue
+    yield
+    left = rowsPerPart
+    table.seek(id)
   }
 }
 

@@ -11,6 +11,7 @@ export const stringFormat: ObjectFormat = {
   write(writer, store, handle) {
     const { bytes, start, end } = stringBytes(store, handle)
     writer.writeString(bytes, start, end)
+    return null
   },
 }
 

@@ -1,0 +1,134 @@
+import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
+import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
+import type { Handle } from '../../memory/heap.ts'
+import { idleSeconds } from '../../store/access.ts'
+import { NEVER } from '../../store/record.ts'
+import type { Store } from '../../store/store.ts'
+import type { DatabaseFigures, SnapshotEncoder } from '../snapshot-encoder.ts'
+import { RDB_VERSION } from './dump-payload.ts'
+import { RdbWriter } from './encoding.ts'
+import { OPCODE, RDB_MAGIC, RDB_VERSION_FIELD_EXPIRY } from './file-format.ts'
+import type { ValueParts } from './objects/object-format.ts'
+import { objectType, writeObject } from './objects.ts'
+
+export interface RdbWriterOptions {
+  /** `rdbcompression` */
+  readonly compresses: boolean
+  /** `rdbchecksum` */
+  readonly hasChecksum: boolean
+  /** What to note of a key's accesses: as `maxmemory-policy` asks for. */
+  readonly access: 'idle' | 'frequency' | 'none'
+  /** What the file says of its writer, in this order: `redis-ver`, `ctime`, `aof-base` ... */
+  readonly aux: readonly (readonly [name: string, text: string])[]
+  /** The code of each library of functions. */
+  readonly functions: readonly Uint8Array[]
+}
+
+/**
+ * Writes an RDB file as redis-server 7.0 reads it. Only when a field of a hash expires, which 7.0 does not know, is it
+ * a file of Redis 7.4.
+ */
+export class RdbEncoder implements SnapshotEncoder {
+  readonly main = new GrowingBuffer(64 * 1024)
+  readonly aside = new GrowingBuffer()
+  readonly #store: Store
+  readonly #options: RdbWriterOptions
+  readonly #writer: RdbWriter
+  readonly #asideWriter: RdbWriter
+  readonly #crc = new Crc64()
+  /** The database that was selected last in each buffer; -1: none. */
+  #selected = -1
+  #asideSelected = -1
+  #figures: readonly DatabaseFigures[] = []
+  readonly #sized = new Set<number>()
+
+  constructor(store: Store, options: RdbWriterOptions) {
+    this.#store = store
+    this.#options = options
+    this.#writer = new RdbWriter(this.main, options.compresses)
+    this.#asideWriter = new RdbWriter(this.aside, options.compresses)
+  }
+
+  begin(databases: readonly DatabaseFigures[]): void {
+    this.#figures = databases
+    const writer = this.#writer
+    const hasFieldExpiry = this.#store.databases.some(({ fieldExpires }) => fieldExpires.count > 0)
+    const version = hasFieldExpiry ? RDB_VERSION_FIELD_EXPIRY : RDB_VERSION
+    writer.writeBytes(Buffer.from(`${RDB_MAGIC}${String(version).padStart(4, '0')}`))
+    for (const [name, text] of this.#options.aux) {
+      writer.writeByte(OPCODE.AUX)
+      writer.writeString(Buffer.from(name))
+      writer.writeString(Buffer.from(text))
+    }
+    for (const code of this.#options.functions) {
+      writer.writeByte(OPCODE.FUNCTION)
+      writer.writeString(code)
+    }
+  }
+
+  record(database: number, handle: Handle, isAside: boolean): ValueParts | null {
+    const store = this.#store
+    const { records } = store
+    const writer = isAside ? this.#asideWriter : this.#writer
+    if (database !== (isAside ? this.#asideSelected : this.#selected)) this.#select(database, isAside)
+    const expireAtMs = records.expireAtMs(handle)
+    if (expireAtMs !== NEVER) {
+      writer.writeByte(OPCODE.EXPIRE_MS)
+      writer.writeMilliseconds(expireAtMs)
+    }
+    if (this.#options.access !== 'none') this.#writeAccess(writer, records.access(handle))
+    writer.writeByte(objectType(store, handle))
+    const keyStart = records.keyStart(handle)
+    writer.writeString(records.keyBytes(handle), keyStart, keyStart + records.keySize(handle))
+    return writeObject(writer, store, handle)
+  }
+
+  end(): void {
+    this.#writer.writeByte(OPCODE.EOF)
+    const { main } = this
+    const crc = new Uint8Array(CRC64_SIZE_BYTES)
+    if (this.#options.hasChecksum) {
+      this.#crc.update(main.bytes, 0, main.length)
+      this.#crc.writeTo(crc, 0)
+    }
+    main.append(crc)
+  }
+
+  join(): void {
+    if (this.aside.length === 0) return
+    this.main.append(this.aside.bytes, 0, this.aside.length)
+    this.aside.clear()
+    this.#selected = this.#asideSelected
+    this.#asideSelected = -1
+  }
+
+  leaving(bytes: Uint8Array): void {
+    if (this.#options.hasChecksum) this.#crc.update(bytes, 0, bytes.length)
+  }
+
+  #writeAccess(writer: RdbWriter, access: number): void {
+    const { accessClock, accessFrequency, nowMs } = this.#store
+    if (this.#options.access === 'idle') {
+      writer.writeByte(OPCODE.IDLE)
+      writer.writeLength(idleSeconds(access, accessClock))
+    } else {
+      writer.writeByte(OPCODE.FREQUENCY)
+      writer.writeByte(accessFrequency === null ? 0 : accessFrequency.counter(access, nowMs))
+    }
+  }
+
+  #select(database: number, isAside: boolean): void {
+    const writer = isAside ? this.#asideWriter : this.#writer
+    writer.writeByte(OPCODE.SELECT_DB)
+    writer.writeLength(database)
+    if (isAside) this.#asideSelected = database
+    else this.#selected = database
+    if (this.#sized.has(database)) return
+    this.#sized.add(database)
+    const figures = this.#figures.find(({ index }) => index === database)
+    if (figures === undefined) return
+    writer.writeByte(OPCODE.RESIZE_DB)
+    writer.writeLength(figures.keyCount)
+    writer.writeLength(figures.expiringCount)
+  }
+}

@@ -1,0 +1,30 @@
+import type { GrowingBuffer } from '../bytes/growing-buffer.ts'
+import type { Handle } from '../memory/heap.ts'
+import type { ValueParts } from './rdb/objects/object-format.ts'
+
+/** What a database holds when a snapshot begins. */
+export interface DatabaseFigures {
+  readonly index: number
+  readonly keyCount: number
+  readonly expiringCount: number
+}
+
+/**
+ * The form in which a snapshot writes what it sees: an RDB file, or commands. It writes into `main`; while a large value
+ * is half written there, the records that must be saved before a change go to `aside`, which is appended to `main` as soon
+ * as that value is complete.
+ */
+export interface SnapshotEncoder {
+  readonly main: GrowingBuffer
+  readonly aside: GrowingBuffer
+  /** Writes what comes before all records. */
+  begin(databases: readonly DatabaseFigures[]): void
+  /** Writes a record: at once (null), or in parts. */
+  record(database: number, handle: Handle, isAside: boolean): ValueParts | null
+  /** Writes what comes behind all records. */
+  end(): void
+  /** Appends `aside` to `main`, and empties it. */
+  join(): void
+  /** The bytes of `main` are about to leave, in this order: for checksums. */
+  leaving(bytes: Uint8Array): void
+}

@@ -1,0 +1,334 @@
+import { assert } from '../bytes/assert.ts'
+import type { Dict } from '../memory/dict.ts'
+import type { Handle } from '../memory/heap.ts'
+import type { Database } from '../store/database.ts'
+import type { FreeJob } from '../store/lazy-free.ts'
+import { EPOCH_COUNT } from '../store/record.ts'
+import type { SnapshotGuard } from '../store/snapshot-guard.ts'
+import type { Store } from '../store/store.ts'
+import type { ValueParts } from './rdb/objects/object-format.ts'
+import type { SnapshotEncoder } from './snapshot-encoder.ts'
+
+/**
+ * A snapshot without fork: the state of one moment, while writers go on.
+ *
+ * It walks the dict of each database in the order of the hashes, in slices, and hands every record that is older than the
+ * snapshot to the encoder. A record that is about to change and has not been saved yet is saved first (see
+ * store/snapshot-guard.ts). A large value is written in parts over several slices; records that must be saved meanwhile
+ * are written aside and follow it. A write to that very value has to write the rest of it first.
+ *
+ * Where the bytes go is the target's affair. When it is behind, the walk waits, so that little is buffered; what is saved
+ * before a change cannot wait, and beyond PENDING_BYTES_HARD_MAX the target is made to write it at once, holding up
+ * everybody: a disk slower than the writers is felt by them rather than by the memory.
+ */
+
+/** How long a slice may hold up commands. */
+const SLICE_MS = 1
+/** Slots of a dict that are walked between two looks at the time. */
+const SLOTS_PER_STEP = 16
+/** So many encoded bytes leave for the target at once. */
+const CHUNK_BYTES = 64 * 1024
+/** The walk waits while so much is on its way to the target. */
+const PENDING_BYTES_MAX = 2 * 2 ** 20
+const PENDING_BYTES_HARD_MAX = 8 * 2 ** 20
+
+export interface SnapshotTarget {
+  /** Takes bytes over. Never throws: an error is for `finish` to tell. */
+  write(bytes: Uint8Array): void
+  /** Bytes taken but not yet written. */
+  readonly pendingBytes: number
+  /** Has failed: going on is useless. */
+  readonly hasFailed: boolean
+  /** Calls back once, soon, when something was written. */
+  whenWritten(callback: () => void): void
+  /** Writes everything before it returns. */
+  writeNow(): void
+  /** All bytes have been given. Resolves when they are safe; rejects if they cannot be. */
+  finish(): Promise<void>
+  /** Gives up, and leaves nothing behind. */
+  discard(): void
+}
+
+export interface SnapshotOptions {
+  /** What FLUSHALL does: end the snapshot, which nobody needs any more, or keep the keys until it is complete. */
+  readonly whenFlushed: 'abort' | 'keep'
+  /** Sleeps so long after each key: `rdb-key-save-delay`, for tests. */
+  readonly keyDelayUs?: () => number
+}
+
+/** A database's keys as they were in the moment of the snapshot: the dict, whichever database has it now. */
+interface Source {
+  readonly index: number
+  readonly dict: Dict
+  /** Frees the dict, which no database has any more. */
+  freeJob: FreeJob | null
+}
+
+export class SnapshotAborted extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'SnapshotAborted'
+  }
+}
+
+export class Snapshot implements SnapshotGuard {
+  readonly #store: Store
+  readonly #encoder: SnapshotEncoder
+  readonly #target: SnapshotTarget
+  readonly #options: SnapshotOptions
+  readonly #sources: Source[]
+  #current = 0
+  #cursor = 0
+  /** The large value that is half written. */
+  #large: { readonly handle: Handle; readonly parts: ValueParts } | null = null
+  /** A step met a second large value, which has to wait. */
+  #isPostponed = false
+  #phase: 'walking' | 'finishing' | 'ended' = 'walking'
+  #isWaiting = false
+  #delayUs = 0
+  readonly #visit: (handle: Handle) => void
+
+  /** Keys in the moment of the snapshot, and those saved so far. */
+  readonly keyCount: number
+  savedCount = 0
+  /** Of those, keys that were saved ahead of the walk because they were about to change. */
+  savedAheadCount = 0
+  /** Bytes written so far. */
+  writtenBytes = 0
+  /** Resolves when everything is safe in the target; rejects with its error, or with SnapshotAborted. */
+  readonly done: Promise<void>
+  #resolve!: () => void
+  #reject!: (error: Error) => void
+
+  /** Takes the snapshot of this moment: there must be no other one in progress. Then `run` or `finishNow` saves it. */
+  constructor(store: Store, encoder: SnapshotEncoder, target: SnapshotTarget, options: SnapshotOptions) {
+    assert(store.guard === null, 'snapshot: another one is in progress')
+    this.#store = store
+    this.#encoder = encoder
+    this.#target = target
+    this.#options = options
+    this.keyCount = store.keyCount
+    this.#sources = store.databases
+      .filter(({ count }) => count > 0)
+      .map(({ index, dict }) => ({ index, dict, freeJob: null }))
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.done.catch(() => {}) // whoever cares listens
+    this.#visit = (handle) => this.#saveFromWalk(handle)
+    beginEpoch(store)
+    store.guard = this
+    encoder.begin(
+      store.databases
+        .filter(({ count }) => count > 0)
+        .map(({ index, count, expires }) => ({ index, keyCount: count, expiringCount: expires.count })),
+    )
+  }
+
+  /** Saves in slices, from the event loop. */
+  run(): this {
+    setImmediate(this.#turn)
+    return this
+  }
+
+  /** Saves all that is left, however long it takes. `done` resolves soon after, when the target is finished. */
+  finishNow(): void {
+    while (this.#phase === 'walking' && !this.#target.hasFailed) {
+      this.#step()
+      this.#emit(CHUNK_BYTES)
+      if (this.#target.pendingBytes > PENDING_BYTES_MAX) this.#target.writeNow()
+    }
+    this.#target.writeNow()
+    if (this.#phase === 'walking') this.abort('the target has failed')
+  }
+
+  /** Ends the snapshot; what was written is discarded. */
+  abort(reason: string): void {
+    if (this.#phase === 'ended') return
+    this.#end()
+    this.#target.discard()
+    this.#reject(new SnapshotAborted(reason))
+  }
+
+  get isRunning(): boolean {
+    return this.#phase !== 'ended'
+  }
+
+  // ---- The walk ----
+
+  readonly #turn = (): void => {
+    if (this.#phase !== 'walking') return
+    this.#isWaiting = false
+    if (this.#target.hasFailed) return this.#fail()
+    const endMs = performance.now() + SLICE_MS
+    do {
+      if (this.#target.pendingBytes > PENDING_BYTES_MAX) return this.#wait()
+      this.#step()
+      this.#emit(CHUNK_BYTES)
+    } while (this.#phase === 'walking' && this.#delayUs < 1000 && performance.now() < endMs)
+    if (this.#phase !== 'walking') return
+    if (this.#delayUs >= 1000) {
+      setTimeout(this.#turn, this.#delayUs / 1000)
+      this.#delayUs = 0
+    } else setImmediate(this.#turn)
+  }
+
+  #wait(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    this.#target.whenWritten(this.#turn)
+  }
+
+  /** A target that fails tells why when it is asked to finish. */
+  #fail(): void {
+    this.#end()
+    this.#target.finish().then(
+      () => this.#reject(new Error('the target has failed, and does not say why')),
+      (error: Error) => this.#reject(error),
+    )
+    this.#target.discard()
+  }
+
+  /** Does a bounded piece of work. */
+  #step(): void {
+    if (this.#large !== null) {
+      if (this.#large.parts.next().done) this.#completeLarge()
+      return
+    }
+    const source = this.#sources[this.#current]
+    if (source === undefined) return this.#complete()
+    this.#isPostponed = false
+    const cursor = source.dict.scan(this.#cursor, SLOTS_PER_STEP, this.#visit)
+    // What was postponed is found by walking the same stretch again: all others there have been saved.
+    if (this.#isPostponed) return
+    this.#cursor = cursor
+    if (cursor !== 0) return
+    this.#current++
+    this.#releaseSource(source)
+  }
+
+  #saveFromWalk(handle: Handle): void {
+    const { records } = this.#store
+    if (records.isOfEpoch(handle)) return
+    if (this.#large !== null) {
+      this.#isPostponed = true
+      return
+    }
+    const parts = this.#encoder.record(this.#sources[this.#current].index, handle, false)
+    if (parts !== null) this.#large = { handle, parts }
+    else this.#saved(handle)
+  }
+
+  #saved(handle: Handle): void {
+    this.#store.records.setEpoch(handle)
+    this.savedCount++
+    if (this.#options.keyDelayUs !== undefined) this.#delayUs += Math.max(0, this.#options.keyDelayUs())
+  }
+
+  #completeLarge(): void {
+    const { handle } = this.#large!
+    this.#large = null
+    this.#saved(handle)
+    this.#encoder.join()
+  }
+
+  #complete(): void {
+    this.#encoder.end()
+    this.#emit(1)
+    unfinished.delete(this.#store)
+    this.#end()
+    this.#phase = 'finishing'
+    this.#target.finish().then(
+      () => {
+        this.#phase = 'ended'
+        this.#resolve()
+      },
+      (error: Error) => {
+        this.#phase = 'ended'
+        this.#target.discard()
+        this.#reject(error)
+      },
+    )
+  }
+
+  /** From here on nothing of the store is needed. */
+  #end(): void {
+    this.#phase = 'ended'
+    this.#large = null
+    if (this.#store.guard === this) this.#store.guard = null
+    for (const source of this.#sources) this.#releaseSource(source)
+    this.#current = this.#sources.length
+  }
+
+  #releaseSource(source: Source): void {
+    if (source.freeJob === null) return
+    this.#store.lazyFree.add(source.freeJob)
+    source.freeJob = null
+  }
+
+  /** Lets the encoded bytes leave, once there are so many. */
+  #emit(leastBytes: number): void {
+    const { main } = this.#encoder
+    if (main.length < leastBytes) return
+    const bytes = Buffer.from(main.bytes.subarray(0, main.length))
+    main.clear()
+    this.#encoder.leaving(bytes)
+    this.writtenBytes += bytes.length
+    this.#target.write(bytes)
+  }
+
+  // ---- Changes of what is not saved yet ----
+
+  save(database: Database, handle: Handle): void {
+    if (this.#large?.handle === handle) {
+      finish(this.#large.parts)
+      this.#completeLarge()
+    } else {
+      const { dict } = database
+      const source = this.#sources.find((each) => each.dict === dict)
+      assert(source !== undefined, 'snapshot: a record of an unknown database')
+      const isAside = this.#large !== null
+      finish(this.#encoder.record(source.index, handle, isAside))
+      this.#store.records.setEpoch(handle)
+      this.savedCount++
+    }
+    this.savedAheadCount++
+    this.#emit(CHUNK_BYTES)
+    if (this.#target.pendingBytes > PENDING_BYTES_HARD_MAX) this.#target.writeNow()
+  }
+
+  keepFlushed(dict: Dict, job: FreeJob): boolean {
+    const source = this.#sources.find((each) => each.dict === dict)
+    if (source === undefined || this.#sources.indexOf(source) < this.#current) return false
+    source.freeJob = job
+    return true
+  }
+
+  keepsFlushedAll(): boolean {
+    if (this.#options.whenFlushed === 'keep') return true
+    this.abort('all keys were deleted')
+    return false
+  }
+}
+
+function finish(parts: ValueParts | null): void {
+  while (parts !== null && !parts.next().done) {}
+}
+
+/** Snapshots since the last one that was completed, and so left every record with its epoch. */
+const unfinished = new WeakMap<Store, number>()
+
+/**
+ * Makes all records old. Those that an aborted snapshot left behind keep their epoch, which must not come around again:
+ * before it could, every record is given the current one.
+ */
+function beginEpoch(store: Store): void {
+  const { records } = store
+  const count = (unfinished.get(store) ?? 0) + 1
+  if (count >= EPOCH_COUNT - 1) {
+    for (const { dict } of store.databases) dict.forEach((handle) => records.setEpoch(handle))
+    unfinished.set(store, 1)
+  } else unfinished.set(store, count)
+  records.epoch += 1
+}
