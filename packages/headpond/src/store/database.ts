@@ -4,8 +4,9 @@ import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import { FieldExpiryPlaces } from './field-expiry-places.ts'
+import { copyItem, renewItem, startItem } from './item.ts'
 import { dismantling, type FreeJob } from './lazy-free.ts'
-import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
+import { encoding, flag, INLINE_BYTES_MAX, kindOf, NEVER, type Records, recordBytes, type } from './record.ts'
 import type { Store } from './store.ts'
 import { typeOperations } from './types.ts'
 
@@ -82,6 +83,7 @@ export class Database {
     if (handle !== NONE) {
       if (this.store.guard !== null) this.preserve(handle)
       this.store.touch(handle)
+      if (this.records.hasItem(handle)) renewItem(this.records, handle)
     }
     return handle
   }
@@ -137,7 +139,7 @@ export class Database {
     expireAtMs: number,
   ): Handle {
     const existing = this.write(bytes, start, end)
-    return this.#putAt(existing, bytes, start, end, kind, inlineBytes, valueSize, expireAtMs)
+    return this.#putAt(existing, bytes, start, end, kind, inlineBytes, valueSize, expireAtMs, 0)
   }
 
   #putAt(
@@ -149,29 +151,30 @@ export class Database {
     inlineBytes: number,
     valueSize: number,
     expireAtMs: number,
+    itemFlag: number,
   ): Handle {
     const records = this.records
     const hasExpiry = expireAtMs !== NEVER
-    const sizeBytes = recordBytes(end - start, hasExpiry, inlineBytes)
+    const layout = hasExpiry ? itemFlag | flag.HAS_EXPIRY : itemFlag
+    const sizeBytes = recordBytes(end - start, layout, inlineBytes)
     let handle = existing
     if (existing !== NONE) {
       typeOperations[records.type(existing)].release(this.store, existing)
-      const hadExpiry = records.hasExpiry(existing)
-      if (hadExpiry) this.expires.remove(existing)
+      if (records.hasExpiry(existing)) this.expires.remove(existing)
       if (records.hasFieldExpiry(existing)) this.#forgetFieldExpiry(existing)
       if (Heap.classBytes(sizeBytes) === this.#heap.blockBytes(existing)) {
-        if (hasExpiry === hadExpiry) {
+        if (records.layout(existing) === layout) {
           records.setKind(existing, kind)
           records.setValueSize(existing, valueSize)
         } else {
           const access = records.access(existing)
           records.releaseKey(existing)
-          records.initialize(existing, kind, hasExpiry, bytes, start, end, valueSize)
+          records.initialize(existing, kind, layout, bytes, start, end, valueSize)
           records.setAccess(existing, access)
         }
       } else {
         handle = this.#heap.allocate(sizeBytes)
-        records.initialize(handle, kind, hasExpiry, bytes, start, end, valueSize)
+        records.initialize(handle, kind, layout, bytes, start, end, valueSize)
         records.setAccess(handle, records.access(existing))
         this.dict.replace(this.#hash, existing, handle)
         records.releaseKey(existing)
@@ -179,7 +182,7 @@ export class Database {
       }
     } else {
       handle = this.#heap.allocate(sizeBytes)
-      records.initialize(handle, kind, hasExpiry, bytes, start, end, valueSize)
+      records.initialize(handle, kind, layout, bytes, start, end, valueSize)
       this.store.touchNew(handle)
       this.dict.insert(this.#hash, handle)
       if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.new, 'new', this.index, bytes, start, end)
@@ -198,7 +201,7 @@ export class Database {
   resize(handle: Handle, inlineBytes: number): Handle {
     const records = this.records
     const keySize = records.keySize(handle)
-    const sizeBytes = recordBytes(keySize, records.hasExpiry(handle), inlineBytes)
+    const sizeBytes = recordBytes(keySize, records.layout(handle), inlineBytes)
     const blockBytes = this.#heap.blockBytes(handle)
     // Smaller is not worth a move until half of the block would lie idle.
     if (sizeBytes <= blockBytes && sizeBytes * 2 > blockBytes) return handle
@@ -230,7 +233,7 @@ export class Database {
     let target = handle
     this.preserve(handle)
     if (records.hasExpiry(handle)) this.expires.remove(handle)
-    else target = this.#rebuild(handle, true)
+    else target = this.#rebuild(handle, records.layout(handle) | flag.HAS_EXPIRY)
     records.setExpireAtMs(target, expireAtMs)
     this.expires.add(target)
     return target
@@ -241,20 +244,38 @@ export class Database {
     if (!this.records.hasExpiry(handle)) return handle
     this.preserve(handle)
     this.expires.remove(handle)
-    return this.#rebuild(handle, false)
+    return this.#rebuild(handle, this.records.layout(handle) & ~flag.HAS_EXPIRY)
   }
 
-  /** Writes a record anew with or without the place for an expiry; the value's bytes are kept as they are. */
-  #rebuild(handle: Handle, hasExpiry: boolean): Handle {
+  /**
+   * Gives a string that has none the words of an item. Returns its handle: the record has moved. O(size in the record).
+   */
+  addItem(handle: Handle): Handle {
+    const records = this.records
+    this.preserve(handle)
+    const target = this.#rebuild(handle, records.layout(handle) | flag.HAS_ITEM)
+    startItem(records, target, 0, 0, this.store.nowSeconds)
+    if (records.hasExpiry(target)) this.expires.moved(target)
+    return target
+  }
+
+  /** Writes a record anew with another layout; expiry, item and the value's bytes are kept as they are. */
+  #rebuild(handle: Handle, layout: number): Handle {
     const records = this.records
     const valueAt = records.valueAt(handle)
     const keySize = records.keySize(handle)
     const inlineBytes = this.inlineBytes(handle)
     const key = records.keyCopy(handle)
     const hash = this.#hashOf(handle)
-    const target = this.#heap.allocate(recordBytes(keySize, hasExpiry, inlineBytes))
-    records.initialize(target, records.kind(handle), hasExpiry, key, 0, keySize, records.valueSize(handle))
+    const target = this.#heap.allocate(recordBytes(keySize, layout, inlineBytes))
+    records.initialize(target, records.kind(handle), layout, key, 0, keySize, records.valueSize(handle))
     records.setAccess(target, records.access(handle))
+    const kept = layout & records.layout(handle)
+    if ((kept & flag.HAS_EXPIRY) !== 0) {
+      records.setExpireAtMs(target, records.expireAtMs(handle))
+      records.setExpirySlot(target, records.expirySlot(handle))
+    }
+    if ((kept & flag.HAS_ITEM) !== 0) copyItem(records, handle, target)
     const from = this.#heap.arenaOf(handle).u8
     copyBytes(from, valueAt, valueAt + inlineBytes, this.#heap.arenaOf(target).u8, records.valueAt(target))
     this.dict.replace(hash, handle, target)
@@ -375,7 +396,12 @@ export class Database {
       inlineBytes,
       records.valueSize(handle),
       records.expireAtMs(handle),
+      records.layout(handle) & flag.HAS_ITEM,
     )
+    if (records.hasItem(handle)) {
+      copyItem(records, handle, copy)
+      renewItem(records, copy)
+    }
     const from = records.valueAt(handle)
     const heap = this.#heap
     copyBytes(heap.arenaOf(handle).u8, from, from + inlineBytes, heap.arenaOf(copy).u8, records.valueAt(copy))
@@ -404,13 +430,41 @@ export class Database {
     const size = valueEnd - valueStart
     const existing = this.write(bytes, keyStart, keyEnd)
     if (size <= INLINE_BYTES_MAX) {
-      const handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs)
+      const handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs, 0)
       const to = this.records.valueAt(handle)
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, to)
       return handle
     }
     const large = Buffer.from(value.subarray(valueStart, valueEnd))
-    return this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs)
+    return this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, 0)
+  }
+
+  /**
+   * As `putString`, for a string that is an item of memcached's (see store/item.ts).
+   * hot: once for each `set` of memcached.
+   */
+  putItem(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+    clientFlags: number,
+  ): Handle {
+    const size = valueEnd - valueStart
+    const existing = this.write(bytes, keyStart, keyEnd)
+    let handle: Handle
+    if (size <= INLINE_BYTES_MAX) {
+      handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs, flag.HAS_ITEM)
+      copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
+    } else {
+      const large = Buffer.from(value.subarray(valueStart, valueEnd))
+      handle = this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, flag.HAS_ITEM)
+    }
+    startItem(this.records, handle, clientFlags, this.store.nextCas(), this.store.nowSeconds)
+    return handle
   }
 
   /**
@@ -420,8 +474,8 @@ export class Database {
   putRawString(bytes: Uint8Array, keyStart: number, keyEnd: number, value: Uint8Array, expireAtMs: number): Handle {
     const existing = this.write(bytes, keyStart, keyEnd)
     const size = value.length
-    if (size > INLINE_BYTES_MAX) return this.#putLarge(existing, bytes, keyStart, keyEnd, value, expireAtMs)
-    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, RAW_STRING, size, size, expireAtMs)
+    if (size > INLINE_BYTES_MAX) return this.#putLarge(existing, bytes, keyStart, keyEnd, value, expireAtMs, 0)
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, RAW_STRING, size, size, expireAtMs, 0)
     copyBytes(value, 0, size, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
     return handle
   }
@@ -433,9 +487,10 @@ export class Database {
     keyEnd: number,
     value: Uint8Array,
     expireAtMs: number,
+    itemFlag: number,
   ): Handle {
     const large = this.#heap.large.add(value)
-    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, value.length, expireAtMs)
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, value.length, expireAtMs, itemFlag)
     this.records.setValueWord(handle, 0, large)
     return handle
   }

@@ -5,12 +5,13 @@ import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, wordAt } from '../memo
  * How a key and its value lie in memory: one block of the heap, so that a lookup touches one place.
  *
  *   0        1       2          4          8           12
- *   | kind   | flags | keySize  | access   | valueSize | [expireAtMs: low, high | expirySlot] | key | pad | value
+ *   | kind   | flags | keySize  | access   | valueSize | [expireAtMs: low, high | expirySlot] | [item] | key | pad | value
  *
  *   kind       type in the lower four bits, encoding in the upper four
  *   access     what eviction knows of the key: a clock or a counter (24 bits), see eviction
  *   valueSize  bytes of the value as the client sees them for strings; of the packed form for packed types
  *   expiry     three words that are there only with the flag HAS_EXPIRY
+ *   item       four words that are there only with the flag HAS_ITEM, see store/item.ts
  *   value      begins on a multiple of four: the bytes themselves, or words such as handles (see `encoding`)
  *
  * A key longer than KEY_INLINE_BYTES_MAX lies in a large value; the record then holds its index and size.
@@ -18,6 +19,7 @@ import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, wordAt } from '../memo
  */
 export const HEADER_BYTES = 12
 export const EXPIRY_BYTES = 12
+export const ITEM_BYTES = 16
 export const KEY_INLINE_BYTES_MAX = 8192
 
 const ACCESS_WORD = 1
@@ -32,7 +34,13 @@ export const flag = {
   LONG_KEY: 2,
   /** A hash with fields that expire, entered in the database's index of those. */
   HAS_FIELD_EXPIRY: 4,
+  /** A string with what memcached keeps beside a value. */
+  HAS_ITEM: 8,
 } as const
+
+/** The flags that decide how much stands in front of the key. */
+const LAYOUT_FLAGS = flag.HAS_EXPIRY | flag.HAS_ITEM
+const LAYOUT_BITS = LAYOUT_FLAGS << 8
 
 /**
  * The upper four bits of the flags are the record's epoch: the number, modulo 16, of the latest snapshot that needs
@@ -138,6 +146,20 @@ export class Records {
     return (this.heap.arenaOf(handle).u8[byteAt(handle) + 1] & flag.HAS_EXPIRY) !== 0
   }
 
+  hasItem(handle: Handle): boolean {
+    return (this.heap.arenaOf(handle).u8[byteAt(handle) + 1] & flag.HAS_ITEM) !== 0
+  }
+
+  /** HAS_EXPIRY and HAS_ITEM, as far as they are set. */
+  layout(handle: Handle): number {
+    return this.heap.arenaOf(handle).u8[byteAt(handle) + 1] & LAYOUT_FLAGS
+  }
+
+  /** Where the words of an item begin in the arena's `u32`, for a record that has them. */
+  itemAt(handle: Handle): number {
+    return wordAt(handle) + (HEADER_BYTES + (this.hasExpiry(handle) ? EXPIRY_BYTES : 0)) / 4
+  }
+
   /** When the key expires, in milliseconds since 1970, or NEVER. */
   expireAtMs(handle: Handle): number {
     const words = this.heap.arenaOf(handle).u32
@@ -196,7 +218,7 @@ export class Records {
   /** Where the value begins in the arena's `u8`: on a multiple of four. */
   valueAt(handle: Handle): number {
     const word0 = this.heap.arenaOf(handle).u32[wordAt(handle)]
-    return byteAt(handle) + valueOffset(word0 >>> 16, (word0 & (flag.HAS_EXPIRY << 8)) !== 0)
+    return byteAt(handle) + ((headBytes(word0) + (word0 >>> 16) + 3) & ~3)
   }
 
   /** A word of the value, for encodings that keep numbers or handles there. */
@@ -240,18 +262,18 @@ export class Records {
     if ((word0 & (flag.LONG_KEY << 8)) !== 0) return this.#longKeyEquals(handle, bytes, start, end)
     if (word0 >>> 16 !== end - start) return false
     const stored = arena.u8
-    let at = byteAt(handle) + ((word0 & (flag.HAS_EXPIRY << 8)) === 0 ? HEADER_BYTES : HEADER_BYTES + EXPIRY_BYTES)
+    let at = byteAt(handle) + headBytes(word0)
     for (let index = start; index < end; index++) {
       if (stored[at++] !== bytes[index]) return false
     }
     return true
   }
 
-  /** Writes the fields and the key of a new record; the value is still undefined. O(key size). */
+  /** Writes the fields and the key of a new record; value, expiry and item are still undefined. O(key size). */
   initialize(
     handle: Handle,
     kind: number,
-    hasExpiry: boolean,
+    layout: number,
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -260,8 +282,8 @@ export class Records {
     const arena = this.heap.arenaOf(handle)
     const word = wordAt(handle)
     const keySize = end - start
-    const at = byteAt(handle) + (hasExpiry ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES)
-    let flags = this.#epochBits | (hasExpiry ? flag.HAS_EXPIRY : 0)
+    const at = byteAt(handle) + headBytes(layout << 8)
+    let flags = this.#epochBits | layout
     let inlineSize = keySize
     if (keySize <= KEY_INLINE_BYTES_MAX) {
       copyBytes(bytes, start, end, arena.u8, at)
@@ -284,7 +306,7 @@ export class Records {
   }
 
   #keyAt(handle: Handle): number {
-    return byteAt(handle) + (this.hasExpiry(handle) ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES)
+    return byteAt(handle) + headBytes(this.heap.arenaOf(handle).u32[wordAt(handle)])
   }
 
   #longKeyEquals(handle: Handle, bytes: Uint8Array, start: number, end: number): boolean {
@@ -295,18 +317,27 @@ export class Records {
   }
 }
 
-/** From the record's start to its value, given the bytes that the key takes in the record. */
-function valueOffset(inlineKeySize: number, hasExpiry: boolean): number {
-  return ((hasExpiry ? HEADER_BYTES + EXPIRY_BYTES : HEADER_BYTES) + inlineKeySize + 3) & ~3
-}
-
-/** What a record takes before rounding to a block size, its value being `inlineSizeBytes` in the record. */
-export function recordBytes(keySize: number, hasExpiry: boolean, inlineSizeBytes: number): number {
-  return valueOffset(keySize <= KEY_INLINE_BYTES_MAX ? keySize : LONG_KEY_BYTES, hasExpiry) + inlineSizeBytes
+/** From the record's start to its key, given its first word. hot: several times for each command. */
+function headBytes(word0: number): number {
+  if ((word0 & LAYOUT_BITS) === 0) return HEADER_BYTES
+  return (
+    HEADER_BYTES +
+    ((word0 & (flag.HAS_EXPIRY << 8)) === 0 ? 0 : EXPIRY_BYTES) +
+    ((word0 & (flag.HAS_ITEM << 8)) === 0 ? 0 : ITEM_BYTES)
+  )
 }
 
 /**
- * The most bytes that a value can take in its record. It leaves room for the longest key and an expiry, whatever the
- * key is: so a value that fits goes on to fit when RENAME, COPY or MOVE gives it another key.
+ * What a record takes before rounding to a block size, its value being `inlineSizeBytes` in the record.
+ * @param layout HAS_EXPIRY and HAS_ITEM
  */
-export const INLINE_BYTES_MAX = BLOCK_BYTES_MAX - recordBytes(KEY_INLINE_BYTES_MAX, true, 0)
+export function recordBytes(keySize: number, layout: number, inlineSizeBytes: number): number {
+  const inlineKeySize = keySize <= KEY_INLINE_BYTES_MAX ? keySize : LONG_KEY_BYTES
+  return ((headBytes(layout << 8) + inlineKeySize + 3) & ~3) + inlineSizeBytes
+}
+
+/**
+ * The most bytes that a value can take in its record. It leaves room for the longest key, an expiry and an item, whatever
+ * the record has: so a value that fits goes on to fit when RENAME, COPY or MOVE gives it another key.
+ */
+export const INLINE_BYTES_MAX = BLOCK_BYTES_MAX - recordBytes(KEY_INLINE_BYTES_MAX, LAYOUT_FLAGS, 0)

@@ -42,12 +42,17 @@ export class Store {
 
   /** The time of the current command, which whoever runs commands sets: the store asks no clock. */
   nowMs = 0
+  /** The same in whole seconds. */
+  nowSeconds = 0
   /** What `touch` writes into a record: seconds modulo 2^24, as Redis's LRU clock. */
   accessClock = 0
   /** Counts accesses in place of the clock, while an LFU policy is set (see access.ts). */
   accessFrequency: AccessFrequency | null = null
   /** While set, expired keys are neither deleted nor hidden (a replica's rule; also while loading). */
   keepsExpired = false
+
+  /** The last number given to an item of memcached's (see item.ts). */
+  casCount = 0
 
   /** Changes since the start, as Redis's `dirty`. */
   dirtyCount = 0
@@ -84,7 +89,8 @@ export class Store {
   /** Sets the time for the commands that follow. */
   setNow(nowMs: number): void {
     this.nowMs = nowMs
-    this.accessClock = Math.floor(nowMs / 1000) % 2 ** 24
+    this.nowSeconds = Math.floor(nowMs / 1000)
+    this.accessClock = this.nowSeconds % 2 ** 24
   }
 
   /** Set while commands of a client with CLIENT NO-TOUCH run. */
@@ -118,6 +124,11 @@ export class Store {
   /** An event that is no change of a key's value (`new`, `keymiss`, a second event of one change). */
   tell(eventClass: number, event: string, database: number, bytes: Uint8Array, start: number, end: number): void {
     this.#observer?.event(eventClass, event, database, bytes, start, end)
+  }
+
+  /** A number that no state of an item has had: below 2^52, which is longer than any server lives. */
+  nextCas(): number {
+    return ++this.casCount
   }
 
   get keyCount(): number {

@@ -1,7 +1,8 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { decimalLength, isCanonicalInteger, writeInteger } from '../bytes/integer.ts'
-import type { Handle } from '../memory/heap.ts'
+import { type Handle, NONE } from '../memory/heap.ts'
 import type { Database } from './database.ts'
+import { clientFlags, setClientFlags } from './item.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type as types } from './record.ts'
 import type { Store } from './store.ts'
 import type { TypeOperations } from './types.ts'
@@ -200,9 +201,14 @@ export function putNumberText(
   isInteger: boolean,
   expireAtMs: number,
 ): void {
+  const { records } = database
+  const existing = database.peek(bytes, start, end)
+  const flags = existing === NONE ? 0 : clientFlags(records, existing)
   const kind = isInteger ? INLINE_STRING : TEXT_STRING
   const handle = database.put(bytes, start, end, kind, text.length, text.length, expireAtMs)
   const array = database.store.heap.arenaOf(handle).u8
-  const at = database.records.valueAt(handle)
+  const at = records.valueAt(handle)
   for (let index = 0; index < text.length; index++) array[at + index] = text.charCodeAt(index)
+  // A number that is counted on is the same item of memcached's.
+  if (flags !== 0) setClientFlags(records, database.addItem(handle), flags)
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Handle, NONE } from '#src/memory/heap.ts'
 import type { Database } from '#src/store/database.ts'
+import { casOf, clientFlags, ensureItem, itemState, setState } from '#src/store/item.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type } from '#src/store/record.ts'
 import { Store } from '#src/store/store.ts'
 import { stringBytes } from '#src/store/string.ts'
@@ -14,6 +15,8 @@ const RAW_STRING = kindOf(type.STRING, encoding.INLINE_RAW)
 interface Entry {
   value: Buffer
   expireAtMs: number
+  /** Of an item of memcached's. */
+  clientFlags?: number
 }
 
 /** Databases beside plain Maps. Every operation is made on both, and what is read is compared. */
@@ -76,7 +79,7 @@ class Pair {
     const { database, model, key, id, entry } = this.#pick()
     const handle = database.write(key, 0, key.length)
     assert.equal(handle !== NONE, entry !== undefined, 'presence')
-    switch (this.#random.below(12)) {
+    switch (this.#random.below(14)) {
       case 0:
       case 1:
       case 2: {
@@ -126,12 +129,36 @@ class Pair {
         if (!isCopy) model.delete(id)
         break
       }
+      case 12: {
+        const value = this.#newValue()
+        const expireAtMs = this.#expireAtMs()
+        const flags = this.#random.below(3) * 2_000_000_000
+        const item = database.putItem(key, 0, key.length, value, 0, value.length, expireAtMs, flags)
+        this.#checkNewCas(casOf(database.records, item))
+        model.set(id, { value, expireAtMs, clientFlags: flags })
+        break
+      }
+      case 13: {
+        if (entry === undefined) break
+        // `write` has just looked this key up, as for a change: what number it had is gone.
+        const item = ensureItem(database, handle)
+        this.#checkNewCas(casOf(database.records, item))
+        setState(database.records, item, itemState.STALE)
+        break
+      }
       case 11:
         if (this.#random.once(20)) this.store.setNow(this.store.nowMs + this.#random.below(500))
         return // the key may have expired just now
     }
     this.check(database, model, key)
   }
+
+  /** Numbers only grow: so no state of any item has that of another. */
+  #checkNewCas(cas: number): void {
+    assert.ok(cas > this.#casMax, 'a number that was never given')
+    this.#casMax = cas
+  }
+  #casMax = 0
 
   /** A value that is kept in its record takes another size there, as APPEND or SETRANGE would make it. */
   #resize(database: Database, handle: Handle, entry: Entry): void {
@@ -152,6 +179,7 @@ class Pair {
     assert.equal(handle !== NONE, entry !== undefined)
     if (entry === undefined) return
     assert.equal(database.records.expireAtMs(handle), entry.expireAtMs)
+    assert.equal(clientFlags(database.records, handle), entry.clientFlags ?? 0)
     assert.equal(database.records.valueSize(handle), entry.value.length)
     const { bytes, start, end } = stringBytes(this.store, handle)
     assert.ok(entry.value.equals(bytes.subarray(start, end)), 'value')
