@@ -7,6 +7,9 @@ import { test } from 'node:test'
 import { describeDifferences, listTranscripts, play, readTranscript, type Stage } from 'headpond/test/transcript.ts'
 import { RedisServer } from './redis-server.ts'
 
+/** While clients are paused, nobody answers. */
+const PING_TIMEOUT_MS = 200
+
 function stageOf(server: RedisServer): Stage {
   return {
     kind: 'redis',
@@ -24,6 +27,17 @@ function stageOf(server: RedisServer): Stage {
     },
     // Replies are waited for; what nobody expects shows up here, or with the next command at the latest.
     settle: () => new Promise((resolve) => setImmediate(resolve)),
+    // Sockets that became readable between two of the server's polls are served in any order; so a PING may overtake
+    // what was sent before it, but by the answer to a second one that poll is over.
+    untilRun: async () => {
+      const bystander = await server.connect()
+      for (let round = 0; round < 2; round++) {
+        bystander.send('PING')
+        await bystander.waitFor(1, PING_TIMEOUT_MS)
+        bystander.take()
+      }
+      bystander.close()
+    },
   }
 }
 

@@ -165,6 +165,8 @@ export interface Stage {
   connect(): Promise<Conversation>
   /** Returns when what is under way to the clients has most probably arrived. */
   settle(): Promise<void>
+  /** Returns when the server has run what was sent. Needed after a command without a reply, which tells that otherwise. */
+  untilRun?(): Promise<void>
   /** Moves the clock; absent where there is none to move. */
   advance?(duration: string): void
 }
@@ -215,6 +217,7 @@ export async function play(transcript: Transcript, stage: Stage, isUpdate = fals
       if (isUpdate) await conversation?.waitFor(1, UPDATE_TIMEOUT_MS)
       else await conversation?.waitFor(count, REPLY_TIMEOUT_MS)
     }
+    if (exchange.blocks[0].lines.length === 0) await stage.untilRun?.()
     await stage.settle()
     const blocks: Block[] = []
     for (const [name, { conversation }] of clients) {

@@ -47,6 +47,9 @@ export class ParseState {
 const NO_PLACES = new Int32Array(0)
 const CR = 0x0d
 const LF = 0x0a
+const SPACE = 0x20
+const DOUBLE_QUOTE = 0x22
+const SINGLE_QUOTE = 0x27
 const MINUS = 0x2d
 const STAR = 0x2a
 const DOLLAR = 0x24
@@ -193,10 +196,31 @@ export class RequestParser {
       return parsed.INCOMPLETE
     }
     const lineEnd = lineFeed > start && chunk[lineFeed - 1] === CR ? lineFeed - 1 : lineFeed
+    if (this.#placeWords(chunk, start, lineEnd, request)) return lineFeed + 1
     const words = splitArguments(chunk.subarray(start, lineEnd))
     if (words === undefined) return this.#broken('unbalanced quotes in request')
     request.assign(words)
     return lineFeed + 1
+  }
+
+  /** Records the words of a line where they lie. False, with nothing decided, when quotes or odd bytes stand among them. */
+  #placeWords(chunk: Uint8Array, start: number, end: number, request: Request): boolean {
+    let count = 0
+    let at = start
+    while (at < end) {
+      while (at < end && chunk[at] === SPACE) at++
+      const wordStart = at
+      while (at < end && isPlain(chunk[at])) at++
+      if (at < end && chunk[at] !== SPACE) return false
+      if (at === wordStart) break
+      request.reserve(count + 1)
+      request.places[count * 2] = wordStart
+      request.places[count * 2 + 1] = at
+      count++
+    }
+    request.chunk = chunk
+    request.count = count
+    return true
   }
 
   #broken(error: string): number {
@@ -217,6 +241,11 @@ function findCarriageReturn(chunk: Uint8Array, start: number, end: number): numb
 /** Any negative count of 64 bits is an empty request to Redis. */
 function isHugeNegative(chunk: Uint8Array, start: number, end: number): boolean {
   return chunk[start] === MINUS && isCanonicalInteger(chunk, start, end)
+}
+
+/** A byte that means itself in an inline request. */
+function isPlain(byte: number): boolean {
+  return byte > SPACE && byte !== DOUBLE_QUOTE && byte !== SINGLE_QUOTE
 }
 
 /** The next LF before any NUL, or -1: to Redis a NUL hides the rest of an inline request. */
