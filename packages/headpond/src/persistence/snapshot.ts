@@ -45,6 +45,8 @@ export interface SnapshotTarget {
   writeNow(): void
   /** All bytes have been given. Resolves when they are safe; rejects if they cannot be. */
   finish(): Promise<void>
+  /** The same before it returns, for a snapshot that is saved in one go; throws if they cannot be safe. */
+  finishNow?(): void
   /** Gives up, and leaves nothing behind. */
   discard(): void
 }
@@ -84,6 +86,8 @@ export class Snapshot implements SnapshotGuard {
   /** A step met a second large value, which has to wait. */
   #isPostponed = false
   #phase: 'walking' | 'finishing' | 'ended' = 'walking'
+  #isSavedNow = false
+  #error: Error | null = null
   #isWaiting = false
   #delayUs = 0
   readonly #visit: (handle: Handle) => void
@@ -132,23 +136,28 @@ export class Snapshot implements SnapshotGuard {
     return this
   }
 
-  /** Saves all that is left, however long it takes. `done` resolves soon after, when the target is finished. */
-  finishNow(): void {
-    while (this.#phase === 'walking' && !this.#target.hasFailed) {
+  /** Walks on to the end, however long it takes: the store is needed no more. The target finishes by itself. */
+  walkNow(): void {
+    while (this.#phase === 'walking') {
+      if (this.#target.hasFailed) return this.#fail()
       this.#step()
       this.#emit(CHUNK_BYTES)
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) this.#target.writeNow()
     }
-    this.#target.writeNow()
-    if (this.#phase === 'walking') this.abort('the target has failed')
+  }
+
+  /** Instead of `run`: saves everything before it returns. Throws what `done` would reject with. */
+  saveNow(): void {
+    this.#isSavedNow = true
+    this.walkNow()
+    if (this.#error !== null) throw this.#error
   }
 
   /** Ends the snapshot; what was written is discarded. */
   abort(reason: string): void {
     if (this.#phase === 'ended') return
     this.#end()
-    this.#target.discard()
-    this.#reject(new SnapshotAborted(reason))
+    this.#failed(new SnapshotAborted(reason))
   }
 
   get isRunning(): boolean {
@@ -183,11 +192,15 @@ export class Snapshot implements SnapshotGuard {
   /** A target that fails tells why when it is asked to finish. */
   #fail(): void {
     this.#end()
-    this.#target.finish().then(
-      () => this.#reject(new Error('the target has failed, and does not say why')),
-      (error: Error) => this.#reject(error),
-    )
+    this.#phase = 'finishing'
+    this.#finishTarget()
+  }
+
+  #failed(error: Error): void {
+    this.#phase = 'ended'
+    this.#error = error
     this.#target.discard()
+    this.#reject(error)
   }
 
   /** Does a bounded piece of work. */
@@ -239,17 +252,28 @@ export class Snapshot implements SnapshotGuard {
     unfinished.delete(this.#store)
     this.#end()
     this.#phase = 'finishing'
+    this.#finishTarget()
+  }
+
+  #finishTarget(): void {
+    if (this.#isSavedNow && this.#target.finishNow !== undefined) {
+      try {
+        this.#target.finishNow()
+        this.#succeeded()
+      } catch (error) {
+        this.#failed(error as Error)
+      }
+      return
+    }
     this.#target.finish().then(
-      () => {
-        this.#phase = 'ended'
-        this.#resolve()
-      },
-      (error: Error) => {
-        this.#phase = 'ended'
-        this.#target.discard()
-        this.#reject(error)
-      },
+      () => this.#succeeded(),
+      (error: Error) => this.#failed(error),
     )
+  }
+
+  #succeeded(): void {
+    this.#phase = 'ended'
+    this.#resolve()
   }
 
   /** From here on nothing of the store is needed. */
@@ -327,7 +351,8 @@ function beginEpoch(store: Store): void {
   const { records } = store
   const count = (unfinished.get(store) ?? 0) + 1
   if (count >= EPOCH_COUNT - 1) {
-    for (const { dict } of store.databases) dict.forEach((handle) => records.setEpoch(handle))
+    const setEpoch = (handle: Handle) => records.setEpoch(handle)
+    for (const { dict } of store.databases) dict.forEach(setEpoch)
     unfinished.set(store, 1)
   } else unfinished.set(store, count)
   records.epoch += 1

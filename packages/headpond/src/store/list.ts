@@ -126,6 +126,33 @@ export interface ListNode {
   readonly bytes: Uint8Array
 }
 
+/** Puts a list together from its head on, before a key gets it. */
+export class ListBuilder {
+  readonly #quicklist: Quicklist
+
+  constructor(store: Store) {
+    this.#quicklist = newQuicklist(store)
+  }
+
+  get count(): number {
+    return this.#quicklist.count
+  }
+
+  appendNode({ isPlain, bytes }: ListNode): void {
+    if (isPlain) this.#quicklist.appendPlain(bytes, 0, bytes.length)
+    else this.#quicklist.appendListpack(bytes, 0)
+  }
+
+  append(element: Uint8Array): void {
+    this.#quicklist.push(true, element, 0, element.length)
+  }
+
+  /** Gives the list, of one element at least, to a key, in place of whatever that held. */
+  storeAs(database: Database, key: Uint8Array, keyStart: number, keyEnd: number, expireAtMs: number): Handle {
+    return putQuicklist(database, key, keyStart, keyEnd, expireAtMs, this.#quicklist)
+  }
+}
+
 /** Makes a list of whole parts, at least one, in place of whatever the key held. O(size). */
 export function createListOfNodes(
   database: Database,
@@ -135,12 +162,9 @@ export function createListOfNodes(
   expireAtMs: number,
   nodes: readonly ListNode[],
 ): Handle {
-  const quicklist = newQuicklist(database.store)
-  for (const { isPlain, bytes } of nodes) {
-    if (isPlain) quicklist.appendPlain(bytes, 0, bytes.length)
-    else quicklist.appendListpack(bytes, 0)
-  }
-  return putQuicklist(database, key, keyStart, keyEnd, expireAtMs, quicklist)
+  const list = new ListBuilder(database.store)
+  for (const node of nodes) list.appendNode(node)
+  return list.storeAs(database, key, keyStart, keyEnd, expireAtMs)
 }
 
 /** Makes a list of elements, at least one, in place of whatever the key held. O(n). */
@@ -152,9 +176,9 @@ export function createListOf(
   expireAtMs: number,
   elements: readonly Uint8Array[],
 ): Handle {
-  const quicklist = newQuicklist(database.store)
-  for (const element of elements) quicklist.push(true, element, 0, element.length)
-  return putQuicklist(database, key, keyStart, keyEnd, expireAtMs, quicklist)
+  const list = new ListBuilder(database.store)
+  for (const element of elements) list.append(element)
+  return list.storeAs(database, key, keyStart, keyEnd, expireAtMs)
 }
 
 function newQuicklist(store: Store): Quicklist {

@@ -20,7 +20,8 @@
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import { INTEGER_LENGTH_MAX, parseInteger, writeInteger } from '../../bytes/integer.ts'
 import { LZF_EXPANSION_MAX, lzfCompress, lzfDecompress } from '../../bytes/lzf.ts'
-import { RdbError } from './rdb-error.ts'
+import type { Text } from '../../memory/text.ts'
+import { RdbError, RdbTruncated } from './rdb-error.ts'
 
 const LENGTH_14_BITS = 0x40
 const LENGTH_32_BITS = 0x80
@@ -189,6 +190,16 @@ export class RdbReader {
     return this.#readLengthAfter(first)
   }
 
+  /** A number of elements of which each takes so many bytes at least: never more than the bytes can justify. */
+  readCount(elementBytesMin = 1): number {
+    const count = this.readLength()
+    const neededBytes = count * elementBytesMin
+    if (neededBytes > this.left) {
+      throw new RdbTruncated(`${count} elements where ${this.left} bytes are left`, this.at, neededBytes)
+    }
+    return count
+  }
+
   /** A length of 64 bits, unsigned. */
   readUnsigned64(): bigint {
     if (this.left === 0 || this.#bytes[this.at] !== LENGTH_64_BITS) return BigInt(this.readLength())
@@ -215,6 +226,22 @@ export class RdbReader {
         return this.#readLzf(start)
       default:
         throw new RdbError(`unknown string encoding ${first & 0x3f}`, start)
+    }
+  }
+
+  /** As `readString`, telling in `text` where the bytes lie: allocates nothing unless they are compressed. */
+  readText(text: Text): void {
+    const first = this.readByte()
+    if (first < ENCODED) {
+      const length = this.#readLengthAfter(first)
+      const start = this.#take(length)
+      text.set(this.#bytes, start, start + length)
+    } else if ((first & 0x3f) <= ENCODING_INT32) {
+      text.setInteger(this.#readSigned(1 << (first & 0x3f)))
+    } else {
+      this.at--
+      const bytes = this.readString()
+      text.set(bytes, 0, bytes.length)
     }
   }
 
@@ -256,7 +283,7 @@ export class RdbReader {
 
   /** Steps over `count` bytes and returns where they begin. */
   #take(count: number): number {
-    if (count > this.left) throw new RdbError(`the data ends where ${count} more bytes should be`, this.at)
+    if (count > this.left) throw new RdbTruncated(`the data ends where ${count} more bytes should be`, this.at, count)
     const start = this.at
     this.at += count
     return start

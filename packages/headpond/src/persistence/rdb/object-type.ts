@@ -28,3 +28,18 @@ export const RDB_TYPE = {
   HASH_METADATA: 24,
   HASH_LISTPACK_EX: 25,
 } as const
+
+const readable = new Set<number>(Object.values(RDB_TYPE))
+
+/** Types that there are, but that nobody reads without their module, or outside of release candidates. */
+const OTHER_TYPES: Readonly<Record<number, string>> = {
+  6: 'a value of a module in the form of release candidates of Redis 4.0',
+  22: 'a hash with expiring fields in the form of release candidates of Redis 7.4',
+  23: 'a hash with expiring fields in the form of release candidates of Redis 7.4',
+}
+
+/** Why values of a type cannot be read; undefined when they can. */
+export function unreadableReason(rdbType: number): string | undefined {
+  if (readable.has(rdbType)) return undefined
+  return OTHER_TYPES[rdbType] ?? `unknown opcode or type of value ${rdbType}`
+}

@@ -11,16 +11,14 @@
 
 import { BloomFilter, bloomFilterOf, isPlausible, type LayerFigures, putBloomFilter } from '../../../store/bloom.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
+import { encodeModuleId, MODULE_FIELD, readModuleId } from '../module-fields.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
 import type { ObjectFormat, ObjectReader } from './object-format.ts'
 
-const OPCODE_END = 0
-const OPCODE_UNSIGNED = 2
-const OPCODE_DOUBLE = 4
-const OPCODE_STRING = 5
-
-const MODULE_ID = encodeModuleId('MBbloom--', 4)
+const NAME = 'MBbloom--'
+const VERSION = 4
+const MODULE_ID = encodeModuleId(NAME, VERSION)
 /** Each layer takes so many bytes at least. */
 const LAYER_BYTES_MIN = 30
 
@@ -40,19 +38,19 @@ export const bloomFormat: ObjectFormat = {
       writeDouble(writer, layer.bitsPerItem)
       writeUnsigned(writer, layer.sizeBytes * 8)
       writeUnsigned(writer, layer.bitsPowerOfTwo)
-      writer.writeLength(OPCODE_STRING)
+      writer.writeLength(MODULE_FIELD.STRING)
       writer.writeString(filter.bits(index))
       writeUnsigned(writer, layer.itemCount)
     }
-    writer.writeLength(OPCODE_END)
+    writer.writeLength(MODULE_FIELD.END)
     return null
   },
 }
 
 export const readBloomFilter: ObjectReader = (reader) => {
-  if (Buffer.compare(reader.readBytes(MODULE_ID.length), MODULE_ID) !== 0) {
-    throw new RdbError('a value of a module that is not known', reader.at)
-  }
+  const { name, version } = readModuleId(reader)
+  if (name !== NAME) throw new RdbError(`a value of an unknown module: its type is '${name}'`, reader.at)
+  if (version !== VERSION) throw new RdbError(`a Bloom filter in the unknown encoding ${version}`, reader.at)
   const itemCount = readUnsigned(reader)
   const layerCount = readUnsigned(reader)
   const options = readUnsigned(reader)
@@ -67,7 +65,7 @@ export const readBloomFilter: ObjectReader = (reader) => {
     const bitsPerItem = readDouble(reader)
     const bitCount = readUnsigned(reader)
     const bitsPowerOfTwo = readUnsigned(reader)
-    expect(reader, OPCODE_STRING)
+    expect(reader, MODULE_FIELD.STRING)
     const layerBits = reader.readString()
     const sizeBytes = layerBits.length
     if (bitCount !== sizeBytes * 8) throw new RdbError('a layer without all of its bits', reader.at)
@@ -75,7 +73,7 @@ export const readBloomFilter: ObjectReader = (reader) => {
     const layerItemCount = readUnsigned(reader)
     layers.push({ capacity, errorRate, bitsPerItem, hashCount, sizeBytes, bitsPowerOfTwo, itemCount: layerItemCount })
   }
-  expect(reader, OPCODE_END)
+  expect(reader, MODULE_FIELD.END)
   const figures = { options, expansion, layers }
   if (!isPlausible(figures) || layers.reduce((sum, layer) => sum + layer.itemCount, 0) !== itemCount) {
     throw new RdbError('figures of a Bloom filter that contradict each other', reader.at)
@@ -89,37 +87,26 @@ export const readBloomFilter: ObjectReader = (reader) => {
 }
 
 function writeUnsigned(writer: RdbWriter, value: number): void {
-  writer.writeLength(OPCODE_UNSIGNED)
+  writer.writeLength(MODULE_FIELD.UNSIGNED)
   writer.writeLength(value)
 }
 
 function writeDouble(writer: RdbWriter, value: number): void {
-  writer.writeLength(OPCODE_DOUBLE)
+  writer.writeLength(MODULE_FIELD.DOUBLE)
   writer.writeDouble(value)
 }
 
 function readUnsigned(reader: RdbReader): number {
-  expect(reader, OPCODE_UNSIGNED)
+  expect(reader, MODULE_FIELD.UNSIGNED)
   return reader.readLength()
 }
 
 function readDouble(reader: RdbReader): number {
-  expect(reader, OPCODE_DOUBLE)
+  expect(reader, MODULE_FIELD.DOUBLE)
   return reader.readDouble()
 }
 
 function expect(reader: RdbReader, opcode: number): void {
   const found = reader.readLength()
   if (found !== opcode) throw new RdbError(`expected a field of kind ${opcode}, found ${found}`, reader.at)
-}
-
-/** The id as a length of 64 bits, which does not fit a number. */
-function encodeModuleId(name: string, version: number): Buffer {
-  const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  let id = 0n
-  for (const character of name) id = (id << 6n) | BigInt(characters.indexOf(character))
-  const bytes = Buffer.alloc(9)
-  bytes[0] = 0x81
-  bytes.writeBigUInt64BE((id << 10n) | BigInt(version), 1)
-  return bytes
 }

@@ -22,7 +22,7 @@ import { encoding, NEVER } from '../../../store/record.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
-import { RdbError } from '../rdb-error.ts'
+import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import { eachInParts, type ObjectFormat, type ObjectReader, type PutObject, type ValueParts } from './object-format.ts'
 
@@ -120,7 +120,7 @@ function writeFieldExpiry(writer: RdbWriter, expireAtMs: number, earliestMs: num
 // ---- Reading ----
 
 export const readHash: ObjectReader = (reader) => {
-  const count = readCount(reader)
+  const count = reader.readCount(2)
   const fields: Field[] = []
   for (let index = 0; index < count; index++) {
     fields.push({ field: reader.readString(), value: reader.readString(), expireAtMs: NEVER })
@@ -147,7 +147,7 @@ export const readHashListpackEx: ObjectReader = (reader) => {
 
 export const readHashMetadata: ObjectReader = (reader) => {
   const earliestMs = readTime(reader)
-  const count = readCount(reader)
+  const count = reader.readCount(2)
   const fields: Field[] = []
   for (let index = 0; index < count; index++) {
     const sinceEarliest = reader.readLength()
@@ -157,16 +157,10 @@ export const readHashMetadata: ObjectReader = (reader) => {
   return putFields(fields, reader)
 }
 
-function readTime(reader: RdbReader): number {
+/** Milliseconds since 1970. */
+export function readTime(reader: RdbReader): number {
   const bytes = reader.readBytes(TIME_BYTES)
   return Number(Buffer.from(bytes.buffer, bytes.byteOffset, TIME_BYTES).readBigInt64LE())
-}
-
-/** A number of fields, of which each takes two bytes at least. */
-function readCount(reader: RdbReader): number {
-  const count = reader.readLength()
-  if (count * 2 > reader.left) throw new RdbError(`${count} fields where ${reader.left} bytes are left`, reader.at)
-  return count
 }
 
 function readListpack(reader: RdbReader, stride: number): Uint8Array {
@@ -240,7 +234,7 @@ function putPairs(elements: readonly Uint8Array[], reader: RdbReader): PutObject
 }
 
 function checkFields(fields: readonly Field[], reader: RdbReader): void {
-  if (fields.length === 0) throw new RdbError('a hash without fields', reader.at)
+  if (fields.length === 0) throw new RdbEmptyValue('a hash without fields', reader.at)
   const seen = new Set<string>()
   for (const { field, expireAtMs } of fields) {
     seen.add(Buffer.from(field.buffer, field.byteOffset, field.length).toString('latin1'))

@@ -13,7 +13,7 @@ import { createListOf, createListOfNodes, eachListNode, type ListNode, listNodeC
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
-import { RdbError } from '../rdb-error.ts'
+import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
 
@@ -52,26 +52,29 @@ function* writeInParts(
 
 export const readListQuicklist2: ObjectReader = (reader) => {
   const nodes: ListNode[] = []
-  const nodeCount = readCount(reader)
+  const nodeCount = reader.readCount()
   for (let index = 0; index < nodeCount; index++) {
-    const container = reader.readLength()
-    const bytes = reader.readString()
-    if (container === CONTAINER_PLAIN) {
-      nodes.push({ isPlain: true, bytes })
-      continue
-    }
-    if (container !== CONTAINER_PACKED) throw new RdbError(`unknown container of a list ${container}`, reader.at)
-    if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
-    if (listpack.first(bytes, 0) !== listpack.NONE) nodes.push({ isPlain: false, bytes })
+    const node = readListNode(reader)
+    if (node !== null) nodes.push(node)
   }
-  if (nodes.length === 0) throw new RdbError('a list without elements', reader.at)
+  if (nodes.length === 0) throw new RdbEmptyValue('a list without elements', reader.at)
   return (database, key, keyStart, keyEnd, expireAtMs) =>
     createListOfNodes(database, key, keyStart, keyEnd, expireAtMs, nodes)
 }
 
+/** A node of a quicklist; null: it is empty. */
+export function readListNode(reader: RdbReader): ListNode | null {
+  const container = reader.readLength()
+  const bytes = reader.readString()
+  if (container === CONTAINER_PLAIN) return { isPlain: true, bytes }
+  if (container !== CONTAINER_PACKED) throw new RdbError(`unknown container of a list ${container}`, reader.at)
+  if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
+  return listpack.first(bytes, 0) === listpack.NONE ? null : { isPlain: false, bytes }
+}
+
 export const readListQuicklist: ObjectReader = (reader) => {
   const elements: Uint8Array[] = []
-  const nodeCount = readCount(reader)
+  const nodeCount = reader.readCount()
   for (let index = 0; index < nodeCount; index++) {
     for (const element of readZiplist(reader.readString(), reader.at)) elements.push(element)
   }
@@ -83,20 +86,13 @@ export const readListZiplist: ObjectReader = (reader) =>
 
 export const readList: ObjectReader = (reader) => {
   const elements: Uint8Array[] = []
-  const count = readCount(reader)
+  const count = reader.readCount()
   for (let index = 0; index < count; index++) elements.push(reader.readString())
   return putElements(elements, reader)
 }
 
-/** A number of things of which each takes a byte at least. */
-function readCount(reader: RdbReader): number {
-  const count = reader.readLength()
-  if (count > reader.left) throw new RdbError(`${count} elements where ${reader.left} bytes are left`, reader.at)
-  return count
-}
-
 function putElements(elements: readonly Uint8Array[], reader: RdbReader): PutObject {
-  if (elements.length === 0) throw new RdbError('a list without elements', reader.at)
+  if (elements.length === 0) throw new RdbEmptyValue('a list without elements', reader.at)
   return (database, key, keyStart, keyEnd, expireAtMs) =>
     createListOf(database, key, keyStart, keyEnd, expireAtMs, elements)
 }

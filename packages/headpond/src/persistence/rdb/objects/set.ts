@@ -14,7 +14,7 @@ import type { MemberTable } from '../../../store/member-table.ts'
 import { encoding } from '../../../store/record.ts'
 import type { RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
-import { RdbError } from '../rdb-error.ts'
+import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { eachInParts, type ObjectFormat, type ObjectReader, type ValueParts } from './object-format.ts'
 
 export const setFormat: ObjectFormat = {
@@ -53,9 +53,8 @@ function writeTable(writer: RdbWriter, table: MemberTable): ValueParts | null {
 }
 
 export const readSet: ObjectReader = (reader) => {
-  const count = reader.readLength()
-  if (count > reader.left) throw new RdbError(`${count} members where ${reader.left} bytes are left`, reader.at)
-  if (count === 0) throw new RdbError('a set without members', reader.at)
+  const count = reader.readCount()
+  if (count === 0) throw new RdbEmptyValue('a set without members', reader.at)
   const members: Uint8Array[] = []
   const seen = new Set<string>()
   for (let index = 0; index < count; index++) {
@@ -75,7 +74,7 @@ export const readSet: ObjectReader = (reader) => {
 export const readSetIntset: ObjectReader = (reader) => {
   const packed = reader.readString()
   if (!intset.isValid(packed, 0, packed.length)) throw new RdbError('an intset is damaged', reader.at)
-  if (intset.count(packed, 0) === 0) throw new RdbError('a set without members', reader.at)
+  if (intset.count(packed, 0) === 0) throw new RdbEmptyValue('a set without members', reader.at)
   return (database, key, keyStart, keyEnd, expireAtMs) =>
     database.store.sets.adoptPacked(database, key, keyStart, keyEnd, packed, true, expireAtMs)
 }
@@ -84,7 +83,7 @@ export const readSetListpack: ObjectReader = (reader) => {
   const packed = reader.readString()
   if (!listpack.isValid(packed, 0, packed.length)) throw new RdbError('a listpack is damaged', reader.at)
   const count = listpack.count(packed, 0)
-  if (count === 0) throw new RdbError('a set without members', reader.at)
+  if (count === 0) throw new RdbEmptyValue('a set without members', reader.at)
   const seen = new Set<string>()
   const member = new Text()
   for (let entry = listpack.first(packed, 0); entry !== listpack.NONE; entry = listpack.next(packed, entry)) {

@@ -15,7 +15,7 @@ import { SortedSet } from '../../../store/sorted-set.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
-import { RdbError } from '../rdb-error.ts'
+import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
 
@@ -77,7 +77,7 @@ class ReadMembers {
 
   /** What stores them. */
   finish(reader: RdbReader): PutObject {
-    if (this.#members.length === 0) throw new RdbError('a sorted set without members', reader.at)
+    if (this.#members.length === 0) throw new RdbEmptyValue('a sorted set without members', reader.at)
     return (database, bytes, keyStart, keyEnd, expireAtMs) => {
       const sortedSet = SortedSet.temporary(database)
       for (const [index, member] of this.#members.entries()) {
@@ -90,20 +90,20 @@ class ReadMembers {
 }
 
 export const readSortedSet2: ObjectReader = (reader) => {
-  const count = readCount(reader)
+  const count = reader.readCount(2)
   const members = new ReadMembers()
   for (let index = 0; index < count; index++) members.add(reader.readString(), reader.readDouble(), reader)
   return members.finish(reader)
 }
 
 export const readSortedSet: ObjectReader = (reader) => {
-  const count = readCount(reader)
+  const count = reader.readCount(2)
   const members = new ReadMembers()
   for (let index = 0; index < count; index++) members.add(reader.readString(), readTextScore(reader), reader)
   return members.finish(reader)
 }
 
-function readTextScore(reader: RdbReader): number {
+export function readTextScore(reader: RdbReader): number {
   const length = reader.readByte()
   if (length === TEXT_NAN) return Number.NaN
   if (length === TEXT_INFINITY) return Number.POSITIVE_INFINITY
@@ -132,11 +132,4 @@ function membersOf(entries: readonly Uint8Array[], reader: RdbReader): PutObject
     members.add(entries[index], parseDouble(score, 0, score.length), reader)
   }
   return members.finish(reader)
-}
-
-/** A number of members of which each takes two bytes at least. */
-function readCount(reader: RdbReader): number {
-  const count = reader.readLength()
-  if (count > reader.left) throw new RdbError(`${count} members where ${reader.left} bytes are left`, reader.at)
-  return count
 }

@@ -132,13 +132,17 @@ function idBytes(id: StreamId): Buffer {
 
 // ---- Reading ----
 
+/** The number of STREAM_LISTPACKS_n. */
+export type StreamLayout = 1 | 2 | 3
+
 export const readStreamListpacks: ObjectReader = (reader) => readStream(reader, 1)
 export const readStreamListpacks2: ObjectReader = (reader) => readStream(reader, 2)
 export const readStreamListpacks3: ObjectReader = (reader) => readStream(reader, 3)
 
-interface NodeBytes {
+export interface StreamNode {
   readonly masterId: StreamId
   readonly bytes: Uint8Array
+  readonly liveCount: number
 }
 
 /** A group as it was read; its consumers' ids are among the pending entries. */
@@ -150,20 +154,37 @@ interface GroupParts {
   readonly consumers: readonly { name: string; seenAtMs: number; activeAtMs: number; pending: readonly StreamId[] }[]
 }
 
-function readStream(reader: RdbReader, layout: 1 | 2 | 3): PutObject {
-  const nodes: NodeBytes[] = []
+function readStream(reader: RdbReader, layout: StreamLayout): PutObject {
+  const nodes: StreamNode[] = []
   let liveCount = 0
-  for (let left = readCount(reader); left > 0; left--) {
-    const masterId = idOf(reader.readString(), reader)
-    const bytes = reader.readString()
-    const nodeLiveCount = checkNode(bytes)
-    if (Number.isNaN(nodeLiveCount)) throw new RdbError('a node of a stream is damaged', reader.at)
-    if (nodes.length > 0 && nodes[nodes.length - 1].masterId.compare(masterId) >= 0) {
-      throw new RdbError('the nodes of a stream are out of order', reader.at)
-    }
-    liveCount += nodeLiveCount
-    nodes.push({ masterId, bytes })
+  for (let left = reader.readCount(); left > 0; left--) {
+    const node = readStreamNode(reader, nodes.at(-1)?.masterId ?? null)
+    liveCount += node.liveCount
+    nodes.push(node)
   }
+  const complete = readStreamRest(reader, layout, liveCount)
+  return (database, key, keyStart, keyEnd, expireAtMs) => {
+    const stream = new Stream(database.store.heap)
+    for (const { masterId, bytes } of nodes) stream.appendNode(masterId, bytes)
+    complete(stream)
+    return putStream(database, key, keyStart, keyEnd, expireAtMs, stream)
+  }
+}
+
+/** Reads a node, which must lie behind the one before. */
+export function readStreamNode(reader: RdbReader, previousId: StreamId | null): StreamNode {
+  const masterId = idOf(reader.readString(), reader)
+  const bytes = reader.readString()
+  const liveCount = checkNode(bytes)
+  if (Number.isNaN(liveCount)) throw new RdbError('a node of a stream is damaged', reader.at)
+  if (previousId !== null && previousId.compare(masterId) >= 0) {
+    throw new RdbError('the nodes of a stream are out of order', reader.at)
+  }
+  return { masterId, bytes, liveCount }
+}
+
+/** Reads what follows the nodes, and returns what completes a stream that has them. */
+export function readStreamRest(reader: RdbReader, layout: StreamLayout, liveCount: number): (stream: Stream) => void {
   const length = reader.readLength()
   if (length !== liveCount) throw new RdbError(`a stream of ${length} entries that has ${liveCount}`, reader.at)
   const lastId = readId(reader)
@@ -171,15 +192,12 @@ function readStream(reader: RdbReader, layout: 1 | 2 | 3): PutObject {
   const maxDeletedId = layout === 1 ? new StreamId() : readId(reader)
   const entriesAdded = layout === 1 ? length : reader.readLength()
   const groups: GroupParts[] = []
-  for (let left = readCount(reader); left > 0; left--) {
+  for (let left = reader.readCount(); left > 0; left--) {
     const group = readGroup(reader, layout)
     if (groups.some(({ name }) => name === group.name)) throw new RdbError('a group is there twice', reader.at)
     groups.push(group)
   }
-
-  return (database, key, keyStart, keyEnd, expireAtMs) => {
-    const stream = new Stream(database.store.heap)
-    for (const { masterId, bytes } of nodes) stream.appendNode(masterId, bytes)
+  return (stream) => {
     stream.length = length
     stream.entriesAdded = entriesAdded
     stream.lastId.set(lastId)
@@ -187,17 +205,16 @@ function readStream(reader: RdbReader, layout: 1 | 2 | 3): PutObject {
     if (firstId === null) stream.edgeId(stream.firstId, false)
     else stream.firstId.set(firstId)
     for (const group of groups) addGroup(stream, group, layout)
-    return putStream(database, key, keyStart, keyEnd, expireAtMs, stream)
   }
 }
 
-function readGroup(reader: RdbReader, layout: 1 | 2 | 3): GroupParts {
+function readGroup(reader: RdbReader, layout: StreamLayout): GroupParts {
   const name = latin1(reader.readString())
   const lastId = readId(reader)
   const entriesRead = layout === 1 ? UNKNOWN : Number(BigInt.asIntN(64, reader.readUnsigned64()))
   const pending: { id: StreamId; deliveredAtMs: number; deliveryCount: number }[] = []
   const unowned = new Set<string>()
-  for (let left = readCount(reader); left > 0; left--) {
+  for (let left = reader.readCount(); left > 0; left--) {
     const id = idOf(reader.readBytes(ID_BYTES), reader)
     const deliveredAtMs = Math.max(readTime(reader), 0)
     pending.push({ id, deliveredAtMs, deliveryCount: reader.readLength() })
@@ -206,14 +223,14 @@ function readGroup(reader: RdbReader, layout: 1 | 2 | 3): GroupParts {
   }
   const consumers: { name: string; seenAtMs: number; activeAtMs: number; pending: StreamId[] }[] = []
   const names = new Set<string>()
-  for (let left = readCount(reader); left > 0; left--) {
+  for (let left = reader.readCount(); left > 0; left--) {
     const consumerName = latin1(reader.readString())
     if (names.has(consumerName)) throw new RdbError('a consumer is there twice', reader.at)
     names.add(consumerName)
     const seenAtMs = readTime(reader)
     const activeAtMs = layout === 3 ? readTime(reader) : seenAtMs
     const ids: StreamId[] = []
-    for (let idsLeft = readCount(reader); idsLeft > 0; idsLeft--) {
+    for (let idsLeft = reader.readCount(); idsLeft > 0; idsLeft--) {
       const id = idOf(reader.readBytes(ID_BYTES), reader)
       if (!unowned.delete(id.toString())) throw new RdbError('a consumer has what is not pending', reader.at)
       ids.push(id)
@@ -224,7 +241,7 @@ function readGroup(reader: RdbReader, layout: 1 | 2 | 3): GroupParts {
   return { name, lastId, entriesRead, pending, consumers }
 }
 
-function addGroup(stream: Stream, parts: GroupParts, layout: 1 | 2 | 3): void {
+function addGroup(stream: Stream, parts: GroupParts, layout: StreamLayout): void {
   const entriesRead = layout === 1 ? stream.entriesAddedUpTo(parts.lastId) : parts.entriesRead
   const group: ConsumerGroup = stream.createGroup(parts.name, parts.lastId, entriesRead)!
   for (const { id, deliveredAtMs, deliveryCount } of parts.pending) group.addPending(id, deliveredAtMs, deliveryCount)
@@ -236,13 +253,6 @@ function addGroup(stream: Stream, parts: GroupParts, layout: 1 | 2 | 3): void {
       group.assign(id, consumer)
     }
   }
-}
-
-/** A number of things of which each takes a byte at least. */
-function readCount(reader: RdbReader): number {
-  const count = reader.readLength()
-  if (count > reader.left) throw new RdbError(`${count} parts where ${reader.left} bytes are left`, reader.at)
-  return count
 }
 
 function readId(reader: RdbReader): StreamId {

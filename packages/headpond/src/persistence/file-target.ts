@@ -1,0 +1,204 @@
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasync,
+  fsync,
+  fsyncSync,
+  openSync,
+  rename,
+  renameSync,
+  rmSync,
+  write,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { SnapshotTarget } from './snapshot.ts'
+
+const closeFile = promisify(close)
+const syncFile = promisify(fsync)
+const renameFile = promisify(rename)
+
+/** With `rdb-save-incremental-fsync`, so much is written between two syncs, as in Redis: no long one at the end. */
+const SYNC_EVERY_BYTES = 4 * 2 ** 20
+
+let temporaryCount = 0
+
+export interface FileTargetOptions {
+  /** `rdb-save-incremental-fsync` */
+  readonly syncsIncrementally: boolean
+}
+
+/**
+ * A file that is there as a whole or not at all: written under another name, synced, and given its name; then the
+ * directory is synced. Its bytes are written one chunk at a time from the event loop, or at once by `writeNow`.
+ */
+export class FileTarget implements SnapshotTarget {
+  readonly path: string
+  readonly #temporaryPath: string
+  readonly #options: FileTargetOptions
+  readonly #chunks: Uint8Array[] = []
+  #fd: number
+  #position = 0
+  #pendingBytes = 0
+  #unsyncedBytes = 0
+  /** A write or a sync is under way. */
+  #isBusy = false
+  #error: Error | null = null
+  #isDiscarded = false
+  #whenWritten: (() => void)[] = []
+
+  /** Throws when the file cannot be made. */
+  constructor(path: string, options: FileTargetOptions) {
+    this.path = path
+    this.#temporaryPath = join(dirname(path), `temp-${process.pid}-${++temporaryCount}.rdb`)
+    this.#options = options
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
+    this.#fd = openSync(this.#temporaryPath, flags, 0o644)
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get hasFailed(): boolean {
+    return this.#error !== null
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#chunks.push(bytes)
+    this.#pendingBytes += bytes.length
+    this.#goOn()
+  }
+
+  whenWritten(callback: () => void): void {
+    if (this.#error !== null || (!this.#isBusy && this.#chunks.length === 0)) setImmediate(callback)
+    else this.#whenWritten.push(callback)
+  }
+
+  writeNow(): void {
+    try {
+      for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+        let written = 0
+        while (written < chunk.length) {
+          written += writeSync(this.#fd, chunk, written, chunk.length - written, this.#position + written)
+        }
+        this.#written(chunk.length)
+      }
+    } catch (error) {
+      this.#failed(error as Error)
+    }
+  }
+
+  async finish(): Promise<void> {
+    while (this.#error === null && (this.#isBusy || this.#chunks.length > 0)) {
+      await new Promise<void>((resolve) => this.#whenWritten.push(resolve))
+    }
+    if (this.#error !== null) throw this.#error
+    await syncFile(this.#fd)
+    const fd = this.#fd
+    this.#fd = -1
+    await closeFile(fd)
+    if (this.#isDiscarded) throw new Error('discarded')
+    await renameFile(this.#temporaryPath, this.path)
+    syncDirectory(dirname(this.path))
+  }
+
+  /** As `finish`, before it returns. Only while nothing is under way: for a target that was written by `writeNow` alone. */
+  finishNow(): void {
+    this.writeNow()
+    if (this.#error !== null) throw this.#error
+    fsyncSync(this.#fd)
+    closeSync(this.#fd)
+    this.#fd = -1
+    renameSync(this.#temporaryPath, this.path)
+    syncDirectory(dirname(this.path))
+  }
+
+  discard(): void {
+    if (this.#isDiscarded) return
+    this.#isDiscarded = true
+    this.#chunks.length = 0
+    this.#pendingBytes = 0
+    rmSync(this.#temporaryPath, { force: true })
+    if (!this.#isBusy) this.#closeDiscarded()
+  }
+
+  // ---- One chunk after the other ----
+
+  #goOn(): void {
+    if (this.#isBusy || this.#error !== null || this.#isDiscarded) return
+    if (this.#options.syncsIncrementally && this.#unsyncedBytes >= SYNC_EVERY_BYTES) {
+      this.#unsyncedBytes = 0
+      this.#isBusy = true
+      fdatasync(this.#fd, (error) => this.#done(error))
+      return
+    }
+    const chunk = this.#chunks.shift()
+    if (chunk === undefined) return
+    const position = this.#position
+    // Taken from the queue, it counts as written for `writeNow`, which goes on behind it.
+    this.#position += chunk.length
+    this.#isBusy = true
+    this.#writeAt(chunk, position)
+  }
+
+  #writeAt(chunk: Uint8Array, position: number): void {
+    write(this.#fd, chunk, 0, chunk.length, position, (error, count) => {
+      if (error === null) {
+        this.#pendingBytes = Math.max(0, this.#pendingBytes - count)
+        this.#unsyncedBytes += count
+        if (count < chunk.length) return this.#writeAt(chunk.subarray(count), position + count)
+      }
+      this.#done(error)
+    })
+  }
+
+  #written(count: number): void {
+    this.#position += count
+    this.#pendingBytes -= count
+    this.#unsyncedBytes += count
+  }
+
+  #done(error: Error | null): void {
+    this.#isBusy = false
+    if (this.#isDiscarded) return this.#closeDiscarded()
+    if (error !== null) this.#failed(error)
+    const callbacks = this.#whenWritten
+    this.#whenWritten = []
+    this.#goOn()
+    for (const callback of callbacks) callback()
+  }
+
+  #failed(error: Error): void {
+    this.#error ??= error
+    this.#chunks.length = 0
+    this.#pendingBytes = 0
+  }
+
+  #closeDiscarded(): void {
+    if (this.#fd === -1) return
+    closeSync(this.#fd)
+    this.#fd = -1
+  }
+}
+
+/** Makes it last that files were made, renamed or deleted in a directory. */
+export function syncDirectory(path: string): void {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY)
+  } catch (error) {
+    if (process.platform === 'win32') return // directories cannot be opened there, and need not be
+    throw error
+  }
+  try {
+    fsyncSync(fd)
+  } catch (error) {
+    // Some file systems refuse to sync a directory.
+    if (!['EINVAL', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    closeSync(fd)
+  }
+}
