@@ -79,6 +79,7 @@ export class Config {
   readonly #isSet = new Set<DirectiveName>()
   readonly #listeners = new Map<DirectiveName, ChangeListener<never>[]>()
   readonly #boundPorts = new Map<DirectiveName, number>()
+  readonly #lineSources = new Map<DirectiveName, () => readonly string[]>()
   /** The last CONFIG SET that waits for a listener: the next one waits for it. */
   #lastSet: Promise<unknown> | undefined
 
@@ -182,6 +183,11 @@ export class Config {
       const at = listeners.indexOf(listener as ChangeListener<never>)
       if (at >= 0) listeners.splice(at, 1)
     }
+  }
+
+  /** Lets CONFIG REWRITE ask for the lines of a directive whose values live elsewhere: what follows its name in each. */
+  rewriteLines(name: DirectiveName, source: () => readonly string[]): void {
+    this.#lineSources.set(name, source)
   }
 
   /**
@@ -411,7 +417,11 @@ export class Config {
       name: KAFKA_PREFIX + name,
       lines: [{ text: quoteText(value), isForced: true }],
     }))
-    return [...ofTable, ...ofKafka]
+    const ofOthers = [...this.#lineSources].map(([name, source]) => ({
+      name,
+      lines: source().map((text) => ({ text, isForced: true })),
+    }))
+    return [...ofTable, ...ofKafka, ...ofOthers]
   }
 }
 

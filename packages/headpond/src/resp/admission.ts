@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Client } from './client.ts'
 import type { RespEngine } from './engine.ts'
 
@@ -11,16 +10,22 @@ const TOO_MANY = '-ERR max number of clients reached\r\n'
 /** Why a new connection is turned away, as the error to send it; null when it is welcome. */
 export function refusalOf(engine: RespEngine, isLoopback: boolean): string | null {
   if (engine.clients.size >= engine.settings.maxclients) return TOO_MANY
-  if (engine.settings.protectedMode && !engine.requiresPassword && !isLoopback) return DENIED
+  if (engine.settings.protectedMode && engine.acl.users.default.credentials.acceptsAny && !isLoopback) return DENIED
   return null
 }
 
-/** Makes a client the user that it claims to be, if the password is right. */
-export function authenticate(client: Client, userName: string, password: Uint8Array): boolean {
-  const { settings, requiresPassword } = client.engine
-  if (userName !== 'default') return false
-  if (requiresPassword && !isSameSecret(password, Buffer.from(settings.requirepass))) return false
-  client.userName = userName
+/**
+ * Makes a client the user that it claims to be, if the password is right. `object` is the command that asks for it, for
+ * the log of refusals. Names have one character for each byte.
+ */
+export function authenticate(client: Client, userName: string, password: Uint8Array, object: string): boolean {
+  const { acl } = client.engine
+  const user = acl.users.authenticate(userName, password)
+  if (user === null) {
+    acl.authenticationFailed(client, userName, object)
+    return false
+  }
+  client.user = user
   client.isAuthenticated = true
   client.updateSpecial()
   return true
@@ -28,13 +33,8 @@ export function authenticate(client: Client, userName: string, password: Uint8Ar
 
 /** Back to what the client was when it connected. */
 export function resetAuthentication(client: Client): void {
-  client.userName = 'default'
-  client.isAuthenticated = client.connection === null || !client.engine.requiresPassword
+  const { acl } = client.engine
+  client.user = acl.users.default
+  client.isAuthenticated = client.connection === null || !acl.requiresPassword
   client.updateSpecial()
-}
-
-/** Takes the same time for every wrong guess: digests are compared, which have one length and tell nothing. */
-function isSameSecret(given: Uint8Array, secret: Uint8Array): boolean {
-  const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
-  return timingSafeEqual(digest(given), digest(secret))
 }

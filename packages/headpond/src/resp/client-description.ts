@@ -46,7 +46,7 @@ export function describeClient(client: Client, nowMs: number, request: Request |
     ['tot-mem', totalBytes],
     ['events', eventsOf(client, outputBytes)],
     ['cmd', client.lastCommand?.fullName ?? 'NULL'],
-    ['user', client.userName],
+    ['user', Buffer.from(client.userName, 'latin1').toString()],
     ['redir', -1],
     ['resp', client.protocol],
     ['lib-name', client.libraryName],

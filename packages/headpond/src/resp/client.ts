@@ -1,6 +1,7 @@
 import type { ScheduledCall } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import type { OutputSink } from '../net/output-buffer.ts'
+import type { User } from '../security/user.ts'
 import type { Database } from '../store/database.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
@@ -35,7 +36,7 @@ export class Client {
   /** 2 or 3. */
   protocol = 2
   isAuthenticated: boolean
-  userName = 'default'
+  user: User
   name = ''
   libraryName = ''
   libraryVersion = ''
@@ -69,8 +70,9 @@ export class Client {
   closesAfterReply = false
 
   /**
-   * True when the next command needs more than the plain checks: an open MULTI, a missing password, subscriptions
-   * under RESP2, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that dispatch pays one check for all.
+   * True when the next command needs more than the plain checks: an open MULTI, a missing password, a user who may not
+   * do everything, subscriptions under RESP2, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that dispatch pays one check
+   * for all. A client in this process always is: nobody knows them all, to tell them that their user has changed.
    */
   isSpecial = false
 
@@ -82,17 +84,23 @@ export class Client {
     this.database = engine.store.databases[0]
     this.createdAtMs = engine.clock.nowMs()
     this.lastInteractionMs = this.createdAtMs
-    this.isAuthenticated = connection === null || !engine.requiresPassword
+    this.user = engine.acl.users.default
+    this.isAuthenticated = connection === null || !engine.acl.requiresPassword
     this.updateSpecial()
   }
 
-  /** Channels and patterns, as SUBSCRIBE counts them: shard channels are counted by themselves. */
+  /** One character for each byte. */
+  get userName(): string {
+    return this.user.name
+  }
+
   /** Whether the client is on this machine. */
   get isLocal(): boolean {
     if (this.connection === null) return true
     return /^(127\.|\[::1\]|\[::ffff:127\.|\/)/.test(this.connection.remoteAddress)
   }
 
+  /** Channels and patterns, as SUBSCRIBE counts them: shard channels are counted by themselves. */
   get subscriptionCount(): number {
     return this.channels.size + this.patterns.size
   }
@@ -115,6 +123,8 @@ export class Client {
     this.isSpecial =
       this.transaction !== null ||
       !this.isAuthenticated ||
+      !this.user.isUnrestricted ||
+      this.connection === null ||
       this.isNoTouch ||
       this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)

@@ -1,4 +1,5 @@
 import { Command, type CommandSpec } from './command.ts'
+import { aclCommands } from './commands/acl.ts'
 import { bitmapCommands } from './commands/bitmap.ts'
 import { bloomCommands } from './commands/bloom.ts'
 import { clientCommands } from './commands/client.ts'
@@ -69,6 +70,7 @@ const families: readonly (readonly CommandSpec[])[] = [
   streamInfoCommands,
   infoCommands,
   configCommands,
+  aclCommands,
   commandCommands,
   slowlogCommands,
   latencyCommands,

@@ -4,7 +4,9 @@ import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
 import type { Protocol } from '../net/protocol.ts'
+import type { Persistence, ShutdownSaving } from '../persistence/persistence.ts'
 import type { Store } from '../store/store.ts'
+import { AccessControl } from './acl.ts'
 import { refusalOf } from './admission.ts'
 import { Blocking } from './blocking.ts'
 import { Client } from './client.ts'
@@ -23,6 +25,7 @@ import { Pause } from './pause.ts'
 import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
+import { Restrictions, restrictByPersistence } from './restrictions.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { discardTransaction, type Transaction } from './transaction.ts'
@@ -34,10 +37,11 @@ export interface EngineHost {
   readonly config: Config
   readonly clock: Clock
   readonly log: EngineLog
+  readonly persistence: Persistence
   /** Headpond's own version. */
   readonly version: string
-  /** SHUTDOWN was called. */
-  shutdown: () => void
+  /** SHUTDOWN was called. False when the data could not be saved, and the server goes on. */
+  shutdown: (saving: ShutdownSaving, isForced: boolean) => boolean
 }
 
 export interface EngineLog {
@@ -64,6 +68,7 @@ export class RespEngine implements Protocol<Client> {
   readonly settings: Settings
   readonly clock: Clock
   readonly log: EngineLog
+  readonly persistence: Persistence
   readonly table = new CommandTable()
   readonly clients = new Map<number, Client>()
   readonly startedAtMs: number
@@ -84,6 +89,8 @@ export class RespEngine implements Protocol<Client> {
   readonly pubsub = new PubSub()
   readonly keyspaceObservers: KeyspaceObservers
   readonly watches: Watches
+  /** What keeps commands of all clients from running for a while. */
+  readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
   /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
@@ -95,8 +102,8 @@ export class RespEngine implements Protocol<Client> {
   isCronPaused = false
   /** Someone wants to know of every call: see `updateTiming`. */
   timesEveryCall = false
-  /** The default user has a password, so clients must authenticate first. */
-  requiresPassword = false
+  /** Users, and what they may do. */
+  readonly acl: AccessControl
 
   /** Messages to the current client that wait for the end of its command. */
   #deferredPushes: Buffer[] = []
@@ -116,8 +123,10 @@ export class RespEngine implements Protocol<Client> {
     this.settings = host.config.settings
     this.clock = host.clock
     this.log = host.log
+    this.persistence = host.persistence
+    restrictByPersistence(this)
     this.startedAtMs = host.clock.nowMs()
-    this.requiresPassword = this.settings.requirepass !== ''
+    this.acl = new AccessControl(this)
     this.statistics = new Statistics(this)
     this.slowLog = new SlowLog(this.settings)
     this.latencyMonitor = new LatencyMonitor(this.settings)
@@ -130,10 +139,6 @@ export class RespEngine implements Protocol<Client> {
     this.updateTiming()
     this.config.onChange('slowlog-log-slower-than', updateTiming)
     this.config.onChange('latency-monitor-threshold', updateTiming)
-    this.config.onChange('requirepass', () => {
-      this.requiresPassword = this.settings.requirepass !== ''
-      return undefined
-    })
     this.keyspaceObservers = new KeyspaceObservers(this.store)
     this.watches = new Watches(this.store, this.keyspaceObservers)
     this.blocking.onObserving = () => {
@@ -238,6 +243,7 @@ export class RespEngine implements Protocol<Client> {
   cron(): void {
     this.statistics.sample(() => memoryUse(this).usedBytes)
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
+    this.persistence.cron()
     this.outputLimits.checkSlowClients()
     this.#closeIdle()
   }
@@ -270,6 +276,7 @@ export class RespEngine implements Protocol<Client> {
     this.store.activeExpiry.cutShortCount = 0
     this.store.lazyFree.freedCount = 0
     this.statistics.reset()
+    this.acl.log.resetCounts()
   }
 
   // ---- From bytes to commands ----
@@ -430,7 +437,7 @@ export class RespEngine implements Protocol<Client> {
   readonly #limits = { bulkBytesMax: 0, authenticated: true }
   #limitsOf(client: Client) {
     this.#limits.bulkBytesMax = this.settings.protoMaxBulkLen
-    this.#limits.authenticated = client.isAuthenticated || !this.requiresPassword
+    this.#limits.authenticated = client.isAuthenticated || !this.acl.requiresPassword
     return this.#limits
   }
 
@@ -477,20 +484,34 @@ export class RespEngine implements Protocol<Client> {
       this.#reject(client, command, reply, wrongArity(command.fullName))
       return true
     }
-    if (client.isSpecial || this.pause.isOn) return this.#processSpecial(client, command, request, reply)
+    if (client.isSpecial || this.restrictions.isOn) return this.#processSpecial(client, command, request, reply, isFirst)
     this.call(client, command, request, reply, isFirst)
     return true
   }
 
-  /** The rest of `#process` for a client that is not in the plain state, and during CLIENT PAUSE. */
-  #processSpecial(client: Client, command: Command, request: Request, reply: Reply): boolean {
-    if (!client.isAuthenticated && this.requiresPassword && !command.needsNoAuth) {
+  /** The rest of `#process` for a client that is not in the plain state, and while commands are restricted. */
+  #processSpecial(client: Client, command: Command, request: Request, reply: Reply, isFirst: boolean): boolean {
+    if (!client.isAuthenticated && this.acl.requiresPassword && !command.needsNoAuth) {
       this.#reject(client, command, reply, errors.NO_AUTH)
       return true
     }
     if (client.transaction !== null && !command.isAllowedInMulti) {
       this.#reject(client, command, reply, 'ERR Command not allowed inside a transaction')
       return true
+    }
+    if (!client.user.isUnrestricted) {
+      const denial = this.acl.denial(client, command, request)
+      if (denial !== null) {
+        this.#reject(client, command, reply, denial)
+        return true
+      }
+    }
+    if (this.restrictions.isOn) {
+      const refusal = this.restrictions.refusal(client, command)
+      if (refusal !== null) {
+        this.#reject(client, command, reply, refusal)
+        return true
+      }
     }
     if (client.isSubscribed && client.protocol === 2 && !SUBSCRIBER_COMMANDS.has(command.fullName)) {
       this.#reject(
@@ -510,7 +531,8 @@ export class RespEngine implements Protocol<Client> {
       this.#queue(client, client.transaction, command, request, reply)
       return true
     }
-    this.callAs(client, command, request, reply, true)
+    if (client.isNoTouch) this.callAs(client, command, request, reply, isFirst)
+    else this.call(client, command, request, reply, isFirst)
     return true
   }
 

@@ -191,6 +191,7 @@ function persistenceSection(engine: RespEngine): Field[] {
 
 function statsSection(engine: RespEngine): Field[] {
   const { statistics, store, pubsub } = engine
+  const denials = engine.acl.log.counts
   return [
     ['total_connections_received', engine.connectionCount],
     ['total_commands_processed', engine.commandCount],
@@ -244,6 +245,10 @@ function statsSection(engine: RespEngine): Field[] {
     ['reply_buffer_expands', 0],
     ['client_query_buffer_limit_disconnections', engine.inputOverflowCount],
     ['client_output_buffer_limit_disconnections', engine.outputOverflowCount],
+    ['acl_access_denied_auth', denials.auth],
+    ['acl_access_denied_cmd', denials.command],
+    ['acl_access_denied_key', denials.key],
+    ['acl_access_denied_channel', denials.channel],
   ]
 }
 

@@ -16,6 +16,8 @@ function secretArguments(command: Command, request: Request): number[] {
   switch (command.fullName) {
     case 'auth':
       return indexes.slice(1)
+    case 'acl|setuser':
+      return indexes.slice(2)
     case 'hello':
       return indexes
         .flatMap((index) => (index >= 2 && request.is(index, 'AUTH') ? [index + 1, index + 2] : []))

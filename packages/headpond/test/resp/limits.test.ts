@@ -165,8 +165,12 @@ test('one client too many is told so', async () => {
 })
 
 test('protected mode turns strangers away as long as there is no password', () => {
-  const engine = (protectedMode: boolean, requiresPassword: boolean) =>
-    ({ clients: new Map(), settings: { maxclients: 10, protectedMode }, requiresPassword }) as unknown as RespEngine
+  const engine = (protectedMode: boolean, hasPassword: boolean) =>
+    ({
+      clients: new Map(),
+      settings: { maxclients: 10, protectedMode },
+      acl: { users: { default: { credentials: { acceptsAny: !hasPassword } } } },
+    }) as unknown as RespEngine
   const refusal = refusalOf(engine(true, false), false) ?? ''
   assert.match(refusal, /^-DENIED Redis is running in protected mode .*\r\n$/)
   assert.equal(refusalOf(engine(true, false), true), null)

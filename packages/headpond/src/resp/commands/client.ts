@@ -1,3 +1,4 @@
+import type { UserDirectory } from '../../security/user-directory.ts'
 import type { Client } from '../client.ts'
 import { type ClientType, clientNameProblem, describeClient, isPlain, typeOf } from '../client-description.ts'
 import type { CommandFlag, CommandSpec } from '../command.ts'
@@ -108,7 +109,7 @@ function kill(client: Client, request: Request, reply: Reply): void {
   const isOldForm = request.count === 3
   const filter: KillFilter | undefined = isOldForm
     ? { address: request.text(2), skipsCaller: false }
-    : readKillFilter(request, reply)
+    : readKillFilter(request, client.engine.acl.users, reply)
   if (filter === undefined) return
   const { engine } = client
   const killed = [...engine.clients.values()].filter(
@@ -121,7 +122,7 @@ function kill(client: Client, request: Request, reply: Reply): void {
 }
 
 /** The filters of CLIENT KILL's newer form, or undefined when the error is written. */
-function readKillFilter(request: Request, reply: Reply): KillFilter | undefined {
+function readKillFilter(request: Request, users: UserDirectory, reply: Reply): KillFilter | undefined {
   const filter: KillFilter = { skipsCaller: true }
   const refuse = (error: string) => {
     reply.errorOfBytes(error)
@@ -145,8 +146,8 @@ function readKillFilter(request: Request, reply: Reply): KillFilter | undefined 
     } else if (request.is(index, 'LADDR')) {
       filter.localAddress = request.text(valueAt)
     } else if (request.is(index, 'USER')) {
-      filter.userName = request.text(valueAt)
-      if (filter.userName !== 'default') return refuse(`ERR No such user '${request.latin1(valueAt)}'`)
+      filter.userName = request.latin1(valueAt)
+      if (users.get(filter.userName) === undefined) return refuse(`ERR No such user '${filter.userName}'`)
     } else if (request.is(index, 'SKIPME')) {
       filter.skipsCaller = request.is(valueAt, 'YES')
       if (!filter.skipsCaller && !request.is(valueAt, 'NO')) return refuse(errors.SYNTAX)

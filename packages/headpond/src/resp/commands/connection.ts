@@ -12,13 +12,13 @@ const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disa
 
 function auth(client: Client, request: Request, reply: Reply): void {
   if (request.count > 3) return reply.error(errors.SYNTAX)
-  if (request.count === 2 && !client.engine.requiresPassword) {
+  if (request.count === 2 && client.engine.acl.users.default.credentials.acceptsAny) {
     return reply.error(
       'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
     )
   }
-  const userName = request.count === 3 ? request.text(1) : 'default'
-  if (authenticate(client, userName, request.view(request.count - 1))) reply.ok()
+  const userName = request.count === 3 ? request.latin1(1) : 'default'
+  if (authenticate(client, userName, request.view(request.count - 1), request.latin1(0))) reply.ok()
   else reply.error(WRONG_PASSWORD)
 }
 
@@ -44,8 +44,10 @@ function hello(client: Client, request: Request, reply: Reply): void {
       return reply.errorOfBytes(`ERR Syntax error in HELLO option '${request.latin1(index)}'`)
     }
   }
-  if (credentialsAt > 0 && !authenticate(client, request.text(credentialsAt), request.view(credentialsAt + 1))) {
-    return reply.error(WRONG_PASSWORD)
+  if (credentialsAt > 0) {
+    const userName = request.latin1(credentialsAt)
+    const isRight = authenticate(client, userName, request.view(credentialsAt + 1), request.latin1(0))
+    if (!isRight) return reply.error(WRONG_PASSWORD)
   }
   if (!client.isAuthenticated) {
     return reply.error(

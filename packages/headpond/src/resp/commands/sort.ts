@@ -23,7 +23,7 @@ interface SortOptions {
 }
 
 /** The options, or the error that refuses them. */
-function readOptions(request: Request, isReadOnly: boolean): SortOptions | string {
+function readOptions(client: Client, request: Request, isReadOnly: boolean): SortOptions | string {
   const options: SortOptions = {
     isDescending: false,
     isAlphabetic: false,
@@ -42,16 +42,33 @@ function readOptions(request: Request, isReadOnly: boolean): SortOptions | strin
       options.offset = request.integer(++index)
       options.count = request.integer(++index)
       if (Number.isNaN(options.offset) || Number.isNaN(options.count)) return errors.NOT_AN_INTEGER
-    } else if (request.is(index, 'STORE') && left >= 1 && !isReadOnly) options.storeIndex = ++index
-    else if (request.is(index, 'BY') && left >= 1) options.by = new KeyPattern(request.bytes(++index))
-    else if (request.is(index, 'GET') && left >= 1) options.gets.push(new KeyPattern(request.bytes(++index)))
-    else return errors.SYNTAX
+    } else if (request.is(index, 'STORE') && left >= 1 && !isReadOnly) {
+      options.storeIndex = ++index
+    } else if (request.is(index, 'BY') && left >= 1) {
+      options.by = new KeyPattern(request.bytes(++index))
+      if (options.by.hasStar && !mayReadAnyKey(client, request)) return denied('BY')
+    } else if (request.is(index, 'GET') && left >= 1) {
+      options.gets.push(new KeyPattern(request.bytes(++index)))
+      if (!mayReadAnyKey(client, request)) return denied('GET')
+    } else {
+      return errors.SYNTAX
+    }
   }
   return options
 }
 
+/** Patterns lead to keys that the arguments do not name. */
+function mayReadAnyKey(client: Client, request: Request): boolean {
+  const { engine, user } = client
+  return user.isUnrestricted || engine.acl.allowsReadingAnyKey(user, client.lastCommand!, request)
+}
+
+function denied(option: string): string {
+  return `ERR ${option} option of SORT denied due to insufficient ACL permissions.`
+}
+
 function sort(client: Client, request: Request, reply: Reply, isReadOnly: boolean): void {
-  const options = readOptions(request, isReadOnly)
+  const options = readOptions(client, request, isReadOnly)
   if (typeof options === 'string') return reply.error(options)
   const { database } = client
   const handle = database.read(request.chunk, request.start(1), request.end(1))

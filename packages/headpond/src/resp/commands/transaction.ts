@@ -31,7 +31,9 @@ function exec(client: Client, _request: Request, reply: Reply): void {
   for (;;) {
     const command = transaction.next(request)
     if (command === undefined) break
-    engine.callAs(client, command, request, reply, false)
+    const denial = client.user.isUnrestricted ? null : engine.acl.denialInExec(client, command, request)
+    if (denial === null) engine.callAs(client, command, request, reply, false)
+    else reply.error(denial)
   }
   request.release()
   client.deniesBlocking = false
