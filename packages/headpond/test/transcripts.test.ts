@@ -20,7 +20,9 @@ import {
 const isUpdate = process.env['UPDATE'] !== undefined
 
 function startServer(): Server {
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], enableDebugCommand: 'yes' } })
+  const config = Config.load({
+    options: { port: 'auto', bind: ['127.0.0.1'], enableDebugCommand: 'yes', ephemeral: true },
+  })
   const log = { info() {}, warn() {}, error() {} }
   return new Server({ config, log, firstArenaBytes: 2 ** 24 })
 }

@@ -2,11 +2,15 @@
 import { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { helpText } from '../config/help.ts'
+import type { ShutdownOption } from '../config/value-types.ts'
 import { ARENA_BYTES_MAX } from '../memory/arena.ts'
+import { DataDirectoryError } from '../persistence/persistence.ts'
+import { RdbError } from '../persistence/rdb/rdb-error.ts'
 import { createLog } from '../server/log.ts'
 import { Server } from '../server/server.ts'
 import { HEADPOND_VERSION } from '../server/version.ts'
 import { bannerText } from './banner.ts'
+import { showLoading } from './loading-bar.ts'
 
 /** The executable: `headpond [path/to/headpond.conf] [--directive value ...]`. */
 async function main(argv: readonly string[]): Promise<void> {
@@ -23,12 +27,18 @@ async function main(argv: readonly string[]): Promise<void> {
   const log = await createLog(config.settings, isTerminal)
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
 
-  const stop = (signal: NodeJS.Signals) => {
-    log.info({ signal }, 'stopping')
-    void server.close()
+  const stopOn = (signal: NodeJS.Signals, options: () => readonly ShutdownOption[]) => {
+    process.on(signal, () => {
+      log.info({ signal }, 'stopping')
+      const wanted = options()
+      const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
+      if (server.shutdown(saving, wanted.includes('force'))) return
+      log.warn('the data could not be saved, so the server goes on: SHUTDOWN NOSAVE ends it all the same')
+    })
   }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  stopOn('SIGTERM', () => config.settings.shutdownOnSigterm)
+  stopOn('SIGINT', () => config.settings.shutdownOnSigint)
+  if (isTerminal) showLoading(server.persistence)
 
   await server.start()
   const readyMs = Math.round(performance.now())
@@ -42,7 +52,8 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  if (error instanceof ConfigError) process.stderr.write(`headpond: ${error.message}\n`)
+  const isExpected = error instanceof ConfigError || error instanceof DataDirectoryError || error instanceof RdbError
+  if (isExpected) process.stderr.write(`headpond: ${error.message}\n`)
   else process.stderr.write(`headpond: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   process.exitCode = 1
 })

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { assert } from '../bytes/assert.ts'
 import type { SnapshotTarget } from './snapshot.ts'
 
 const closeFile = promisify(close)
@@ -28,6 +29,13 @@ let temporaryCount = 0
 export interface FileTargetOptions {
   /** `rdb-save-incremental-fsync` */
   readonly syncsIncrementally: boolean
+  /** Writes before `write` returns: for a file that is complete before anything else happens. */
+  readonly writesAtOnce?: boolean
+}
+
+/** Whether a file of this name was being written when its server died. */
+export function isTemporary(name: string): boolean {
+  return /^temp-\d+(-\d+)?\.rdb$/.test(name)
 }
 
 /**
@@ -69,7 +77,8 @@ export class FileTarget implements SnapshotTarget {
   write(bytes: Uint8Array): void {
     this.#chunks.push(bytes)
     this.#pendingBytes += bytes.length
-    this.#goOn()
+    if (this.#options.writesAtOnce) this.writeNow()
+    else this.#goOn()
   }
 
   whenWritten(callback: () => void): void {
@@ -105,9 +114,9 @@ export class FileTarget implements SnapshotTarget {
     syncDirectory(dirname(this.path))
   }
 
-  /** As `finish`, before it returns. Only while nothing is under way: for a target that was written by `writeNow` alone. */
+  /** As `finish`, before it returns: only with `writesAtOnce`. */
   finishNow(): void {
-    this.writeNow()
+    assert(!this.#isBusy, 'file target: a write is under way')
     if (this.#error !== null) throw this.#error
     fsyncSync(this.#fd)
     closeSync(this.#fd)

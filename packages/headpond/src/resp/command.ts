@@ -136,6 +136,7 @@ export class Command {
   /** With so many arguments at most it is never slow by itself, so that a sample of such calls tells how long they take. */
   readonly sampledArgumentsMax: number
   readonly isAllowedInMulti: boolean
+  readonly isAllowedInLoading: boolean
   readonly skipsMonitor: boolean
   readonly skipsSlowLog: boolean
   readonly mayReplicate: boolean
@@ -163,6 +164,7 @@ export class Command {
     const isConstantTime = spec.complexity.startsWith('O(1)')
     this.sampledArgumentsMax = isConstantTime ? 2 ** 30 : this.isFast ? Math.abs(spec.arity) : 0
     this.isAllowedInMulti = !spec.flags.includes('no_multi')
+    this.isAllowedInLoading = spec.flags.includes('loading')
     this.skipsMonitor = spec.flags.includes('skip_monitor') || spec.flags.includes('admin')
     this.skipsSlowLog = spec.flags.includes('skip_slowlog')
     this.mayReplicate = spec.flags.includes('may_replicate')

@@ -4,6 +4,7 @@ import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
 import type { Protocol } from '../net/protocol.ts'
+import type { Persistence, ShutdownSaving } from '../persistence/persistence.ts'
 import type { Store } from '../store/store.ts'
 import { AccessControl } from './acl.ts'
 import { refusalOf } from './admission.ts'
@@ -24,6 +25,7 @@ import { Pause } from './pause.ts'
 import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
+import { Restrictions, restrictByPersistence } from './restrictions.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { discardTransaction, type Transaction } from './transaction.ts'
@@ -35,10 +37,11 @@ export interface EngineHost {
   readonly config: Config
   readonly clock: Clock
   readonly log: EngineLog
+  readonly persistence: Persistence
   /** Headpond's own version. */
   readonly version: string
-  /** SHUTDOWN was called. */
-  shutdown: () => void
+  /** SHUTDOWN was called. False when the data could not be saved, and the server goes on. */
+  shutdown: (saving: ShutdownSaving, isForced: boolean) => boolean
 }
 
 export interface EngineLog {
@@ -65,6 +68,7 @@ export class RespEngine implements Protocol<Client> {
   readonly settings: Settings
   readonly clock: Clock
   readonly log: EngineLog
+  readonly persistence: Persistence
   readonly table = new CommandTable()
   readonly clients = new Map<number, Client>()
   readonly startedAtMs: number
@@ -85,6 +89,8 @@ export class RespEngine implements Protocol<Client> {
   readonly pubsub = new PubSub()
   readonly keyspaceObservers: KeyspaceObservers
   readonly watches: Watches
+  /** What keeps commands of all clients from running for a while. */
+  readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
   /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
@@ -117,6 +123,8 @@ export class RespEngine implements Protocol<Client> {
     this.settings = host.config.settings
     this.clock = host.clock
     this.log = host.log
+    this.persistence = host.persistence
+    restrictByPersistence(this)
     this.startedAtMs = host.clock.nowMs()
     this.acl = new AccessControl(this)
     this.statistics = new Statistics(this)
@@ -235,6 +243,7 @@ export class RespEngine implements Protocol<Client> {
   cron(): void {
     this.statistics.sample(() => memoryUse(this).usedBytes)
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
+    this.persistence.cron()
     this.outputLimits.checkSlowClients()
     this.#closeIdle()
   }
@@ -475,12 +484,14 @@ export class RespEngine implements Protocol<Client> {
       this.#reject(client, command, reply, wrongArity(command.fullName))
       return true
     }
-    if (client.isSpecial || this.pause.isOn) return this.#processSpecial(client, command, request, reply, isFirst)
+    if (client.isSpecial || this.restrictions.isOn) {
+      return this.#processSpecial(client, command, request, reply, isFirst)
+    }
     this.call(client, command, request, reply, isFirst)
     return true
   }
 
-  /** The rest of `#process` for a client that is not in the plain state, and during CLIENT PAUSE. */
+  /** The rest of `#process` for a client that is not in the plain state, and while commands are restricted. */
   #processSpecial(client: Client, command: Command, request: Request, reply: Reply, isFirst: boolean): boolean {
     if (!client.isAuthenticated && this.acl.requiresPassword && !command.needsNoAuth) {
       this.#reject(client, command, reply, errors.NO_AUTH)
@@ -494,6 +505,13 @@ export class RespEngine implements Protocol<Client> {
       const denial = this.acl.denial(client, command, request)
       if (denial !== null) {
         this.#reject(client, command, reply, denial)
+        return true
+      }
+    }
+    if (this.restrictions.isOn) {
+      const refusal = this.restrictions.refusal(client, command)
+      if (refusal !== null) {
+        this.#reject(client, command, reply, refusal)
         return true
       }
     }

@@ -18,6 +18,9 @@ export const errors = {
   INVALID_CURSOR: 'ERR invalid cursor',
   INVALID_DB_INDEX: 'ERR invalid DB index',
   BUSY_KEY: 'BUSYKEY Target key name already exists.',
+  /** What commands answer whose reason is in the log. */
+  UNSPECIFIED: 'ERR',
+  NOTHING_ON_DISK: 'ERR This server keeps nothing on disk',
   TIMEOUT_NOT_A_FLOAT: 'ERR timeout is not a float or out of range',
   TIMEOUT_NEGATIVE: 'ERR timeout is negative',
   TIMEOUT_OUT_OF_RANGE: 'ERR timeout is out of range',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { machine, release, totalmem, type } from 'node:os'
+import type { Loading } from '../persistence/loading.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
 import { datasetPercent, memoryReport, ratio } from './memory-report.ts'
@@ -153,27 +154,34 @@ function memorySection(engine: RespEngine): Field[] {
   ]
 }
 
-/** Nothing is kept on disk: these are the fields of a server without RDB and AOF. */
 function persistenceSection(engine: RespEngine): Field[] {
+  const { rdb, snapshots, loading } = engine.persistence
+  const { active } = snapshots
+  const nowMs = engine.clock.nowMs()
+  const savedCount = active?.snapshot.savedCount ?? 0
+  const savingCount = active?.snapshot.keyCount ?? 0
   return [
-    ['loading', 0],
+    ['loading', loading.isActive ? 1 : 0],
     ['async_loading', 0],
     ['current_cow_peak', 0],
     ['current_cow_size', 0],
     ['current_cow_size_age', 0],
-    ['current_fork_perc', '0.00'],
-    ['current_save_keys_processed', 0],
-    ['current_save_keys_total', 0],
-    ['rdb_changes_since_last_save', engine.store.dirtyCount],
-    ['rdb_bgsave_in_progress', 0],
-    ['rdb_last_save_time', Math.floor(engine.startedAtMs / 1000)],
-    ['rdb_last_bgsave_status', 'ok'],
-    ['rdb_last_bgsave_time_sec', -1],
-    ['rdb_current_bgsave_time_sec', -1],
-    ['rdb_saves', 0],
+    ['current_fork_perc', (100 * ratio(savedCount, savingCount)).toFixed(2)],
+    ['current_save_keys_processed', savedCount],
+    ['current_save_keys_total', savingCount],
+    ['rdb_changes_since_last_save', rdb.changesSinceSave],
+    ['rdb_bgsave_in_progress', rdb.isSaving ? 1 : 0],
+    ['rdb_last_save_time', Math.floor(rdb.lastSaveAtMs / 1000)],
+    ['rdb_last_bgsave_status', rdb.lastStatus],
+    ['rdb_last_bgsave_time_sec', rdb.lastDurationSeconds],
+    [
+      'rdb_current_bgsave_time_sec',
+      active !== null && rdb.isSaving ? Math.floor((nowMs - active.startedAtMs) / 1000) : -1,
+    ],
+    ['rdb_saves', rdb.saveCount],
     ['rdb_last_cow_size', 0],
-    ['rdb_last_load_keys_expired', 0],
-    ['rdb_last_load_keys_loaded', 0],
+    ['rdb_last_load_keys_expired', rdb.lastExpiredCount],
+    ['rdb_last_load_keys_loaded', rdb.lastLoadedCount],
     ['aof_enabled', 0],
     ['aof_rewrite_in_progress', 0],
     ['aof_rewrite_scheduled', 0],
@@ -186,6 +194,18 @@ function persistenceSection(engine: RespEngine): Field[] {
     ['aof_last_cow_size', 0],
     ['module_fork_in_progress', 0],
     ['module_fork_last_cow_size', 0],
+    ...(loading.isActive ? loadingFields(loading, nowMs) : []),
+  ]
+}
+
+function loadingFields(loading: Loading, nowMs: number): Field[] {
+  return [
+    ['loading_start_time', Math.floor(loading.startedAtMs / 1000)],
+    ['loading_total_bytes', loading.totalBytes],
+    ['loading_rdb_used_mem', loading.writerUsedBytes],
+    ['loading_loaded_bytes', loading.loadedBytes],
+    ['loading_loaded_perc', loading.percent.toFixed(2)],
+    ['loading_eta_seconds', loading.secondsLeft(nowMs)],
   ]
 }
 

@@ -2,19 +2,22 @@ import type { ScheduledCall } from '../net/clock.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
+import type { Restriction } from './restrictions.ts'
 
 /**
  * CLIENT PAUSE: requests wait where they are, unconsumed, and go on in their order when the pause ends. Either all
  * requests, or those alone that may change data.
  */
 export class Pause {
-  /** The one check that dispatch pays. */
   isOn = false
   readonly #engine: RespEngine
   #holdsAll = false
   #endsAtMs = 0
   #timer: ScheduledCall | null = null
   readonly #held = new Set<Client>()
+
+  /** Commands are held rather than refused. */
+  readonly #restriction: Restriction = () => null
 
   constructor(engine: RespEngine) {
     this.#engine = engine
@@ -25,6 +28,7 @@ export class Pause {
     this.#holdsAll = holdsAll || (this.isOn && this.#holdsAll)
     this.#endsAtMs = this.isOn ? Math.max(this.#endsAtMs, endsAtMs) : endsAtMs
     this.isOn = true
+    this.#engine.restrictions.set(this.#restriction, true)
     this.#timer?.cancel()
     const { clock } = this.#engine
     this.#timer = clock.schedule(this.#endsAtMs - clock.nowMs(), () => this.end())
@@ -33,6 +37,7 @@ export class Pause {
   end(): void {
     if (!this.isOn) return
     this.isOn = false
+    this.#engine.restrictions.set(this.#restriction, false)
     this.#timer?.cancel()
     this.#timer = null
     const held = [...this.#held]

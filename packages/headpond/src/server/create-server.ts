@@ -8,7 +8,8 @@ import { Server } from './server.ts'
 
 /**
  * Options of an embedded server: every directive under its name in camel case (`maxmemory: '100mb'`), and these.
- * By default it listens on a free port of the loopback address and keeps nothing on disk.
+ * By default it listens on a free port of the loopback address and keeps nothing on disk, unless an option says where
+ * (`dir`) or when (`save`, `appendonly`).
  */
 export type CreateServerOptions = DirectiveOptions & {
   /** Where to log; nowhere by default. */
@@ -77,12 +78,17 @@ export class HeadpondServer {
   /** Empties every database and resets the statistics; clients stay connected, settings stay as they are. */
   async reset(): Promise<void> {
     this.#server.store.flushAll()
+    this.#server.persistence.flushedAll()
     this.#server.resp.resetStatistics()
   }
 
-  /** Closes every connection and frees the ports. Nothing of the server keeps the process alive afterwards. */
+  /**
+   * Saves what is to be kept, closes every connection and frees the ports. Nothing of the server keeps the process alive
+   * afterwards.
+   */
   async close(): Promise<void> {
     this.#local.close()
+    this.#server.shutdown('default', true)
     await this.#server.close()
   }
 
@@ -94,7 +100,14 @@ export class HeadpondServer {
 /** Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used. */
 export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
   const { log = SILENT, random, ...directives } = options
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], ...directives } as DirectiveOptions })
+  const config = Config.load({
+    options: {
+      port: 'auto',
+      bind: ['127.0.0.1'],
+      ephemeral: !asksForDisk(directives),
+      ...directives,
+    } as DirectiveOptions,
+  })
   const server = new Server({
     config,
     log,
@@ -104,3 +117,10 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
   await server.start()
   return new HeadpondServer(server)
 }
+
+/** Whoever says where or when to keep data wants it kept. */
+function asksForDisk(directives: DirectiveOptions): boolean {
+  return DISK_OPTIONS.some((name) => directives[name] !== undefined)
+}
+
+const DISK_OPTIONS = ['dir', 'dbfilename', 'save', 'appendonly', 'appenddirname', 'appendfilename'] as const

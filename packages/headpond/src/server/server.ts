@@ -3,7 +3,9 @@ import { ConfigError } from '../config/config-error.ts'
 import { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener } from '../net/listener.ts'
 import type { Protocol } from '../net/protocol.ts'
+import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
 import { type EngineLog, RespEngine } from '../resp/engine.ts'
+import { REDIS_VERSION } from '../resp/version.ts'
 import { AccessFrequency } from '../store/access.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
@@ -23,6 +25,7 @@ export class Server {
   readonly config: Config
   readonly clock = new Clock()
   readonly store: Store
+  readonly persistence: Persistence
   readonly resp: RespEngine
   readonly #log: EngineLog
   readonly #cron: Cron
@@ -43,13 +46,21 @@ export class Server {
       packedLimits: this.config.settings,
     })
     this.store.setNow(this.clock.nowMs())
+    this.persistence = new Persistence({
+      store: this.store,
+      settings: this.config.settings,
+      log: parts.log,
+      redisVersion: REDIS_VERSION,
+      nowMs: () => this.clock.nowMs(),
+    })
     this.resp = new RespEngine({
       store: this.store,
+      persistence: this.persistence,
       config: this.config,
       clock: this.clock,
       log: parts.log,
       version: HEADPOND_VERSION,
-      shutdown: () => void this.close(),
+      shutdown: (saving, isForced) => this.shutdown(saving, isForced),
     })
     this.#cron = new Cron(this)
     this.ended = new Promise((resolve) => {
@@ -84,11 +95,17 @@ export class Server {
     return addresses
   }
 
-  /** Starts listening. Rejects with ConfigError when an address cannot be had. */
+  /**
+   * Starts listening, then loads what is on disk: clients that connect meanwhile are told to wait. Rejects with ConfigError
+   * when an address cannot be had, with DataDirectoryError or RdbLoadError when the data cannot.
+   */
   async start(): Promise<void> {
     try {
+      this.persistence.prepareDirectory()
       await this.#listen()
       await this.#listenOnPath()
+      await this.persistence.start()
+      if (this.#closing !== null) return
     } catch (error) {
       await this.close()
       throw error
@@ -96,7 +113,17 @@ export class Server {
     this.#cron.start()
   }
 
-  /** Stops accepting, lets replies that are given reach their clients, and closes everything. */
+  /**
+   * Saves what is to be saved and ends, unless saving failed: then it goes on, and this is false.
+   * @param isForced ends in any case
+   */
+  shutdown(saving: ShutdownSaving, isForced = false): boolean {
+    if (!this.persistence.prepareEnd(saving) && !isForced) return false
+    void this.close()
+    return true
+  }
+
+  /** Stops accepting, lets replies that are given reach their clients, and closes everything. Saves nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -106,6 +133,7 @@ export class Server {
     this.#cron.stop()
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     this.#listeners = []
+    await this.persistence.close()
     this.clock.stop()
     this.#resolveEnded()
   }

@@ -16,7 +16,7 @@ const MALFORMED_COUNT = Number(process.env['FUZZ_COUNT'] ?? 1_000_000)
 const WITNESS_KEY_COUNT = 1000
 
 function createFuzzedServer(): Server {
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], appendonly: 'no' } as never })
+  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], ephemeral: true } })
   return new Server({ config, log: { info() {}, warn() {}, error() {} }, firstArenaBytes: 2 ** 24 })
 }
 

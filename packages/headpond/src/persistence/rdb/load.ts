@@ -1,20 +1,26 @@
-import type { FileSource } from '../file-source.ts'
 import type { RdbLoader } from './loader.ts'
 
 /** How long loading may hold up others at a stretch: clients that ask meanwhile are told to wait. */
 const TURN_MS = 5
 
-/** Loads from a file, letting others have their turn. `onTurn` hears of progress; what it throws ends the load. */
-export async function loadRdb(loader: RdbLoader, source: FileSource, onTurn: () => void = () => {}): Promise<void> {
+/** Where the bytes of a file come from. */
+export interface ByteSource {
+  /** Fills bytes from `at` on as far as it goes. Returns how many bytes there were; 0 at the end. */
+  read(bytes: Uint8Array, at: number): Promise<number>
+  /** As `read`, before it returns. */
+  readNow(bytes: Uint8Array, at: number): number
+}
+
+/** Loads from a file, letting others have their turn. `onTurn` hears of progress, and ends the load by answering false. */
+export async function loadRdb(loader: RdbLoader, source: ByteSource, onTurn: () => boolean): Promise<void> {
   let turnEndMs = performance.now() + TURN_MS
   for (;;) {
     const state = loader.run(() => performance.now() >= turnEndMs)
-    if (state === 'done') return onTurn()
+    if (!onTurn() || state === 'done') return
     if (state === 'bytes') {
       const { bytes, at } = loader.room()
       loader.filled(await source.read(bytes, at))
     } else {
-      onTurn()
       await new Promise((resolve) => setImmediate(resolve))
     }
     turnEndMs = performance.now() + TURN_MS
@@ -22,7 +28,7 @@ export async function loadRdb(loader: RdbLoader, source: FileSource, onTurn: () 
 }
 
 /** Loads from a file before it returns. */
-export function loadRdbNow(loader: RdbLoader, source: FileSource): void {
+export function loadRdbNow(loader: RdbLoader, source: ByteSource): void {
   while (loader.run(() => false) !== 'done') {
     const { bytes, at } = loader.room()
     loader.filled(source.readNow(bytes, at))

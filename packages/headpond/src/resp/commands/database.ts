@@ -20,6 +20,7 @@ function flushDb(client: Client, request: Request, reply: Reply): void {
 function flushAll(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   client.engine.store.flushAll()
+  client.engine.persistence.flushedAll()
   reply.ok()
 }
 

@@ -1,9 +1,7 @@
 import { memory } from '../../config/value-types.ts'
 import { NONE } from '../../memory/heap.ts'
-import { verifyDumpPayload } from '../../persistence/rdb/dump-payload.ts'
-import { dumpObject, readObject } from '../../persistence/rdb/objects.ts'
+import { dumpObject } from '../../persistence/rdb/objects.ts'
 import { idleSeconds } from '../../store/access.ts'
-import type { Database } from '../../store/database.ts'
 import { Digest, storeDigest, valueDigest } from '../../store/digest.ts'
 import { encoding, NEVER, type as types } from '../../store/record.ts'
 import { typeOperations } from '../../store/types.ts'
@@ -29,7 +27,7 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
   PROTOCOL: { min: 3, max: 3, run: protocol },
   POPULATE: { min: 3, max: 5, run: populate },
   RELOAD: { min: 2, max: Number.POSITIVE_INFINITY, run: reload },
-  LOADAOF: { min: 2, max: 2, run: (_client, _request, reply) => reply.error('ERR This server keeps nothing on disk') },
+  LOADAOF: { min: 2, max: 2, run: (_client, _request, reply) => reply.error(errors.NOTHING_ON_DISK) },
   HTSTATS: { min: 3, max: 4, run: tableStatistics },
   'HTSTATS-KEY': { min: 3, max: 4, run: keyTableStatistics },
   'SET-ACTIVE-EXPIRE': { min: 3, max: 3, run: setActiveExpire },
@@ -149,39 +147,22 @@ function populate(client: Client, request: Request, reply: Reply): void {
   reply.ok()
 }
 
-/** Writes every value as a snapshot would, and reads it back into an empty store. */
+/** Saves a snapshot and loads it. */
 function reload(client: Client, request: Request, reply: Reply): void {
+  const options = { saves: true, flushes: true, merges: false }
   for (let index = 2; index < request.count; index++) {
-    if (request.is(index, 'NOSAVE')) return reply.error('ERR This server keeps nothing on disk')
-    if (!request.is(index, 'MERGE') && !request.is(index, 'NOFLUSH')) return reply.error(errors.SYNTAX)
+    if (request.is(index, 'NOSAVE')) options.saves = false
+    else if (request.is(index, 'NOFLUSH')) options.flushes = false
+    else if (request.is(index, 'MERGE')) options.merges = true
+    else return reply.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
   }
-  const { store } = client.engine
-  const saved = store.databases.flatMap((database) => savedValues(database, client.engine.settings.rdbcompression))
-  store.flushAll()
-  for (const { database, key, expireAtMs, payload } of saved) {
-    const opened = verifyDumpPayload(payload)
-    if (opened === undefined) throw new Error('DEBUG RELOAD: a payload has lost its checksum')
-    readObject(opened.type, opened.reader)(database, key, 0, key.length, expireAtMs)
-  }
+  const { persistence, log } = client.engine
+  if (persistence.isEphemeral && !options.saves) return reply.error(errors.NOTHING_ON_DISK)
+  const problem = persistence.reload(options)
+  if (problem === 'not saved') return reply.error(errors.UNSPECIFIED)
+  if (problem === 'not loaded') return reply.error('ERR Error trying to load the RDB dump, check server logs.')
+  log.warn('DB reloaded by DEBUG RELOAD')
   reply.ok()
-}
-
-interface SavedValue {
-  readonly database: Database
-  readonly key: Buffer
-  readonly expireAtMs: number
-  readonly payload: Uint8Array
-}
-
-function savedValues(database: Database, compresses: boolean): SavedValue[] {
-  const { store, records } = database
-  const saved: SavedValue[] = []
-  database.dict.forEach((handle) => {
-    const expireAtMs = records.expireAtMs(handle)
-    if (expireAtMs !== NEVER && expireAtMs <= store.nowMs) return
-    saved.push({ database, key: records.keyCopy(handle), expireAtMs, payload: dumpObject(store, handle, compresses) })
-  })
-  return saved
 }
 
 // ---- Tables ----

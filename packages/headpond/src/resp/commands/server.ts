@@ -40,19 +40,46 @@ function role(_client: Client, _request: Request, reply: Reply): void {
   reply.array(0)
 }
 
+// ---- Snapshots ----
+
 function lastSave(client: Client, _request: Request, reply: Reply): void {
-  reply.integer(Math.floor(client.engine.startedAtMs / 1000))
+  reply.integer(Math.floor(client.engine.persistence.rdb.lastSaveAtMs / 1000))
 }
 
-const NOTHING_ON_DISK = 'ERR This server keeps nothing on disk'
-
-function save(_client: Client, _request: Request, reply: Reply): void {
-  reply.error(NOTHING_ON_DISK)
+function save(client: Client, _request: Request, reply: Reply): void {
+  const { persistence } = client.engine
+  if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
+  if (persistence.rdb.isSaving) return reply.error(SAVING)
+  if (persistence.rdb.save()) reply.ok()
+  else reply.error(errors.UNSPECIFIED)
 }
 
-function backgroundSave(_client: Client, request: Request, reply: Reply): void {
-  const isValid = request.count === 1 || (request.count === 2 && request.is(1, 'SCHEDULE'))
-  reply.error(isValid ? NOTHING_ON_DISK : errors.SYNTAX)
+function backgroundSave(client: Client, request: Request, reply: Reply): void {
+  const { persistence } = client.engine
+  const isScheduled = request.count === 2 && request.is(1, 'SCHEDULE')
+  if (request.count > 1 && !isScheduled) return reply.error(errors.SYNTAX)
+  if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
+  const { rdb, snapshots } = persistence
+  if (rdb.isSaving) return reply.error(SAVING)
+  // Within EXEC it waits for the end of it, so that the snapshot has all of the transaction.
+  const isInExec = client.transaction !== null
+  if (snapshots.active === null && !isInExec) {
+    rdb.saveInBackground()
+    return reply.simple('Background saving started')
+  }
+  if (!isScheduled && !isInExec) {
+    return reply.error(
+      "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+    )
+  }
+  rdb.isScheduled = true
+  reply.simple('Background saving scheduled')
+}
+
+const SAVING = 'ERR Background save already in progress'
+
+function rewriteAppendOnlyFile(_client: Client, _request: Request, reply: Reply): void {
+  reply.error(errors.NOTHING_ON_DISK)
 }
 
 const SHUTDOWN_WORDS = ['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'] as const
@@ -70,16 +97,15 @@ function shutdown(client: Client, request: Request, reply: Reply): void {
   // There are no replicas to wait for, so a shutdown is never in progress for long.
   if (words.has('ABORT')) return reply.error('ERR No shutdown in progress.')
   const { engine } = client
-  if (words.has('SAVE') && !words.has('FORCE')) {
-    engine.log.warn('SHUTDOWN SAVE refused: this server keeps nothing on disk')
+  engine.log.info('SHUTDOWN was called')
+  reply.out.flush()
+  const saving = words.has('SAVE') ? 'save' : words.has('NOSAVE') ? 'nosave' : 'default'
+  if (!engine.host.shutdown(saving, words.has('FORCE'))) {
     return reply.error('ERR Errors trying to SHUTDOWN. Check logs.')
   }
-  engine.log.info('SHUTDOWN was called')
   // A socket shows by closing that the server has gone; a client in this process has none.
   if (client.connection === null) reply.ok()
-  reply.out.flush()
   client.closesAfterReply = true
-  engine.host.shutdown()
 }
 
 export const serverCommands: readonly CommandSpec[] = [
@@ -188,6 +214,6 @@ export const serverCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Writes the append-only file anew in the background.',
-    handler: save,
+    handler: rewriteAppendOnlyFile,
   },
 ]

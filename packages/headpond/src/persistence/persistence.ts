@@ -1,0 +1,180 @@
+import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Settings } from '../config/directives.ts'
+import type { Store } from '../store/store.ts'
+import { BufferTarget } from './buffer-target.ts'
+import { isTemporary } from './file-target.ts'
+import { Loading } from './loading.ts'
+import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
+import { Snapshot, SnapshotAborted } from './snapshot.ts'
+import { Snapshots } from './snapshots.ts'
+
+export interface PersistenceHost {
+  readonly store: Store
+  readonly settings: Settings
+  readonly log: PersistenceLog
+  readonly redisVersion: string
+  readonly nowMs: () => number
+}
+
+export type ShutdownSaving = 'default' | 'save' | 'nosave'
+
+/** A directory or file that cannot be used: what to tell the one who started the server. */
+export class DataDirectoryError extends Error {
+  constructor(path: string, problem: string) {
+    super(`${path}: ${problem}`)
+    this.name = 'DataDirectoryError'
+  }
+}
+
+/**
+ * The store's life on disk: what is loaded at the start, saved meanwhile and at the end, and what clients are told
+ * about it. With `ephemeral` nothing is ever read or written.
+ */
+export class Persistence {
+  readonly #host: PersistenceHost
+  #isClosing = false
+  readonly snapshots = new Snapshots()
+  readonly loading = new Loading()
+  readonly rdb: RdbPersistence
+  /** Replaced by whoever has libraries of functions. */
+  functions: FunctionLibraries = {
+    codes: () => [],
+    load() {
+      throw new Error('there are no functions here')
+    },
+  }
+  /** Tells what memory is in use: replaced by whoever counts it. */
+  usedBytes: () => number
+  /** Called when `loading` or `writeRefusal` may have changed. */
+  onStatus: () => void = () => {}
+  /** Called while data is loaded, now and then. */
+  onProgress: () => void = () => {}
+
+  constructor(host: PersistenceHost) {
+    this.#host = host
+    this.usedBytes = () => host.store.heap.usedBytes
+    this.rdb = new RdbPersistence({
+      ...host,
+      snapshots: this.snapshots,
+      loading: this.loading,
+      functions: { codes: () => this.functions.codes(), load: (code) => this.functions.load(code) },
+      usedBytes: () => this.usedBytes(),
+      onStatus: () => this.onStatus(),
+    })
+    this.loading.onChange = () => this.onStatus()
+  }
+
+  /** Nothing is kept on disk. */
+  get isEphemeral(): boolean {
+    return this.#host.settings.ephemeral
+  }
+
+  /** Why no client may write, as the error to answer; null when they may. */
+  get writeRefusal(): string | null {
+    return !this.isEphemeral && this.rdb.refusesWrites ? SNAPSHOTS_FAIL : null
+  }
+
+  // ---- Start ----
+
+  /** Makes sure that there is a directory to keep data in. Throws DataDirectoryError. */
+  prepareDirectory(): void {
+    if (this.isEphemeral) return
+    const { dir } = this.#host.settings
+    try {
+      mkdirSync(dir, { recursive: true })
+      accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
+      // What a crash left half written is of no use to anybody.
+      for (const name of readdirSync(dir)) if (isTemporary(name)) rmSync(join(dir, name), { force: true })
+    } catch (error) {
+      throw new DataDirectoryError(dir, `the directory cannot be used (${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
+
+  /**
+   * Loads what is on disk. Clients may connect meanwhile, and are told to wait. Rejects with RdbLoadError for a file that
+   * cannot be loaded; the store is to be thrown away then.
+   */
+  async start(): Promise<void> {
+    if (this.isEphemeral) return
+    await this.rdb.load(() => {
+      this.onProgress()
+      return !this.#isClosing
+    })
+  }
+
+  // ---- Meanwhile ----
+
+  cron(): void {
+    if (this.isEphemeral || this.loading.isActive) return
+    this.rdb.cron()
+  }
+
+  /** FLUSHALL has emptied every database. */
+  flushedAll(): void {
+    if (!this.isEphemeral) this.rdb.flushedAll()
+  }
+
+  /**
+   * DEBUG RELOAD: saves, deletes everything, loads. Merging, keys of the file replace those that are there. Without a
+   * disk it goes through memory.
+   */
+  reload({
+    saves,
+    flushes,
+    merges,
+  }: {
+    saves: boolean
+    flushes: boolean
+    merges: boolean
+  }): 'done' | 'not saved' | 'not loaded' {
+    const { store, log } = this.#host
+    const duplicates = merges ? 'replace' : 'refuse'
+    let bytes: Uint8Array | null = null
+    if (this.isEphemeral) {
+      const target = new BufferTarget()
+      this.snapshots.active?.snapshot.walkNow()
+      new Snapshot(store, this.rdb.encoder(), target, { whenFlushed: 'abort' }).saveNow()
+      bytes = target.toBytes()
+    } else if (saves && !this.rdb.save()) return 'not saved'
+    if (flushes) store.flushAll()
+    try {
+      if (bytes !== null) this.rdb.loadBytes(bytes, duplicates)
+      else this.rdb.loadNow(duplicates)
+    } catch (error) {
+      log.error({ err: error }, 'DEBUG RELOAD could not load')
+      return 'not loaded'
+    }
+    return 'done'
+  }
+
+  // ---- End ----
+
+  /**
+   * Saves what is to be saved before the server ends: by default when there are save points. False when that failed, and
+   * the server should go on.
+   */
+  prepareEnd(saving: ShutdownSaving): boolean {
+    if (this.isEphemeral) return saving !== 'save'
+    if (this.loading.isActive) return true // what is there is what is on disk
+    this.rdb.abort('the server is ending')
+    if (saving === 'nosave' || (saving === 'default' && this.#host.settings.save.length === 0)) return true
+    return this.rdb.save()
+  }
+
+  /** Lets go of everything: resolves when no file is open any more. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    const { active } = this.snapshots
+    if (active === null) return
+    active.snapshot.abort('the server has ended')
+    await active.snapshot.done.catch((error: unknown) => {
+      if (!(error instanceof SnapshotAborted)) throw error
+    })
+  }
+}
+
+const SNAPSHOTS_FAIL =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +
+  'modify the data set are disabled, because this instance is configured to report errors during writes if RDB ' +
+  'snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.'
