@@ -23,9 +23,11 @@ function keysBySpecs(specs: readonly KeySpec[], request: Request, first: number)
   const found: KeyPlace[] = []
   for (const spec of specs) {
     if (spec.flags.includes('not_key')) continue
+    if ('unknown' in spec.begin || spec.flags.includes('incomplete')) return null
     const begin = beginOf(spec, request, first)
-    const range = begin === undefined ? null : rangeOf(spec, begin, request)
-    if (range === null || spec.flags.includes('incomplete')) return null
+    if (begin === undefined) continue
+    const range = rangeOf(spec, begin, request)
+    if (range === null) return null
     const { begin: firstKey, last, step } = range
     if (last >= request.count || last < firstKey) return null
     for (let index = firstKey; index <= last; index += step) found.push({ index, flags: spec.flags })
@@ -33,7 +35,7 @@ function keysBySpecs(specs: readonly KeySpec[], request: Request, first: number)
   return found
 }
 
-/** The argument at which a spec begins to count; undefined when its keyword is not there. */
+/** The argument at which a spec begins to count; undefined when its keyword is not there, so that it has no keys. */
 function beginOf(spec: KeySpec, request: Request, first: number): number | undefined {
   if ('index' in spec.begin) return first + spec.begin.index
   if ('unknown' in spec.begin) return undefined

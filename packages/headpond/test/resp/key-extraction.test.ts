@@ -44,7 +44,8 @@ test('keys follow a keyword, half of the rest of them', () => {
   assert.deepEqual(found([afterKeyword('STREAMS', 1, -1, 2)], 'TRY COUNT 1 streams a b 0 0'), ['a', 'b'])
   assert.deepEqual(found([afterKeyword('KEYS', -2, -1)], 'TRY host port KEYS a b'), ['a', 'b'])
   assert.deepEqual(found([afterKeyword('KEYS', -2, -1)], 'TRY host port keys a'), ['a'])
-  assert.equal(found([afterKeyword('STORE', 2, 0)], 'TRY a b'), null)
+  assert.deepEqual(found([key(1, 'RO'), afterKeyword('STORE', 2, 0)], 'TRY a b'), ['a'])
+  assert.deepEqual(found([key(1, 'RO'), afterKeyword('STORE', 2, 0)], 'TRY a store b'), ['a', 'b'])
 })
 
 test('arguments that make no sense have no keys', () => {

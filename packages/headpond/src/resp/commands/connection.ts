@@ -51,7 +51,7 @@ function hello(client: Client, request: Request, reply: Reply): void {
   }
   if (!client.isAuthenticated) {
     return reply.error(
-      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+      'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
     )
   }
   if (name !== undefined) client.name = name
