@@ -11,13 +11,14 @@ export class RedisServer {
   readonly port: number
   readonly version: string
   readonly #process: ChildProcess
-  readonly #directory: string
+  /** Where it keeps its files. */
+  readonly directory: string
 
   private constructor(process: ChildProcess, port: number, version: string, directory: string) {
     this.#process = process
     this.port = port
     this.version = version
-    this.#directory = directory
+    this.directory = directory
   }
 
   static async start(...args: string[]): Promise<RedisServer> {
@@ -50,7 +51,7 @@ export class RedisServer {
       this.#process.kill('SIGKILL') // it has nothing to keep
       await once(this.#process, 'exit')
     }
-    rmSync(this.#directory, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 }
 

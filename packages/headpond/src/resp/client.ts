@@ -1,3 +1,4 @@
+import type { CommandPart } from '../bytes/multibulk.ts'
 import type { ScheduledCall } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import type { OutputSink } from '../net/output-buffer.ts'
@@ -43,6 +44,8 @@ export class Client {
   lastInteractionMs: number
   lastCommand: Command | null = null
   commandCount = 0
+  /** Where the feed of changes (see Propagation) was when this client last changed something. */
+  propagationOffset = 0
 
   /** The open MULTI. */
   transaction: Transaction | null = null
@@ -68,6 +71,8 @@ export class Client {
   /** The peer is so far behind with reading that its next request waits. */
   isStalled = false
   closesAfterReply = false
+  /** Repeats what was once done (from the append-only file): it is not to be questioned. */
+  isReplaying = false
 
   /**
    * True when the next command needs more than the plain checks: an open MULTI, a missing password, a user who may not
@@ -128,6 +133,14 @@ export class Client {
       this.isNoTouch ||
       this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)
+  }
+
+  /**
+   * Said by a handler that has changed something: the command is to be repeated elsewhere not as it came, but as this;
+   * called several times, as all of these.
+   */
+  propagateAs(...parts: readonly CommandPart[]): void {
+    if (this.engine.propagates) this.engine.propagation.replace(this.database.index, parts)
   }
 
   /** Sends bytes that are no reply to a request of this client (pub/sub messages, a reply after blocking). */

@@ -22,6 +22,7 @@ import { Monitors } from './monitors.ts'
 import { OutputLimits } from './output-limits.ts'
 import { parsed, RequestParser } from './parser.ts'
 import { Pause } from './pause.ts'
+import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
@@ -93,6 +94,9 @@ export class RespEngine implements Protocol<Client> {
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
+  readonly propagation = new Propagation(this)
+  /** Somebody wants to hear of every change: the one check that a command pays for propagation. */
+  propagates = false
   /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
   inputOverflowCount = 0
   outputOverflowCount = 0
@@ -454,6 +458,7 @@ export class RespEngine implements Protocol<Client> {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       this.log.error({ err: error, command: client.lastCommand?.fullName }, 'out of memory in a command')
+      this.propagation.aborted()
       reply.error(errors.OUT_OF_MEMORY)
       client.closesAfterReply = true
       return true
@@ -596,6 +601,8 @@ export class RespEngine implements Protocol<Client> {
     client.commandCount++
     client.lastCommand = command
     const callCount = ++command.callCount
+    const isPropagating = this.propagates
+    const dirtyCount = isPropagating ? this.propagation.begin() : 0
     const isSampled = request.count <= command.sampledArgumentsMax && !exactTiming && !this.timesEveryCall
     if (!isSampled || (callCount & TIMING_SAMPLE_MASK) === 0) {
       const startMs = performance.now()
@@ -604,6 +611,7 @@ export class RespEngine implements Protocol<Client> {
     } else {
       command.handler!(client, request, reply)
     }
+    if (isPropagating) this.propagation.end(client, request, dirtyCount)
     // EXEC has not failed when one of its commands has, which was counted there.
     if (reply.errorCount !== errorCount && reply.errorCount !== this.#attributedErrorCount) {
       this.#attributedErrorCount = reply.errorCount
@@ -672,9 +680,12 @@ export class RespEngine implements Protocol<Client> {
   /** Lets `serve` answer a client that waits: if it does and says so, the wait is over. Returns what it said. */
   serveBlocked(client: Client, serve: (reply: Reply) => boolean): boolean {
     let isServed = false
+    const isPropagating = this.propagates
+    if (isPropagating) this.propagation.begin()
     this.replyTo(client, (reply) => {
       isServed = serve(reply)
     })
+    if (isPropagating) this.propagation.endServed(client)
     if (!isServed) return false
     this.#unblock(client)
     this.resumeSoon(client)

@@ -340,7 +340,6 @@ export class Database {
     } else {
       typeOperations[this.records.type(handle)].release(store, handle)
       this.#drop(handle, hash)
-      store.dirtyCount++
     }
     this.#hash = hash // an observer may have looked up other keys
   }

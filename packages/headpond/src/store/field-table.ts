@@ -180,12 +180,17 @@ export class FieldTable implements Structure {
   }
 
   /**
-   * Removes up to `countMax` elements that are due. Returns how many; fewer than `countMax` when no more are due.
+   * Removes up to `countMax` elements that are due, each having been shown. Returns how many; fewer than `countMax` when
+   * no more are due.
    */
-  removeDue(nowMs: number, countMax: number): number {
+  removeDue(nowMs: number, countMax: number, show: (element: Handle) => void): number {
     const expires = this.#expires
     if (expires === null) return 0
-    return expires.collectDue(nowMs, expires.count, countMax, (element) => this.remove(element)).expired
+    const remove = (element: Handle): void => {
+      show(element)
+      this.remove(element)
+    }
+    return expires.collectDue(nowMs, expires.count, countMax, remove).expired
   }
 
   /** A copy with contents of its own. O(n). */

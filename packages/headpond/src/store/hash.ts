@@ -199,6 +199,7 @@ export class Hash {
     }
     if (!this.#isDue(this.foundExpireAtMs)) return true
     this.#database.preserve(this.#handle)
+    this.#store.onFieldExpired?.(this.#database.index, this.#keyCopy(), Buffer.from(bytes.subarray(start, end)))
     this.removeFound()
     this.#expiredCount++
     return false
@@ -379,14 +380,16 @@ export class Hash {
     if (this.#expiredCount === 0) return
     this.#store.expiredFieldCount += this.#expiredCount
     this.#expiredCount = 0
-    this.#database.changed(KEYSPACE_EVENTS.hash, 'hexpired', key, start, end)
+    this.#database.changedToo(KEYSPACE_EVENTS.hash, 'hexpired', key, start, end)
   }
 
   /** Ends a command that looked fields up: a hash whose last field has gone is deleted. Returns whether it was. */
   close(key: Uint8Array, start: number, end: number): boolean {
     this.announceExpired(key, start, end)
     if (this.length > 0) return false
-    this.#database.delete(this.#handle, key, start, end)
+    // The change was that the fields went, which was announced.
+    this.#database.remove(this.#handle)
+    this.#database.changedToo(KEYSPACE_EVENTS.generic, 'del', key, start, end)
     return true
   }
 
@@ -655,13 +658,26 @@ export class Hash {
 
   /** Removes up to `countMax` fields that are due, and returns how many. */
   #removeDue(countMax: number): number {
-    if (this.#table !== null) return this.#table.removeDue(this.#store.nowMs, countMax)
+    const table = this.#table
+    const { onFieldExpired } = this.#store
+    const tell = (): void => onFieldExpired?.(this.#database.index, this.#keyCopy(), this.field.copy())
+    if (table !== null) {
+      return table.removeDue(this.#store.nowMs, countMax, (element) => {
+        if (onFieldExpired === null) return
+        table.locateField(element, this.field)
+        tell()
+      })
+    }
     let removedCount = 0
     const u8 = this.#u8
     const at = this.#at
     let entry = this.#firstField()
     while (entry !== listpack.NONE && removedCount < countMax) {
       if (this.#isDue(this.#packedExpiry(entry))) {
+        if (onFieldExpired !== null) {
+          listpack.locate(u8, entry, this.field)
+          tell()
+        }
         listpack.remove(u8, at, entry, this.#stride)
         removedCount++
         if (entry === listpack.endOf(u8, at)) break
@@ -671,6 +687,10 @@ export class Hash {
     }
     if (removedCount > 0) this.#shrunk()
     return removedCount
+  }
+
+  #keyCopy(): Buffer {
+    return this.#store.records.keyCopy(this.#handle)
   }
 
   /** A moment before which no field expires; NEVER when none has an expiry. */

@@ -69,6 +69,8 @@ export class Store {
   guard: SnapshotGuard | null = null
   /** Called with the key of each expired record, for what must tell others of the deletion. */
   onExpired: ((database: number, key: Uint8Array) => void) | null = null
+  /** Called with each field of a hash that expired, for the same. */
+  onFieldExpired: ((database: number, key: Uint8Array, field: Uint8Array) => void) | null = null
 
   constructor(options: StoreOptions) {
     this.heap = new Heap(options.firstArenaBytes)

@@ -12,6 +12,7 @@ function flushDb(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   const { store } = client.engine
   store.flush(client.database)
+  client.engine.propagation.force()
   // The keys are gone at once in every mode; SYNC waits for their memory too.
   if (request.count === 2 && request.is(1, 'SYNC')) store.lazyFree.finish()
   reply.ok()
@@ -21,6 +22,7 @@ function flushAll(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   client.engine.store.flushAll()
   client.engine.persistence.flushedAll()
+  client.engine.propagation.force()
   reply.ok()
 }
 

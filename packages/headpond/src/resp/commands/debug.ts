@@ -43,6 +43,7 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
 }
 
 function debug(client: Client, request: Request, reply: Reply): void {
+  client.propagateAs() // whatever it does, it does here alone
   const allowed = client.engine.settings.enableDebugCommand
   if (allowed === 'no' || (allowed === 'local' && !client.isLocal)) {
     return reply.error(

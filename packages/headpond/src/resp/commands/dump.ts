@@ -53,7 +53,10 @@ function restore(client: Client, request: Request, reply: Reply): void {
   const existing = options.replaces ? database.peek(chunk, start, end) : NONE
   const expireAtMs = ttlMs === 0 ? NEVER : options.isAbsolute ? ttlMs : ttlMs + store.nowMs
   if (expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired) {
-    if (existing !== NONE) database.delete(existing, chunk, start, end)
+    if (existing !== NONE) {
+      database.delete(existing, chunk, start, end)
+      client.propagateAs('DEL', request.view(1))
+    }
     return reply.ok()
   }
   // Taken out first, because Redis tells of a key that was replaced as of a new one.
@@ -67,6 +70,10 @@ function restore(client: Client, request: Request, reply: Reply): void {
     store.records.setAccess(handle, accessClockOfIdle(options.idleSeconds, store.accessClock))
   }
   database.changed(KEYSPACE_EVENTS.generic, 'restore', chunk, start, end)
+  if (client.engine.propagates && expireAtMs !== NEVER && !options.isAbsolute) {
+    const others = Array.from({ length: request.count - 3 }, (_, index) => request.view(index + 3))
+    client.propagateAs(request.view(0), request.view(1), expireAtMs, ...others, 'ABSTTL')
+  }
   reply.ok()
 }
 

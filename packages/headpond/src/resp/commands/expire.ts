@@ -38,9 +38,14 @@ function expireIn(unitMs: number, isAbsolute: boolean): Handler {
     }
     if (expireAtMs <= store.nowMs && !store.keepsExpired) {
       database.delete(handle, chunk, start, end)
+      client.propagateAs(client.engine.propagation.expiredWord, request.view(1))
     } else {
       database.setExpiry(handle, Math.max(expireAtMs, 1))
       database.changed(KEYSPACE_EVENTS.generic, 'expire', chunk, start, end)
+      if (client.engine.propagates && !(isAbsolute && unitMs === 1)) {
+        const options = Array.from({ length: request.count - 3 }, (_, index) => request.view(index + 3))
+        client.propagateAs('PEXPIREAT', request.view(1), expireAtMs, ...options)
+      }
     }
     reply.integer(1)
   }

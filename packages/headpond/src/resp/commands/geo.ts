@@ -126,14 +126,16 @@ function geoadd(client: Client, request: Request, reply: Reply): void {
     else if (!request.is(first, 'CH')) break
   }
   if ((request.count - first) % 3 !== 0 || (isNew && isExisting)) return reply.error(errors.SYNTAX)
-  const args: (string | Uint8Array)[] = ['ZADD']
+  const args: (string | Uint8Array)[] = ['zadd']
   for (let index = 1; index < first; index++) args.push(request.view(index))
   const position = { longitude: 0, latitude: 0 }
   for (let index = first; index < request.count; index += 3) {
     if (!readPosition(request, index, position, reply)) return
     args.push(String(encodePosition(position.longitude, position.latitude)), request.view(index + 2))
   }
+  const dirtyCount = client.database.store.dirtyCount
   zadd(client, Request.of(args), reply)
+  if (client.database.store.dirtyCount !== dirtyCount) client.propagateAs(...args)
 }
 
 function geopos(client: Client, request: Request, reply: Reply): void {

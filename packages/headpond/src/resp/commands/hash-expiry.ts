@@ -77,20 +77,33 @@ function expire(client: Client, request: Request, reply: Reply, unit: ExpiryUnit
   const first = fieldsFrom(request, condition === 'always' ? 3 : 4, reply, countError)
   if (first === 0) return
   const { chunk, count } = request
-  let setCount = 0
-  let removedCount = 0
+  const set: Uint8Array[] = []
+  const removed: Uint8Array[] = []
   reply.array(count - first)
   for (let index = first; index < count; index++) {
     const result =
       hash?.setExpiry(chunk, request.start(index), request.end(index), expireAtMs, condition) ?? expiryResult.NO_FIELD
-    if (result === expiryResult.SET) setCount++
-    else if (result === expiryResult.REMOVED) removedCount++
+    if (result === expiryResult.SET) set.push(request.view(index))
+    else if (result === expiryResult.REMOVED) removed.push(request.view(index))
     reply.integer(result)
   }
   if (hash === null) return
   hash.announceExpired(chunk, request.start(1), request.end(1))
-  if (setCount + removedCount > 0) announce(client, request, removedCount > 0 ? 'hdel' : 'hexpire')
+  if (set.length + removed.length > 0) announce(client, request, removed.length > 0 ? 'hdel' : 'hexpire')
+  propagateExpiry(client, request.view(1), set, expireAtMs, removed)
   hash.close(chunk, request.start(1), request.end(1))
+}
+
+/** Fields that got a moment to expire at, and fields that went because it has passed. */
+function propagateExpiry(
+  client: Client,
+  key: Uint8Array,
+  set: readonly Uint8Array[],
+  expireAtMs: number,
+  removed: readonly Uint8Array[],
+): void {
+  if (removed.length > 0) client.propagateAs('HDEL', key, ...removed)
+  if (set.length > 0) client.propagateAs('HPEXPIREAT', key, expireAtMs, 'FIELDS', set.length, ...set)
 }
 
 function hpersist(client: Client, request: Request, reply: Reply): void {
@@ -141,7 +154,7 @@ function hgetdel(client: Client, request: Request, reply: Reply): void {
   const first = fieldsFrom(request, 2, reply)
   if (first === 0) return
   const { chunk, count } = request
-  let deletedCount = 0
+  const deleted: Uint8Array[] = []
   reply.array(count - first)
   for (let index = first; index < count; index++) {
     if (!hash?.get(chunk, request.start(index), request.end(index))) {
@@ -150,11 +163,14 @@ function hgetdel(client: Client, request: Request, reply: Reply): void {
     }
     replyText(reply, hash.value)
     hash.removeFound()
-    deletedCount++
+    deleted.push(request.view(index))
   }
   if (hash === null) return
   hash.announceExpired(chunk, request.start(1), request.end(1))
-  if (deletedCount > 0) announce(client, request, 'hdel')
+  if (deleted.length > 0) {
+    announce(client, request, 'hdel')
+    client.propagateAs('HDEL', request.view(1), ...deleted)
+  }
   hash.close(chunk, request.start(1), request.end(1))
 }
 
@@ -171,9 +187,9 @@ function hgetex(client: Client, request: Request, reply: Reply): void {
   const first = fieldsFrom(request, unit !== undefined ? 4 : persists ? 3 : 2, reply)
   if (first === 0) return
   const { chunk, count } = request
-  let setCount = 0
-  let removedCount = 0
-  let persistedCount = 0
+  const set: Uint8Array[] = []
+  const removed: Uint8Array[] = []
+  const persisted: Uint8Array[] = []
   reply.array(count - first)
   for (let index = first; index < count; index++) {
     if (!hash?.get(chunk, request.start(index), request.end(index))) {
@@ -182,18 +198,20 @@ function hgetex(client: Client, request: Request, reply: Reply): void {
     }
     replyText(reply, hash.value)
     if (persists) {
-      if (hash.persistFound()) persistedCount++
+      if (hash.persistFound()) persisted.push(request.view(index))
     } else if (unit !== undefined) {
       const result = hash.setExpiry(chunk, request.start(index), request.end(index), expireAtMs, 'always')
-      if (result === expiryResult.SET) setCount++
-      else removedCount++
+      if (result === expiryResult.SET) set.push(request.view(index))
+      else removed.push(request.view(index))
     }
   }
   if (hash === null) return
   hash.announceExpired(chunk, request.start(1), request.end(1))
-  if (setCount > 0) announce(client, request, 'hexpire')
-  else if (persistedCount > 0) announce(client, request, 'hpersist')
-  else if (removedCount > 0) announce(client, request, 'hdel')
+  if (set.length > 0) announce(client, request, 'hexpire')
+  else if (persisted.length > 0) announce(client, request, 'hpersist')
+  else if (removed.length > 0) announce(client, request, 'hdel')
+  propagateExpiry(client, request.view(1), set, expireAtMs, removed)
+  if (persisted.length > 0) client.propagateAs('HPERSIST', request.view(1), 'FIELDS', persisted.length, ...persisted)
   hash.close(chunk, request.start(1), request.end(1))
 }
 
@@ -276,8 +294,19 @@ function hsetex(client: Client, request: Request, reply: Reply): void {
     const event = lastResult === expiryResult.REMOVED ? 'hdel' : 'hexpire'
     database.store.tell(KEYSPACE_EVENTS.hash, event, database.index, chunk, request.start(1), request.end(1))
   }
+  if (expireAtMs !== NEVER && client.engine.propagates) propagateSetWithExpiry(client, request, options)
   hash.close(chunk, request.start(1), request.end(1))
   reply.integer(1)
+}
+
+/** Fields that are set to expire at a moment that has passed are deleted; FXX and FNX have been decided. */
+function propagateSetWithExpiry(client: Client, request: Request, { firstField, expireAtMs }: SetOptions): void {
+  const pairs = Array.from({ length: request.count - firstField }, (_, index) => request.view(firstField + index))
+  if (expireAtMs > client.database.store.nowMs || client.database.store.keepsExpired) {
+    client.propagateAs('HSETEX', request.view(1), 'PXAT', expireAtMs, 'FIELDS', pairs.length / 2, ...pairs)
+  } else {
+    client.propagateAs('HDEL', request.view(1), ...pairs.filter((_, index) => index % 2 === 0))
+  }
 }
 
 /** Whether FXX or FNX is fulfilled. */

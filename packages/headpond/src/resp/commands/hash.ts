@@ -183,6 +183,7 @@ function hincrbyfloat(client: Client, request: Request, reply: Reply): void {
   hash.set(chunk, request.start(2), request.end(2), text, 0, text.length, true)
   hash.announceExpired(chunk, request.start(1), request.end(1))
   announce(client, request, 'hincrbyfloat')
+  client.propagateAs('HSET', request.view(1), request.view(2), text)
   reply.bulkBytes(text)
 }
 

@@ -1,3 +1,4 @@
+import type { CommandPart } from '../../bytes/multibulk.ts'
 import { KEYSPACE_EVENTS } from '../../config/value-types.ts'
 import { type Handle, NONE } from '../../memory/heap.ts'
 import { ListCursor } from '../../memory/quicklist.ts'
@@ -342,13 +343,20 @@ function readEnd(request: Request, index: number, reply: Reply): boolean | null 
   return null
 }
 
-function move(client: Client, request: Request, reply: Reply, fromTail: boolean, toTail: boolean): void {
+function move(
+  client: Client,
+  request: Request,
+  reply: Reply,
+  fromTail: boolean,
+  toTail: boolean,
+  propagatedAs: readonly CommandPart[] = [],
+): void {
   const source = { bytes: request.chunk, start: request.start(1), end: request.end(1) }
   const handle = client.database.write(source.bytes, source.start, source.end)
   if (handle === NONE) return reply.nil()
   if (client.database.records.type(handle) !== types.LIST) return reply.error(errors.WRONG_TYPE)
   const target = { bytes: request.chunk, start: request.start(2), end: request.end(2) }
-  moveElement(client.database, handle, source, target, fromTail, toTail, reply)
+  moveElement(client, propagatedAs, handle, source, target, fromTail, toTail, reply)
 }
 
 interface KeyPlace {
@@ -357,9 +365,13 @@ interface KeyPlace {
   readonly end: number
 }
 
-/** Moves an element from the end of a list to an end of another or the same one, and answers with it. */
+/**
+ * Moves an element from the end of a list to an end of another or the same one, and answers with it.
+ * @param propagatedAs the move that comes of a command that might have waited; nothing for others
+ */
 function moveElement(
-  database: Database,
+  client: Client,
+  propagatedAs: readonly CommandPart[],
   source: Handle,
   sourceKey: KeyPlace,
   targetKey: KeyPlace,
@@ -367,6 +379,7 @@ function moveElement(
   toTail: boolean,
   reply: Reply,
 ): void {
+  const { database } = client
   const { store, records } = database
   let target = database.write(targetKey.bytes, targetKey.start, targetKey.end)
   if (target !== NONE && records.type(target) !== types.LIST) return reply.error(errors.WRONG_TYPE)
@@ -383,6 +396,7 @@ function moveElement(
   const pushed = toTail ? 'rpush' : 'lpush'
   database.changed(KEYSPACE_EVENTS.list, pushed, targetKey.bytes, targetKey.start, targetKey.end)
   announceRemoval(database, left, sourceKey.bytes, sourceKey.start, sourceKey.end, fromTail ? 'rpop' : 'lpop', 1)
+  if (propagatedAs.length > 0) client.propagateAs(...propagatedAs)
 }
 
 function lmove(client: Client, request: Request, reply: Reply): void {
@@ -432,20 +446,13 @@ function readManyPop(request: Request, numberIndex: number, reply: Reply): ManyP
 }
 
 /** Answers from the first of some keys that has a list, or with an error; false, with nothing written, if none has. */
-function popFirst(
-  client: Client,
-  request: Request,
-  firstKey: number,
-  keyEnd: number,
-  reply: Reply,
-  popFrom: PopFrom,
-): boolean {
+function popFirst(client: Client, request: Request, firstKey: number, keyEnd: number, reply: Reply, pop: Pop): boolean {
   const { database } = client
   for (let index = firstKey; index < keyEnd; index++) {
     const handle = database.write(request.chunk, request.start(index), request.end(index))
     if (handle === NONE) continue
     if (database.records.type(handle) === types.LIST) {
-      popFrom(database, handle, request.chunk, request.start(index), request.end(index), reply)
+      popWithKey(client, handle, request.chunk, request.start(index), request.end(index), pop, reply)
     } else {
       reply.error(errors.WRONG_TYPE)
     }
@@ -454,33 +461,40 @@ function popFirst(
   return false
 }
 
-/** Removes elements of a list, and answers with the key and with them. */
-type PopFrom = (database: Database, handle: Handle, chunk: Uint8Array, start: number, end: number, reply: Reply) => void
-
-function popOneWithKey(atTail: boolean): PopFrom {
-  return (database, handle, chunk, start, end, reply) => {
-    reply.array(2)
-    reply.bulk(chunk, start, end)
-    popOne(database, handle, chunk, start, end, atTail, reply)
-  }
+/** How the first list that is found is popped; the answer begins with its key. */
+interface Pop {
+  readonly atTail: boolean
+  /** Null: one element, which is answered by itself. */
+  readonly countMax: number | null
 }
 
-function popManyWithKey(atTail: boolean, countMax: number): PopFrom {
-  return (database, handle, chunk, start, end, reply) => {
-    reply.array(2)
-    reply.bulk(chunk, start, end)
-    popMany(database, handle, chunk, start, end, atTail, countMax, reply)
-  }
-}
+const POP_HEAD: Pop = { atTail: HEAD, countMax: null }
+const POP_TAIL: Pop = { atTail: TAIL, countMax: null }
 
-const popHeadWithKey = popOneWithKey(HEAD)
-const popTailWithKey = popOneWithKey(TAIL)
+function popWithKey(
+  client: Client,
+  handle: Handle,
+  chunk: Uint8Array,
+  start: number,
+  end: number,
+  { atTail, countMax }: Pop,
+  reply: Reply,
+): void {
+  const { database } = client
+  if (client.engine.propagates) {
+    const count = countMax === null ? [] : [Math.min(countMax, listLength(database.store, handle))]
+    client.propagateAs(atTail ? 'RPOP' : 'LPOP', chunk.subarray(start, end), ...count)
+  }
+  reply.array(2)
+  reply.bulk(chunk, start, end)
+  if (countMax === null) popOne(database, handle, chunk, start, end, atTail, reply)
+  else popMany(database, handle, chunk, start, end, atTail, countMax, reply)
+}
 
 function lmpop(client: Client, request: Request, reply: Reply): void {
   const asked = readManyPop(request, 1, reply)
   if (asked === null) return
-  const popFrom = popManyWithKey(asked.atTail, asked.countMax)
-  if (!popFirst(client, request, asked.firstKey, asked.firstKey + asked.keyCount, reply, popFrom)) reply.nilArray()
+  if (!popFirst(client, request, asked.firstKey, asked.firstKey + asked.keyCount, reply, asked)) reply.nilArray()
 }
 
 // ---- Waiting ----
@@ -493,19 +507,18 @@ function popOrWait(
   keyEnd: number,
   timeoutIndex: number,
   reply: Reply,
-  popFrom: PopFrom,
+  pop: Pop,
 ): void {
   const timeoutMs = readTimeoutMs(request, timeoutIndex, reply)
-  if (Number.isNaN(timeoutMs) || popFirst(client, request, firstKey, keyEnd, reply, popFrom)) return
+  if (Number.isNaN(timeoutMs) || popFirst(client, request, firstKey, keyEnd, reply, pop)) return
   const keys = Array.from({ length: keyEnd - firstKey }, (_, index) => request.bytes(firstKey + index))
-  const { database } = client
   client.engine.blocking.wait(client, reply, {
     keys,
     timeoutMs,
     type: types.LIST,
     serve: (answer, handle, keyIndex) => {
       const name = keys[keyIndex]
-      popFrom(database, handle, name, 0, name.length, answer)
+      popWithKey(client, handle, name, 0, name.length, pop, answer)
       return true
     },
     onTimeout: (answer) => answer.nilArray(),
@@ -515,8 +528,7 @@ function popOrWait(
 function blmpop(client: Client, request: Request, reply: Reply): void {
   const asked = readManyPop(request, 2, reply)
   if (asked === null) return
-  const popFrom = popManyWithKey(asked.atTail, asked.countMax)
-  popOrWait(client, request, asked.firstKey, asked.firstKey + asked.keyCount, 1, reply, popFrom)
+  popOrWait(client, request, asked.firstKey, asked.firstKey + asked.keyCount, 1, reply, asked)
 }
 
 function moveOrWait(
@@ -526,12 +538,16 @@ function moveOrWait(
   fromTail: boolean,
   toTail: boolean,
   timeoutIndex: number,
+  isMove: boolean,
 ): void {
   const timeoutMs = readTimeoutMs(request, timeoutIndex, reply)
   if (Number.isNaN(timeoutMs)) return
   const { database } = client
   if (database.write(request.chunk, request.start(1), request.end(1)) !== NONE) {
-    return move(client, request, reply, fromTail, toTail)
+    const parts = isMove
+      ? ['LMOVE', request.view(1), request.view(2), request.view(3), request.view(4)]
+      : ['RPOPLPUSH', request.view(1), request.view(2)]
+    return move(client, request, reply, fromTail, toTail, parts)
   }
   // Only when it has waited is the answer an empty array, of all things.
   if (client.deniesBlocking) return reply.nil()
@@ -544,7 +560,10 @@ function moveOrWait(
     timeoutMs,
     type: types.LIST,
     serve: (answer, handle) => {
-      moveElement(database, handle, sourceKey, targetKey, fromTail, toTail, answer)
+      const parts = isMove
+        ? ['LMOVE', source, target, fromTail ? 'right' : 'left', toTail ? 'right' : 'left']
+        : ['RPOPLPUSH', source, target]
+      moveElement(client, parts, handle, sourceKey, targetKey, fromTail, toTail, answer)
       return true
     },
     onTimeout: (answer) => answer.nilArray(),
@@ -556,7 +575,7 @@ function blmove(client: Client, request: Request, reply: Reply): void {
   if (fromTail === null) return
   const toTail = readEnd(request, 4, reply)
   if (toTail === null) return
-  moveOrWait(client, request, reply, fromTail, toTail, 5)
+  moveOrWait(client, request, reply, fromTail, toTail, 5, true)
 }
 
 // ---- The table ----
@@ -799,7 +818,7 @@ export const listCommands: readonly CommandSpec[] = [
     args: 'key... timeout:double',
     history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: (client, request, reply) =>
-      popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popHeadWithKey),
+      popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, POP_HEAD),
   },
   {
     ...common,
@@ -813,7 +832,7 @@ export const listCommands: readonly CommandSpec[] = [
     args: 'key... timeout:double',
     history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
     handler: (client, request, reply) =>
-      popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, popTailWithKey),
+      popOrWait(client, request, 1, request.count - 1, request.count - 1, reply, POP_TAIL),
   },
   {
     ...common,
@@ -853,6 +872,6 @@ export const listCommands: readonly CommandSpec[] = [
     deprecatedSince: '6.2.0',
     replacedBy: '`BLMOVE` with the `RIGHT` and `LEFT` arguments',
     history: [['6.0.0', '`timeout` is interpreted as a double instead of an integer.']],
-    handler: (client, request, reply) => moveOrWait(client, request, reply, TAIL, HEAD, 3),
+    handler: (client, request, reply) => moveOrWait(client, request, reply, TAIL, HEAD, 3, false),
   },
 ]

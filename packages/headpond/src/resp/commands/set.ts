@@ -196,6 +196,7 @@ function spop(client: Client, request: Request, reply: Reply): void {
   if (set === null) return reply.nil()
   set.pick()
   replyText(reply, set.member)
+  if (client.engine.propagates) client.propagateAs('SREM', request.view(1), set.member.copy())
   set.removePicked()
   announce(client, request, 1, 'spop', 1)
   set.close(request.chunk, request.start(1), request.end(1))
@@ -216,12 +217,14 @@ function popSome(client: Client, request: Request, reply: Reply): void {
     // All of them: the value goes as a whole, a large one in the background.
     replyAll(reply, set)
     announce(client, request, 1, 'spop', count)
+    client.propagateAs('DEL', request.view(1))
     return database.delete(set.handle, chunk, keyStart, keyEnd)
   }
   reply.set(wanted)
   for (let popped = 0; popped < wanted; popped++) {
     set.pick()
     replyText(reply, set.member)
+    if (client.engine.propagates) client.propagateAs('SREM', request.view(1), set.member.copy())
     set.removePicked()
   }
   announce(client, request, 1, 'spop', wanted)

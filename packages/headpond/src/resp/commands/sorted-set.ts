@@ -344,6 +344,7 @@ function popWithKey(client: Client, sortedSet: SortedSet, keyBytes: Uint8Array, 
   writePopped(reply, sortedSet, pop.end, count, pop.isNested)
   sortedSet.removeRange(pop.end === 'min' ? 0 : sortedSet.count - count, count)
   announceRemoval(client.database, sortedSet, POP_EVENT[pop.end], keyBytes, 0, keyBytes.length)
+  client.propagateAs(POP_EVENT[pop.end].toUpperCase(), keyBytes, ...(pop.isNested ? [count] : []))
 }
 
 /** Pops from the first key that exists. True when there is a reply: members, or the error of a wrong type. */

@@ -18,6 +18,7 @@ import {
   readIntervalEnd,
   readIntervalStart,
 } from '../stream-arguments.ts'
+import { propagateClaim, propagateGroupId } from '../stream-propagation.ts'
 import { replyEntry, replyId } from '../stream-reply.ts'
 import { meetConsumer } from './stream-read.ts'
 
@@ -209,7 +210,8 @@ function xclaim(client: Client, request: Request, reply: Reply): void {
   if (Number.isNaN(idleMinMs)) return reply.error('ERR Invalid min-idle-time argument for XCLAIM')
   const claim = readClaim(request, nowMs, reply)
   if (claim === null) return
-  if (claim.lastId.compare(group.lastId) > 0) group.lastId.set(claim.lastId)
+  const advances = claim.lastId.compare(group.lastId) > 0
+  if (advances) group.lastId.set(claim.lastId)
   const isNow = claim.deliveredAtMs < 0 || claim.deliveredAtMs > nowMs
   const deliveredAtMs = isNow ? nowMs : claim.deliveredAtMs
   const name = request.latin1(3)
@@ -219,6 +221,7 @@ function xclaim(client: Client, request: Request, reply: Reply): void {
     if (!stream.has(id)) {
       // What was deleted meanwhile is nothing to process any more.
       if (!isPending) continue
+      propagateClaim(client, request.view(1), request.view(2), group, id)
       group.removePending(id)
       store.dirtyCount++
       continue
@@ -238,6 +241,11 @@ function xclaim(client: Client, request: Request, reply: Reply): void {
     claimed.push(id)
     consumer.activeAtMs = nowMs
     store.dirtyCount++
+    propagateClaim(client, request.view(1), request.view(2), group, id)
+  }
+  if (advances && claimed.length === 0) {
+    store.dirtyCount++
+    propagateGroupId(client, request.view(1), request.view(2), group)
   }
   replyClaimed(reply, stream, claimed, claim.isIdsOnly)
 }
@@ -277,6 +285,7 @@ function xautoclaim(client: Client, request: Request, reply: Reply): void {
   for (; has && attemptsLeft > 0 && claimed.length + deleted.length < count; attemptsLeft--) {
     const id = group.pending.readId(new StreamId())
     if (!stream.has(id)) {
+      propagateClaim(client, request.view(1), request.view(2), group, id)
       group.removePending(id)
       deleted.push(id)
       store.dirtyCount++
@@ -291,6 +300,7 @@ function xautoclaim(client: Client, request: Request, reply: Reply): void {
       claimed.push(id)
       consumer.activeAtMs = nowMs
       store.dirtyCount++
+      propagateClaim(client, request.view(1), request.view(2), group, id)
     }
     has = group.pending.next()
   }

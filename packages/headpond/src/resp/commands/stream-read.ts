@@ -11,6 +11,7 @@ import { errors } from '../errors.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 import { isSign, openStream, readId } from '../stream-arguments.ts'
+import { propagateClaim, propagateConsumer, propagateGroupId } from '../stream-propagation.ts'
 import { replyEntries, replyEntry, replyId } from '../stream-reply.ts'
 
 const DOLLAR = 0x24
@@ -202,15 +203,18 @@ export function meetConsumer(
 
 /** Delivers what the group has not read yet, and answers with it. */
 function deliver(
+  client: Client,
   reply: Reply,
-  database: Database,
+  key: Uint8Array,
   stream: Stream,
   group: ConsumerGroup,
   consumer: Consumer,
   countMax: number,
   isNoAck: boolean,
 ): void {
-  const { nowMs } = database.store
+  const { store } = client.database
+  const { nowMs } = store
+  const groupName = Buffer.from(group.name, 'latin1')
   const start = group.lastId.copy()
   start.increment()
   replyEntries(reply, stream, start, LAST, countMax, false, (id) => {
@@ -218,8 +222,10 @@ function deliver(
     if (isNoAck) return
     group.deliver(id, consumer, nowMs)
     consumer.activeAtMs = nowMs
+    propagateClaim(client, key, groupName, group, id)
   })
-  database.store.dirtyCount++
+  propagateGroupId(client, key, groupName, group)
+  store.dirtyCount++
 }
 
 /** Answers with what is pending for a consumer from an id on: it is delivered once more. */
@@ -291,7 +297,12 @@ function xreadgroup(client: Client, request: Request, reply: Reply): void {
     if (history[index] === null && !hasEntriesAfter(stream, group.lastId)) continue
     const keyStart = request.start(firstKey + index)
     const keyEnd = request.end(firstKey + index)
+    const isNewConsumer = !group.consumers.has(consumerName)
     const consumer = meetConsumer(database, group, consumerName, request.chunk, keyStart, keyEnd)
+    // Others follow from the claims of what they get.
+    if (isNewConsumer && (isNoAck || history[index] !== null)) {
+      propagateConsumer(client, request.view(firstKey + index), Buffer.from(groupName, 'latin1'), consumerName)
+    }
     ready.push({ stream, group, consumer, index })
   }
   if (ready.length > 0) {
@@ -300,8 +311,10 @@ function xreadgroup(client: Client, request: Request, reply: Reply): void {
       beginStream(reply, request.chunk, request.start(firstKey + index), request.end(firstKey + index))
       const start = history[index]
       if (start !== null) replyHistory(reply, database, stream, group, consumer, start, countMax)
-      else deliver(reply, database, stream, group, consumer, countMax, isNoAck)
+      else deliver(client, reply, request.view(firstKey + index), stream, group, consumer, countMax, isNoAck)
     }
+    // What it did has been said, if anything is to be repeated.
+    client.propagateAs()
     return
   }
   if (asked.timeoutMs === NO_WAITING) return reply.nilArray()
@@ -321,10 +334,12 @@ function xreadgroup(client: Client, request: Request, reply: Reply): void {
         return true
       }
       if (!hasEntriesAfter(stream, group.lastId)) return false
+      const isNewConsumer = !group.consumers.has(consumerName)
       const consumer = meetConsumer(database, group, consumerName, name, 0, name.length)
+      if (isNewConsumer && isNoAck) propagateConsumer(client, name, Buffer.from(groupName, 'latin1'), consumerName)
       beginStreams(answer, 1)
       beginStream(answer, name, 0, name.length)
-      deliver(answer, database, stream, group, consumer, countMax, isNoAck)
+      deliver(client, answer, name, stream, group, consumer, countMax, isNoAck)
       return true
     },
     onTimeout: (answer) => answer.nilArray(),

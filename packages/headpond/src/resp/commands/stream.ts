@@ -1,3 +1,4 @@
+import type { CommandPart } from '../../bytes/multibulk.ts'
 import { KEYSPACE_EVENTS } from '../../config/value-types.ts'
 import { NONE } from '../../memory/heap.ts'
 import { createStream, NODE_BYTES_MAX, type Stream, type Trimming } from '../../store/stream.ts'
@@ -29,6 +30,8 @@ const asked = {
   onlyExisting: false,
   id: 'auto' as 'auto' | 'partial' | 'full',
   hasTrimming: false,
+  /** The argument that gives the length or id to trim to. */
+  trimmingIndex: 0,
   trimming: { maxLength: null as number | null, minId: null as StreamId | null, isApproximate: false, limit: 0 },
 }
 const givenId = new StreamId()
@@ -84,6 +87,7 @@ function readOptions(client: Client, request: Request, reply: Reply, isAdd: bool
         trimming.minId = minId
       }
       asked.hasTrimming = true
+      asked.trimmingIndex = index
     } else if (left > 0 && request.is(index, 'LIMIT')) {
       trimming.limit = request.integer(++index)
       if (Number.isNaN(trimming.limit)) return refuse(errors.NOT_AN_INTEGER)
@@ -109,7 +113,8 @@ function readOptions(client: Client, request: Request, reply: Reply, isAdd: bool
     if (!isAdd) return refuse('ERR syntax error, XTRIM must be called with a trimming strategy')
   }
   if (hasLimit) {
-    if (!trimming.isApproximate) {
+    // In the append-only file the limit still stands beside the exact form.
+    if (!trimming.isApproximate && !client.isReplaying) {
       return refuse('ERR syntax error, LIMIT cannot be used without the special ~ option')
     }
   } else if (trimming.isApproximate) {
@@ -148,6 +153,25 @@ function xadd(client: Client, request: Request, reply: Reply): void {
   if (asked.hasTrimming && stream.trim(asked.trimming) > 0) {
     database.store.tell(KEYSPACE_EVENTS.stream, 'xtrim', database.index, chunk, start, end)
   }
+  if (!client.engine.propagates || (asked.id === 'full' && !asked.trimming.isApproximate)) return
+  const parts: CommandPart[] = exactTrimming(request, stream)
+  parts[idIndex] = newId.toString()
+  client.propagateAs(...parts)
+}
+
+/** The arguments of XADD or XTRIM with the trimming as it came out: what "about" means is ours to choose, but once. */
+function exactTrimming(request: Request, stream: Stream): CommandPart[] {
+  const parts: CommandPart[] = Array.from({ length: request.count }, (_, index) => request.view(index))
+  const { trimming } = asked
+  if (!trimming.isApproximate) return parts
+  const signIndex = asked.trimmingIndex - 1
+  parts[signIndex] = '='
+  if (trimming.maxLength !== null) parts[asked.trimmingIndex] = stream.length
+  else {
+    const first = new StreamId()
+    parts[asked.trimmingIndex] = (stream.edgeId(first, false) ? first : StreamId.max()).toString()
+  }
+  return parts
 }
 
 /** Makes `newId` the id of the entry that XADD is to add; false, with the error written, when it cannot be added. */
@@ -181,6 +205,7 @@ function xtrim(client: Client, request: Request, reply: Reply): void {
   if (removedCount === 0) return
   database.store.dirtyCount += removedCount - 1
   database.changed(KEYSPACE_EVENTS.stream, 'xtrim', request.chunk, request.start(1), request.end(1))
+  if (trimming.isApproximate) client.propagateAs(...exactTrimming(request, stream))
 }
 
 function xdel(client: Client, request: Request, reply: Reply): void {

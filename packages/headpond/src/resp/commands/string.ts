@@ -139,7 +139,20 @@ function setWithOptions(client: Client, request: Request, reply: Reply): void {
   if (options.keepsTtl && handle !== NONE) expireAtMs = database.records.expireAtMs(handle)
   database.putString(chunk, start, end, chunk, request.start(2), request.end(2), expireAtMs)
   announceSet(client, request, options.expiry !== null)
+  if (client.engine.propagates) propagateSet(client, request, options, expireAtMs)
   if (!options.returnsOld) reply.ok()
+}
+
+/** With a moment instead of a duration, or without GET, whose answer nobody wants to hear again. */
+function propagateSet(client: Client, request: Request, options: StringOptions, expireAtMs: number): void {
+  if (options.expiry !== null) {
+    client.propagateAs('SET', request.view(1), request.view(2), 'PXAT', expireAtMs)
+  } else if (options.returnsOld) {
+    const indices = Array.from({ length: request.count }, (_, index) => index)
+    client.propagateAs(
+      ...indices.filter((index) => index < 3 || !request.is(index, 'GET')).map((index) => request.view(index)),
+    )
+  }
 }
 
 /** Answers with the value of the key, or an error, in which case it returns false. */
@@ -219,6 +232,7 @@ function setExpiring(client: Client, request: Request, reply: Reply, unit: Expir
     expireAtMs,
   )
   announceSet(client, request, true)
+  if (client.engine.propagates) client.propagateAs('SET', request.view(1), request.view(3), 'PXAT', expireAtMs)
   reply.ok()
 }
 
@@ -269,6 +283,7 @@ function getset(client: Client, request: Request, reply: Reply): void {
   const { chunk } = request
   client.database.putString(chunk, request.start(1), request.end(1), chunk, request.start(2), request.end(2), NEVER)
   announceSet(client, request, false)
+  client.propagateAs('SET', request.view(1), request.view(2))
 }
 
 function getdel(client: Client, request: Request, reply: Reply): void {
@@ -277,7 +292,9 @@ function getdel(client: Client, request: Request, reply: Reply): void {
   const start = request.start(1)
   const end = request.end(1)
   const handle = database.peek(request.chunk, start, end)
-  if (handle !== NONE) database.delete(handle, request.chunk, start, end)
+  if (handle === NONE) return
+  database.delete(handle, request.chunk, start, end)
+  client.propagateAs('DEL', request.view(1))
 }
 
 function getex(client: Client, request: Request, reply: Reply): void {
@@ -295,15 +312,19 @@ function getex(client: Client, request: Request, reply: Reply): void {
     const expireAtMs = parseExpiry(client, request, argumentIndex, unit, 'getex', reply)
     if (Number.isNaN(expireAtMs)) return
     reply.bulkString(database.store, handle)
-    if (expireAtMs <= database.store.nowMs) return database.delete(handle, chunk, start, end)
+    if (expireAtMs <= database.store.nowMs) {
+      database.delete(handle, chunk, start, end)
+      return client.propagateAs(client.engine.propagation.expiredWord, request.view(1))
+    }
     database.setExpiry(handle, expireAtMs)
     database.changed(KEYSPACE_EVENTS.generic, 'expire', chunk, start, end)
-    return
+    return client.propagateAs('PEXPIREAT', request.view(1), expireAtMs)
   }
   reply.bulkString(database.store, handle)
   if (!options.removesTtl || !database.records.hasExpiry(handle)) return
   database.clearExpiry(handle)
   database.changed(KEYSPACE_EVENTS.generic, 'persist', chunk, start, end)
+  client.propagateAs('PERSIST', request.view(1))
 }
 
 /** hot: appending to a log or a time series. */
@@ -448,6 +469,8 @@ function incrbyfloat(client: Client, request: Request, reply: Reply): void {
   const text = sum.toString()
   putNumberText(database, chunk, start, end, text, false, expiryOf(client, handle))
   database.changed(KEYSPACE_EVENTS.string, 'incrbyfloat', chunk, start, end)
+  // Elsewhere the same sum might come out otherwise.
+  client.propagateAs('SET', request.view(1), text, 'KEEPTTL')
   reply.bulkText(text)
 }
 

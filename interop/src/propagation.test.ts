@@ -1,0 +1,231 @@
+/**
+ * What Headpond propagates, command by command, beside what redis-server writes into its append-only file for the same
+ * commands: the transcripts, and random commands.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Config } from 'headpond/src/config/config.ts'
+import { quoteBytes } from 'headpond/src/config/quoting.ts'
+import { CommandParser } from 'headpond/src/persistence/aof/command-parser.ts'
+import { Request } from 'headpond/src/resp/request.ts'
+import { Server } from 'headpond/src/server/server.ts'
+import { encodeCommand, RawClient } from 'headpond/test/raw-client.ts'
+import { chooseSeed, SeededRandom } from 'headpond/test/seeded-random.ts'
+import { listTranscripts, play, readTranscript, type Stage } from 'headpond/test/transcript.ts'
+import { CommandGenerator, RESET } from './command-generator.ts'
+import { RedisServer } from './redis-server.ts'
+
+const SEQUENCE_COUNT = Number(process.env['SEQUENCES'] ?? 60)
+const STEP_COUNT = 100
+/** What the moments may differ by, as the servers are asked one after the other. */
+const NEAR_MS = 20_000
+
+interface Fed {
+  readonly database: number
+  readonly args: readonly Buffer[]
+}
+
+function commandsIn(bytes: Uint8Array): Buffer[][] {
+  const parser = new CommandParser()
+  const request = new Request()
+  const commands: Buffer[][] = []
+  for (let at = 0; at < bytes.length; ) {
+    const next = parser.parse(bytes, at, bytes.length, request)
+    assert.ok(next > at, `${parser.problem} at ${parser.problemAt}`)
+    if (request.count > 0) commands.push(request.toArray())
+    at = next
+  }
+  return commands
+}
+
+function withoutSelect(commands: readonly Buffer[][]): Fed[] {
+  const fed: Fed[] = []
+  let database = 0
+  for (const args of commands) {
+    if (String(args[0]) === 'SELECT') database = Number(args[1])
+    else fed.push({ database, args })
+  }
+  return fed
+}
+
+class Recorded {
+  readonly server: Server
+  readonly fed: Fed[] = []
+
+  constructor() {
+    const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], enableDebugCommand: 'yes' } })
+    this.server = new Server({ config, log: { info() {}, warn() {}, error() {} }, firstArenaBytes: 2 ** 24 })
+    this.server.resp.propagation.attach({
+      append: (database, bytes, start, end) => {
+        for (const args of commandsIn(Buffer.from(bytes.subarray(start, end)))) this.fed.push({ database, args })
+      },
+    })
+  }
+}
+
+function startRedis(): Promise<RedisServer> {
+  return RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
+}
+
+function fedBy(redis: RedisServer): Fed[] {
+  return withoutSelect(commandsIn(readFileSync(join(redis.directory, 'appendonlydir', 'appendonly.aof.1.incr.aof'))))
+}
+
+/** As one line, moments of now replaced: they differ from server to server. */
+function lineOf({ database, args }: Fed): string {
+  const text = args.map((arg) => quoteBytes(arg)).join(' ')
+  const nowMs = Date.now()
+  const withoutMoments = text.replace(/\b(\d{13})(-\d+)?\b/g, (moment, ms: string, sequence?: string) => {
+    const distanceMs = Math.abs(Number(ms) - nowMs)
+    if (distanceMs > 10 * 86_400_000) return moment
+    return `<in ${Math.round((Number(ms) - nowMs) / NEAR_MS)}>${sequence === undefined ? '' : '-<n>'}`
+  })
+  // Far moments are doubles here.
+  return `${database}: ${withoutMoments.replace(/\b\d{17,}\b/g, (number) => String(Number(number)))}`
+}
+
+/** Which members SPOP drew is chance. */
+function comparable(fed: Fed): string {
+  const line = lineOf(fed)
+  return /^\d+: "SREM"/.test(line) ? `${line.split(' ').slice(0, 3).join(' ')} (${fed.args.length})` : line
+}
+
+/**
+ * Without what Headpond says on purpose beyond redis-server 7.0: after the claims, how many entries the group has read.
+ * (XCLAIM does not tell; later versions propagate it too.)
+ */
+function withoutGroupIds(all: readonly Fed[]): Fed[] {
+  const name = (fed: Fed | undefined) => String(fed?.args[0] ?? '').toUpperCase()
+  const kept = all.filter((fed, index) => {
+    const isGroupId = name(fed) === 'XGROUP' && /^SETID$/.test(String(fed.args[1]))
+    return !(isGroupId && name(all[index - 1]) === 'XCLAIM')
+  })
+  return kept.filter((fed, index) => {
+    if (name(fed) === 'MULTI') return name(kept[index + 2]) !== 'EXEC'
+    return !(name(fed) === 'EXEC' && name(kept[index - 2]) === 'MULTI')
+  })
+}
+
+function compare(theirs: readonly Fed[], ours: readonly Fed[]): string[] {
+  const differences: string[] = []
+  const [their, our] = [theirs, ours].map((fed) => withoutGroupIds(fed).map(comparable))
+  for (let t = 0, o = 0; t < their.length || o < our.length; ) {
+    if (their[t] === our[o]) {
+      t++
+      o++
+      continue
+    }
+    // Go on where both agree again.
+    let skip = 1
+    for (; skip < 50; skip++) {
+      const ahead = Array.from({ length: skip + 1 }, (_, index) => [index, skip - index] as const)
+      const found = ahead.find(([dt, d]) => their[t + dt] !== undefined && their[t + dt] === our[o + d])
+      if (found === undefined) continue
+      differences.push(...their.slice(t, t + found[0]).map((line) => `- ${line}`))
+      differences.push(...our.slice(o, o + found[1]).map((line) => `+ ${line}`))
+      t += found[0]
+      o += found[1]
+      break
+    }
+    if (skip === 50) {
+      differences.push(...their.slice(t).map((line) => `- ${line}`), ...our.slice(o).map((line) => `+ ${line}`))
+      break
+    }
+  }
+  return differences
+}
+
+function stageOf(connect: () => Promise<RawClient>): Stage {
+  return {
+    kind: 'redis',
+    connect: async () => {
+      const client = await connect()
+      return {
+        get isClosed() {
+          return client.isClosed
+        },
+        send: (args) => client.send(...args),
+        waitFor: (count, timeoutMs) => client.waitFor(count, timeoutMs),
+        take: () => client.take(),
+        close: () => client.close(),
+      }
+    },
+    settle: () => new Promise((resolve) => setTimeout(resolve, 1)),
+  }
+}
+
+for (const name of listTranscripts()) {
+  test(`${name}: as redis-server's append-only file`, async (t) => {
+    const redis = await startRedis()
+    const recorded = new Recorded()
+    try {
+      await recorded.server.start()
+      const transcript = readTranscript(name)
+      await play(
+        transcript,
+        stageOf(() => redis.connect()),
+      )
+      await play(
+        transcript,
+        stageOf(() => RawClient.connect(recorded.server.port)),
+      )
+      const theirs = fedBy(redis)
+      const differences = compare(theirs, recorded.fed)
+      t.diagnostic(`${theirs.length} commands compared`)
+      assert.ok(differences.length === 0, `\n${differences.join('\n')}\n`)
+    } finally {
+      await recorded.server.close()
+      await redis.stop()
+    }
+  })
+}
+
+async function commandNames(client: RawClient): Promise<Set<string>> {
+  client.send('COMMAND', 'LIST')
+  await client.waitFor(1, 10_000)
+  const [reply] = client.take()
+  return new Set('items' in reply ? (reply.items ?? []).map((name) => ('text' in name ? String(name.text) : '')) : [])
+}
+
+test('random commands: as redis-server propagates them', async (t) => {
+  const redis = await startRedis()
+  const recorded = new Recorded()
+  const seed = chooseSeed()
+  t.diagnostic(`SEED=${seed}`)
+  try {
+    await recorded.server.start()
+    const [toThem, toUs] = await Promise.all([redis.connect(), RawClient.connect(recorded.server.port)])
+    // The commands that both have.
+    const theirNames = await commandNames(toThem)
+    const names = new Set([...(await commandNames(toUs))].filter((name) => theirNames.has(name)))
+    let theirCount = 0
+    for (let sequence = 0; sequence < SEQUENCE_COUNT; sequence++) {
+      const generator = new CommandGenerator(new SeededRandom(seed + sequence), names)
+      const steps = [...generator.settings(), ...Array.from({ length: STEP_COUNT }, () => generator.next())]
+      // Chance would let the two go apart.
+      const commands = [...RESET, ...steps]
+        .flat()
+        .filter(({ comparison }) => comparison !== 'shape' && comparison !== 'exchange')
+        .map(({ args }) => args)
+      const bytes = Buffer.concat(commands.map((command) => encodeCommand(command)))
+      recorded.fed.length = 0
+      for (const client of [toThem, toUs]) {
+        client.sendBytes(bytes)
+        await client.waitFor(commands.length, 10_000)
+        client.take()
+      }
+      const theirs = fedBy(redis)
+      const differences = compare(theirs.slice(theirCount), recorded.fed)
+      theirCount = theirs.length
+      assert.ok(differences.length === 0, `SEED=${seed + sequence} SEQUENCES=1\n${differences.join('\n')}\n`)
+    }
+    t.diagnostic(`${theirCount} commands compared`)
+    toThem.close()
+    toUs.close()
+  } finally {
+    await recorded.server.close()
+    await redis.stop()
+  }
+})
