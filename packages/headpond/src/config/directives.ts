@@ -166,7 +166,7 @@ const sections = [
       summary: 'Most bytes of one argument' },
     { name: 'maxmemory-clients', type: memoryOrPercent, default: '0', acting: false,
       summary: 'Most memory for all client buffers together; 0: no limit' },
-    { name: 'tracking-table-max-keys', type: count, default: '1000000', acting: false,
+    { name: 'tracking-table-max-keys', type: count, default: '1000000',
       summary: 'Keys remembered for client-side caching; 0: no limit' },
     { name: 'client-default-resp', type: integer(2, 3), default: '2', startOnly: true, hidden: true, acting: false,
       summary: 'Protocol version before HELLO' },

@@ -13,7 +13,7 @@ const REPLY_BLOCK_BYTES = 16384
  * @param request the command that the client runs at this moment, if it does
  */
 export function describeClient(client: Client, nowMs: number, request: Request | null = null): string {
-  const { connection, transaction } = client
+  const { connection, transaction, tracker } = client
   const argumentBytes = request === null ? 0 : sumOf(request)
   const inputBytes = (connection?.inputBytes ?? 0) + argumentBytes
   const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - (connection?.inputBytes ?? 0))
@@ -47,7 +47,7 @@ export function describeClient(client: Client, nowMs: number, request: Request |
     ['events', eventsOf(client, outputBytes)],
     ['cmd', client.lastCommand?.fullName ?? 'NULL'],
     ['user', Buffer.from(client.userName, 'latin1').toString()],
-    ['redir', -1],
+    ['redir', tracker?.isOn ? tracker.redirectId : -1],
     ['resp', client.protocol],
     ['lib-name', client.libraryName],
     ['lib-ver', client.libraryVersion],
@@ -67,6 +67,9 @@ function flagsOf(client: Client): string {
   if (client.isSubscribed) flags += 'P'
   if (client.transaction !== null) flags += 'x'
   if (client.blocked !== null || client.isHeld) flags += 'b'
+  if (client.tracker?.isOn) flags += 't'
+  if (client.tracker?.isRedirectBroken) flags += 'R'
+  if (client.tracker?.mode === 'broadcast') flags += 'B'
   if (client.isWatchBroken) flags += 'd'
   if (client.closesAfterReply) flags += 'c'
   if (client.connection?.remoteAddress.startsWith('/')) flags += 'U'

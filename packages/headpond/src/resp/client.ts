@@ -9,6 +9,7 @@ import type { RespEngine } from './engine.ts'
 import { ParseState } from './parser.ts'
 import type { Reply } from './reply.ts'
 import type { Request } from './request.ts'
+import type { Tracker } from './tracking.ts'
 import type { Transaction } from './transaction.ts'
 
 /** What a client waits for, when its command has no answer yet (WAIT, BLPOP ...). */
@@ -56,6 +57,9 @@ export class Client {
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
 
+  /** What CLIENT TRACKING has set up, once it was switched on. */
+  tracker: Tracker | null = null
+
   isMonitor = false
   isNoEvict = false
   isNoTouch = false
@@ -76,8 +80,9 @@ export class Client {
 
   /**
    * True when the next command needs more than the plain checks: an open MULTI, a missing password, a user who may not
-   * do everything, subscriptions under RESP2, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that dispatch pays one check
-   * for all. A client in this process always is: nobody knows them all, to tell them that their user has changed.
+   * do everything, subscriptions under RESP2, keys to be tracked, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that
+   * dispatch pays one check for all. A client in this process always is: nobody knows them all, to tell them that their
+   * user has changed.
    */
   isSpecial = false
 
@@ -131,6 +136,7 @@ export class Client {
       !this.user.isUnrestricted ||
       this.connection === null ||
       this.isNoTouch ||
+      (this.tracker?.isOn === true && this.tracker.mode !== 'broadcast') ||
       this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)
   }

@@ -29,6 +29,7 @@ import { Request } from './request.ts'
 import { Restrictions, restrictByPersistence } from './restrictions.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
+import { Tracking } from './tracking.ts'
 import { discardTransaction, type Transaction } from './transaction.ts'
 import { Watches } from './watch.ts'
 
@@ -88,6 +89,7 @@ export class RespEngine implements Protocol<Client> {
   readonly monitors = new Monitors()
   readonly blocking = new Blocking(this)
   readonly pubsub = new PubSub()
+  readonly tracking = new Tracking(this)
   readonly keyspaceObservers: KeyspaceObservers
   readonly watches: Watches
   /** What keeps commands of all clients from running for a while. */
@@ -200,6 +202,7 @@ export class RespEngine implements Protocol<Client> {
     this.pause.forget(client)
     this.outputLimits.forget(client)
     this.pubsub.unsubscribeAll(client)
+    this.tracking.forget(client)
     discardTransaction(client)
   }
 
@@ -249,6 +252,7 @@ export class RespEngine implements Protocol<Client> {
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
     this.persistence.cron()
     this.outputLimits.checkSlowClients()
+    this.tracking.cron()
     this.#closeIdle()
   }
 
@@ -538,8 +542,13 @@ export class RespEngine implements Protocol<Client> {
       this.#queue(client, client.transaction, command, request, reply)
       return true
     }
-    if (client.isNoTouch) this.callAs(client, command, request, reply, isFirst)
-    else this.call(client, command, request, reply, isFirst)
+    if (!client.isNoTouch && client.tracker === null) {
+      this.call(client, command, request, reply, isFirst)
+      return true
+    }
+    this.callAs(client, command, request, reply, isFirst)
+    this.tracking.requestOver(client, command)
+    this.sendDeferredPushes(client)
     return true
   }
 
@@ -555,11 +564,15 @@ export class RespEngine implements Protocol<Client> {
     client.closesAfterReply = true
   }
 
-  /** Runs a command that has passed the checks, leaving no trace in access times for a client with CLIENT NO-TOUCH. */
+  /**
+   * Runs a command that has passed the checks, leaving no trace in access times for a client with CLIENT NO-TOUCH, and
+   * remembering the keys that it reads for one with CLIENT TRACKING.
+   */
   callAs(client: Client, command: Command, request: Request, reply: Reply, exactTiming: boolean): void {
     this.store.touchless = client.isNoTouch && command.fullName !== 'touch'
     this.call(client, command, request, reply, exactTiming)
     this.store.touchless = false
+    this.tracking.remember(client, command, request)
   }
 
   #rejectUnknown(client: Client, request: Request, reply: Reply): void {
@@ -567,6 +580,7 @@ export class RespEngine implements Protocol<Client> {
       return this.#refuseBrowser(client, client.connection)
     }
     if (client.transaction !== null) client.transaction.isAborted = true
+    this.tracking.requestOver(client, null)
     reply.errorOfBytes(unknownCommand(request))
   }
 
@@ -585,6 +599,7 @@ export class RespEngine implements Protocol<Client> {
   #reject(client: Client, command: Command | null, reply: Reply, error: string): void {
     if (command !== null) command.rejectedCount++
     if (client.transaction !== null) client.transaction.isAborted = true
+    this.tracking.requestOver(client, command)
     if (command?.fullName !== 'exec') return reply.error(error)
     // An EXEC that cannot run ends the transaction all the same.
     discardTransaction(client)

@@ -91,7 +91,7 @@ function clientsSection(engine: RespEngine): Field[] {
     ['client_recent_max_input_buffer', maximum(connections.map((connection) => connection.inputBufferBytes))],
     ['client_recent_max_output_buffer', maximum(connections.map((connection) => connection.unsentBytes))],
     ['blocked_clients', engine.blockedCount],
-    ['tracking_clients', 0],
+    ['tracking_clients', engine.tracking.clientCount],
     ['clients_in_timeout_table', clients.filter(({ blocked }) => blocked !== null && blocked.timer !== null).length],
   ]
 }
@@ -145,6 +145,7 @@ function memorySection(engine: RespEngine): Field[] {
     ['mem_total_replication_buffers', 0],
     ['mem_clients_slaves', 0],
     ['mem_clients_normal', report.clientBytes],
+    ['mem_tracking_table', engine.tracking.table.sizeBytes],
     ['mem_cluster_links', 0],
     ['mem_aof_buffer', 0],
     ['mem_allocator', 'headpond'],
@@ -210,7 +211,7 @@ function loadingFields(loading: Loading, nowMs: number): Field[] {
 }
 
 function statsSection(engine: RespEngine): Field[] {
-  const { statistics, store, pubsub } = engine
+  const { statistics, store, pubsub, tracking } = engine
   const denials = engine.acl.log.counts
   return [
     ['total_connections_received', engine.connectionCount],
@@ -251,9 +252,9 @@ function statsSection(engine: RespEngine): Field[] {
     ['active_defrag_key_misses', 0],
     ['total_active_defrag_time', 0],
     ['current_active_defrag_time', 0],
-    ['tracking_total_keys', 0],
-    ['tracking_total_items', 0],
-    ['tracking_total_prefixes', 0],
+    ['tracking_total_keys', tracking.table.keyCount],
+    ['tracking_total_items', tracking.table.itemCount],
+    ['tracking_total_prefixes', tracking.prefixCount],
     ['unexpected_error_replies', 0],
     ['total_error_replies', statistics.errors.total],
     ['dump_payload_sanitizations', 0],

@@ -23,9 +23,10 @@ export function memoryUse(engine: RespEngine): MemoryUse {
   const { heap, databases } = engine.store
   const clientBytes = clientBufferBytes(engine)
   const directoryBytes = databases.reduce((sum, { dict }) => sum + dict.directoryBytes, 0)
-  const usedBytes = heap.usedBytes + heap.overheadBytes + directoryBytes + clientBytes
+  const trackingBytes = engine.tracking.table.sizeBytes
+  const usedBytes = heap.usedBytes + heap.overheadBytes + directoryBytes + clientBytes + trackingBytes
   const tableBytes = databaseUses(engine).reduce((sum, use) => sum + use.keyTableBytes + use.expiryBytes, 0)
-  const overheadBytes = heap.overheadBytes + clientBytes + tableBytes
+  const overheadBytes = heap.overheadBytes + clientBytes + tableBytes + trackingBytes
   return { usedBytes, clientBytes, overheadBytes, datasetBytes: Math.max(0, usedBytes - overheadBytes) }
 }
 

@@ -59,8 +59,136 @@ function readType(request: Request, index: number, reply: Reply): ClientType | u
   }
 }
 
-function getRedirection(_client: Client, _request: Request, reply: Reply): void {
-  reply.integer(-1)
+// ---- Client-side caching ----
+
+function tracking(client: Client, request: Request, reply: Reply): void {
+  const options = readTrackingOptions(client, request, reply)
+  if (options === undefined) return
+  const { engine } = client
+  if (request.is(2, 'OFF')) {
+    engine.tracking.disable(client)
+    return reply.ok()
+  }
+  if (!request.is(2, 'ON')) return reply.error(errors.SYNTAX)
+  const { isBroadcast, isOptIn, isOptOut, isNoLoop, redirectId, prefixes } = options
+  const current = client.tracker?.isOn ? client.tracker : null
+  if (!isBroadcast && prefixes.length > 0) return reply.error('ERR PREFIX option requires BCAST mode to be enabled')
+  if (current !== null && (current.mode === 'broadcast') !== isBroadcast) {
+    return reply.error(`ERR You can't switch BCAST mode on/off ${ONLY_WHEN_OFF}`)
+  }
+  if (isBroadcast && (isOptIn || isOptOut)) return reply.error('ERR OPTIN and OPTOUT are not compatible with BCAST')
+  if (isOptIn && isOptOut) return reply.error("ERR You can't specify both OPTIN mode and OPTOUT mode")
+  if ((isOptIn && current?.mode === 'optout') || (isOptOut && current?.mode === 'optin')) {
+    return reply.error(`ERR You can't switch OPTIN/OPTOUT mode ${ONLY_WHEN_OFF}`)
+  }
+  const overlap = overlapOf(prefixes, current?.prefixes ?? new Set())
+  if (overlap !== null) return reply.errorOfBytes(overlap)
+  const mode = isBroadcast ? 'broadcast' : isOptIn ? 'optin' : isOptOut ? 'optout' : 'default'
+  engine.tracking.enable(client, { mode, isNoLoop, redirectId, prefixes })
+  reply.ok()
+}
+
+const ONLY_WHEN_OFF = 'before disabling tracking for this client, and then re-enabling it with a different mode.'
+
+/** The words behind CLIENT TRACKING ON or OFF, or undefined when the error is written. */
+function readTrackingOptions(client: Client, request: Request, reply: Reply) {
+  const options = {
+    isBroadcast: false,
+    isOptIn: false,
+    isOptOut: false,
+    isNoLoop: false,
+    redirectId: 0,
+    prefixes: [] as string[],
+  }
+  const refuse = (error: string) => {
+    reply.error(error)
+    return undefined
+  }
+  for (let index = 3; index < request.count; index++) {
+    const hasValue = index + 1 < request.count
+    if (request.is(index, 'REDIRECT') && hasValue) {
+      if (options.redirectId !== 0) return refuse('ERR A client can only redirect to a single other client')
+      const id = request.bigInteger(++index)
+      if (id === undefined) return refuse(errors.NOT_AN_INTEGER)
+      if (!client.engine.clients.has(Number(id))) return refuse('ERR The client ID you want redirect to does not exist')
+      options.redirectId = Number(id)
+    } else if (request.is(index, 'PREFIX') && hasValue) {
+      options.prefixes.push(request.latin1(++index))
+    } else if (request.is(index, 'BCAST')) {
+      options.isBroadcast = true
+    } else if (request.is(index, 'OPTIN')) {
+      options.isOptIn = true
+    } else if (request.is(index, 'OPTOUT')) {
+      options.isOptOut = true
+    } else if (request.is(index, 'NOLOOP')) {
+      options.isNoLoop = true
+    } else {
+      return refuse(errors.SYNTAX)
+    }
+  }
+  return options
+}
+
+/** The error for prefixes of which one begins with another: a key would be told of twice. */
+function overlapOf(prefixes: readonly string[], existing: ReadonlySet<string>): string | null {
+  const overlaps = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)
+  const error = (prefix: string, kind: string, other: string) =>
+    `ERR Prefix '${prefix}' overlaps with ${kind} prefix '${other}'. Prefixes for a single client must not overlap.`
+  for (const [index, prefix] of prefixes.entries()) {
+    for (const other of inByteOrder(existing)) {
+      if (overlaps(prefix, other)) return error(prefix, 'an existing', other)
+    }
+    const other = prefixes.slice(index + 1).find((each) => overlaps(prefix, each))
+    if (other !== undefined) return error(prefix, 'another provided', other)
+  }
+  return null
+}
+
+function inByteOrder(texts: ReadonlySet<string>): string[] {
+  return [...texts].sort((a, b) => (a < b ? -1 : 1))
+}
+
+function caching(client: Client, request: Request, reply: Reply): void {
+  const tracker = client.tracker?.isOn ? client.tracker : null
+  if (tracker === null) {
+    return reply.error(
+      'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+    )
+  }
+  const isYes = request.is(2, 'YES')
+  if (!isYes && !request.is(2, 'NO')) return reply.error(errors.SYNTAX)
+  if (isYes && tracker.mode !== 'optin') {
+    return reply.error('ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.')
+  }
+  if (!isYes && tracker.mode !== 'optout') {
+    return reply.error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.')
+  }
+  tracker.isCachingSaid = true
+  reply.ok()
+}
+
+function trackingInfo(client: Client, _request: Request, reply: Reply): void {
+  const tracker = client.tracker?.isOn ? client.tracker : null
+  const flags: string[] = [tracker === null ? 'off' : 'on']
+  if (tracker?.mode === 'broadcast') flags.push('bcast')
+  if (tracker?.mode === 'optin') flags.push('optin', ...(tracker.isCachingSaid ? ['caching-yes'] : []))
+  if (tracker?.mode === 'optout') flags.push('optout', ...(tracker.isCachingSaid ? ['caching-no'] : []))
+  if (tracker?.isNoLoop) flags.push('noloop')
+  if (tracker?.isRedirectBroken) flags.push('broken_redirect')
+  reply.map(3)
+  reply.bulkText('flags')
+  reply.set(flags.length)
+  for (const flag of flags) reply.bulkText(flag)
+  reply.bulkText('redirect')
+  reply.integer(tracker?.redirectId ?? -1)
+  reply.bulkText('prefixes')
+  const prefixes = inByteOrder(tracker?.prefixes ?? new Set())
+  reply.array(prefixes.length)
+  for (const prefix of prefixes) reply.bulkBytes(Buffer.from(prefix, 'latin1'))
+}
+
+function getRedirection(client: Client, _request: Request, reply: Reply): void {
+  reply.integer(client.tracker?.isOn ? client.tracker.redirectId : -1)
 }
 
 // ---- Names ----
@@ -251,6 +379,8 @@ function readSwitch(request: Request, reply: Reply): boolean | undefined {
 
 function help(_client: Client, _request: Request, reply: Reply): void {
   replyHelp(reply, 'CLIENT', [
+    'CACHING (YES|NO)',
+    '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
     'GETREDIR',
     '    Return the client ID we are redirecting to when tracking is enabled.',
     'GETNAME',
@@ -297,6 +427,11 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    * LIB-VER: the client lib version.',
     'UNBLOCK <clientid> [TIMEOUT|ERROR]',
     '    Unblock the specified blocked client.',
+    'TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]',
+    '         [OPTIN] [OPTOUT] [NOLOOP]',
+    '    Control server assisted client side caching.',
+    'TRACKINGINFO',
+    '    Report tracking status for the current connection.',
     'NO-EVICT (ON|OFF)',
     '    Protect current client connection from eviction.',
     'NO-TOUCH (ON|OFF)',
@@ -369,6 +504,36 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '6.0.0',
         summary: 'The client that invalidation messages of this connection go to.',
         handler: getRedirection,
+      },
+      {
+        ...shared,
+        name: 'TRACKING',
+        arity: -3,
+        flags: OWN,
+        since: '6.0.0',
+        complexity: 'O(1). Some options may introduce additional complexity.',
+        summary: 'Lets this connection be told when keys that it has read are changed, so that it can cache them.',
+        args: 'status(ON | OFF) [REDIRECT client-id:integer] [PREFIX prefix+...] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]',
+        handler: tracking,
+      },
+      {
+        ...shared,
+        name: 'CACHING',
+        arity: 3,
+        flags: OWN,
+        since: '6.0.0',
+        summary: 'Says whether the keys of the next request are tracked.',
+        args: 'mode(YES | NO)',
+        handler: caching,
+      },
+      {
+        ...shared,
+        name: 'TRACKINGINFO',
+        arity: 2,
+        flags: OWN,
+        since: '6.2.0',
+        summary: 'Tells how keys are tracked for this connection.',
+        handler: trackingInfo,
       },
       {
         ...shared,

@@ -117,6 +117,7 @@ function reset(client: Client, _request: Request, reply: Reply): void {
   if (client.isMonitor) engine.removeMonitor(client)
   discardTransaction(client)
   engine.pubsub.unsubscribeAll(client)
+  engine.tracking.disable(client)
   client.database = engine.store.databases[0]
   client.name = ''
   client.isNoEvict = false
