@@ -6,7 +6,7 @@
  *   formatDouble17         up to 7.0   `%.17g` of C: every double survives, most look odd    3.1000000000000001
  *   formatDoubleShortest   from 7.2    the fewest digits that read back as the same double   3.1
  *
- * `formatDouble` is the second: what today's Redis and Valkey answer, and what people expect to see.
+ * Clients are answered in the first; the second is what packed scores are kept in, since it is shorter.
  */
 
 import { type FloatText, readFloatText } from './float-text.ts'
@@ -80,9 +80,6 @@ export function formatDoubleShortest(n: number): string {
   }
   return sign + scientific(digits, exponent, 1)
 }
-
-/** The form that is used where nothing else is asked for. */
-export const formatDouble = formatDoubleShortest
 
 /** `n` as C's `printf("%.17g")` prints it, and with it Redis up to 7.0: 17 significant digits, without trailing zeros. */
 export function formatDouble17(n: number): string {

@@ -1,5 +1,5 @@
 import { copyBytes } from '../bytes/copy.ts'
-import { formatDouble } from '../bytes/double.ts'
+import { formatDouble17 } from '../bytes/double.ts'
 import { decimalLength, writeInteger } from '../bytes/integer.ts'
 import type { Handle } from '../memory/heap.ts'
 import type { OutputBuffer } from '../net/output-buffer.ts'
@@ -98,7 +98,7 @@ export class Reply {
 
   /** hot: for each score. Integers, which most are, make no string. */
   double(value: number): void {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) this.doubleText(formatDouble(value))
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) this.doubleText(formatDouble17(value))
     else if (this.protocol === 2) this.bulkInteger(value)
     else this.#header(COMMA, value)
   }

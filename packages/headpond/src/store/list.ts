@@ -41,8 +41,9 @@ export const listOperations: TypeOperations = {
     if (!isLong(store, handle)) return
     store.records.setValueWord(handle, 0, store.structures.add(quicklistOf(store, handle).clone()))
   },
-  encodingName(store, handle) {
-    return isLong(store, handle) ? 'quicklist' : 'listpack'
+  // A list that is packed in its record has the name of a quicklist of one node, which it is to Redis 7.0.
+  encodingName() {
+    return 'quicklist'
   },
   referredBytes(store, handle) {
     return isLong(store, handle) ? quicklistOf(store, handle).sizeBytes : 0

@@ -33,14 +33,8 @@ export const setOperations: TypeOperations = {
     store.records.setValueWord(handle, 0, store.structures.add(copy))
   },
   encodingName(store, handle) {
-    switch (store.records.encoding(handle)) {
-      case encoding.INTSET:
-        return 'intset'
-      case encoding.LISTPACK:
-        return 'listpack'
-      default:
-        return 'hashtable'
-    }
+    // Redis 7.0 has no name for members that are packed: it packs integers alone.
+    return store.records.encoding(handle) === encoding.INTSET ? 'intset' : 'hashtable'
   },
   referredBytes(store, handle) {
     if (store.records.encoding(handle) !== encoding.MEMBER_TABLE) return 0

@@ -1,6 +1,6 @@
 import { compareBytes } from '../bytes/ascii.ts'
 import { assert } from '../bytes/assert.ts'
-import { formatDouble, formatDouble17, parseDouble } from '../bytes/double.ts'
+import { formatDouble17, formatDoubleShortest, parseDouble } from '../bytes/double.ts'
 import { Dict } from '../memory/dict.ts'
 import { type Handle, type Heap, NONE } from '../memory/heap.ts'
 import * as listpack from '../memory/listpack.ts'
@@ -591,7 +591,7 @@ const EMPTY = new Uint8Array(0)
 const SCORE_TEXT = new Uint8Array(64)
 
 function writeScore(score: number): number {
-  const text = formatDouble(score)
+  const text = formatDoubleShortest(score)
   for (let index = 0; index < text.length; index++) SCORE_TEXT[index] = text.charCodeAt(index)
   return text.length
 }

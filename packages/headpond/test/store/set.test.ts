@@ -253,8 +253,10 @@ test('a difference with many small sets is made by removal', () => {
   assert.equal(store.heap.usedBytes, usedBytes)
 })
 
+/** The form that a set is kept in, of which OBJECT ENCODING tells less. */
 function encodingName(store: Store, key = KEY): string {
   const handle = handleOf(store.databases[0], key)
+  if (store.records.encoding(handle) === encoding.LISTPACK) return 'listpack'
   return typeOperations[store.records.type(handle)].encodingName(store, handle)
 }
 

@@ -1,4 +1,4 @@
-import { formatDouble } from '../../bytes/double.ts'
+import { formatDouble17 } from '../../bytes/double.ts'
 import { KEYSPACE_EVENTS } from '../../config/value-types.ts'
 import { NONE } from '../../memory/heap.ts'
 import { type as types } from '../../store/record.ts'
@@ -206,7 +206,7 @@ function zscan(client: Client, request: Request, reply: Reply): void {
   reply.bulkText(String(nextCursor))
   reply.array(found.length)
   for (const each of found) {
-    if (typeof each === 'number') reply.bulkText(formatDouble(each))
+    if (typeof each === 'number') reply.bulkText(formatDouble17(each))
     else reply.bulkBytes(each)
   }
 }

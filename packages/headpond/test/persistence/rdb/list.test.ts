@@ -66,7 +66,7 @@ test('a list of plain strings, as up to Redis 2.4', async () => {
     for (const text of TEXTS) writer.writeString(Buffer.from(text))
   })
   assert.deepEqual(elements, TEXTS)
-  assert.equal(await server.execute('OBJECT', 'ENCODING', 'l'), 'listpack')
+  assert.equal(await server.execute('OBJECT', 'ENCODING', 'l'), 'quicklist')
 })
 
 test('a ziplist, as up to Redis 3.0', async () => {
