@@ -1,4 +1,4 @@
-import { splitArguments } from '../config/quoting.ts'
+import { quoteBytes, splitArguments } from '../config/quoting.ts'
 import type { CommandCatalog } from './command-catalog.ts'
 import { Credentials } from './credentials.ts'
 import type { RuleError } from './rule-error.ts'
@@ -142,9 +142,14 @@ export class User {
       ...this.flags,
       ...this.#credentials.hashes.map((hash) => `#${hash}`),
       own.describe(),
-      ...others.map((selector) => `(${selector.describe()})`),
+      ...others.map((selector) => `(${selector.describe().split(' ').map(quoteWithinSelector).join(' ')})`),
     ].join(' ')
   }
+}
+
+/** Quotes mean something within parentheses, and one that closes ends them. */
+function quoteWithinSelector(rule: string): string {
+  return /["')]/.test(rule) ? quoteBytes(Buffer.from(rule, 'latin1')) : rule
 }
 
 /**
