@@ -354,6 +354,7 @@ export class RespEngine implements Protocol<Client> {
     reply.out.attach(sink)
     write(reply)
     reply.out.flush()
+    if (reply.errorCount > 0 && client.lastCommand !== null) client.lastCommand.failedCount++
     const bytes = sink.take()
     if (bytes.length === 0) return
     if (!client.isSilenced) this.#send(client, bytes)

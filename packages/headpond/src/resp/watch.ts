@@ -1,5 +1,6 @@
 import { NONE } from '../memory/heap.ts'
 import type { StoreObserver } from '../store/events.ts'
+import { NEVER } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import type { Client } from './client.ts'
 import type { KeyspaceObservers } from './keyspace-events.ts'
@@ -10,6 +11,8 @@ interface WatchedKey {
   readonly name: string
   /** Whether there was such a key when WATCH was called. */
   readonly existed: boolean
+  /** SWAPDB has put a key in its place whose time had come already: for the client nothing is there. */
+  isStale: boolean
 }
 
 /**
@@ -49,8 +52,8 @@ export class Watches implements StoreObserver {
     if (watchers === undefined) this.#byDatabase[database.index].set(name, new Set([client]))
     else watchers.add(client)
     const keys = this.#keysOf.get(client)
-    if (keys === undefined) this.#keysOf.set(client, [{ database: database.index, name, existed }])
-    else keys.push({ database: database.index, name, existed })
+    if (keys === undefined) this.#keysOf.set(client, [{ database: database.index, name, existed, isStale: false }])
+    else keys.push({ database: database.index, name, existed, isStale: false })
     if (this.#keysOf.size === 1) this.#observers.add(this)
   }
 
@@ -79,9 +82,14 @@ export class Watches implements StoreObserver {
   keyChanged(database: number, bytes: Uint8Array, start: number, end: number): void {
     const watchers = this.#byDatabase[database]
     if (watchers.size === 0) return
-    const clients = watchers.get(nameOf(bytes, start, end))
+    const name = nameOf(bytes, start, end)
+    const clients = watchers.get(name)
     if (clients === undefined) return
-    for (const client of clients) this.#break(client)
+    for (const client of clients) {
+      const key = this.#keysOf.get(client)?.find((each) => each.database === database && each.name === name)
+      if (key?.isStale && this.#stateOf(key) === 'missing') key.isStale = false
+      else this.#break(client)
+    }
   }
 
   event(): void {}
@@ -94,10 +102,24 @@ export class Watches implements StoreObserver {
   }
 
   /** Whether a watched key went with its database, or another database brought one of this name (SWAPDB). */
-  #isTouched({ database, name, existed }: WatchedKey): boolean {
-    if (existed) return true
+  #isTouched(key: WatchedKey): boolean {
+    if (key.existed) return true
+    const state = this.#stateOf(key)
+    key.isStale = state === 'stale'
+    return state === 'live'
+  }
+
+  /** What stands under the name of a watched key, without the deletion that a look at a stale one means. */
+  #stateOf({ database, name }: WatchedKey): 'missing' | 'stale' | 'live' {
     const key = Buffer.from(name, 'latin1')
-    return this.#store.databases[database].peek(key, 0, key.length) !== NONE
+    const store = this.#store
+    const { keepsExpired } = store
+    store.keepsExpired = true
+    const handle = store.databases[database].peek(key, 0, key.length)
+    store.keepsExpired = keepsExpired
+    if (handle === NONE) return 'missing'
+    const expireAtMs = store.records.expireAtMs(handle)
+    return expireAtMs === NEVER || store.nowMs < expireAtMs ? 'live' : 'stale'
   }
 
   #break(client: Client): void {
