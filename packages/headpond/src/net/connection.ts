@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net'
 import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
+import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { Protocol } from './protocol.ts'
 
 /** What connections of one listener share. */
 export interface ConnectionLimits {
   /** Unconsumed input that a connection may hold. */
   inputBytesMax: () => number
+  /** Holds back output while it has to wait. */
+  readonly gate: OutputGate
 }
 
 /**
@@ -45,7 +48,7 @@ function flushOutboxes(): void {
  * Input arrives in one buffer shared by all connections. Most reads hold whole requests and are consumed where they
  * are; only the rest of a cut request is carried over in a buffer of the connection's own.
  */
-export class Connection implements OutputSink {
+export class Connection implements OutputSink, HeldOutput {
   readonly socket: Socket
   readonly remoteAddress: string
   readonly localAddress: string
@@ -64,6 +67,9 @@ export class Connection implements OutputSink {
   #outbox: Buffer[] = []
   #outboxBytes = 0
   #outboxScheduled = false
+  /** Bytes held back by the gate. */
+  #heldBytes = 0
+  #endsWhenReleased = false
   readonly #isEncrypted: boolean
   readonly #onClosed: (connection: Connection) => void
 
@@ -114,7 +120,7 @@ export class Connection implements OutputSink {
       handle?.bytesWritten === undefined || handle.writeQueueSize === undefined || this.#isEncrypted
         ? this.socket.writableLength
         : this.sentBytes - handle.bytesWritten + handle.writeQueueSize
-    return pendingBytes + this.#outboxBytes
+    return pendingBytes + this.#outboxBytes + this.#heldBytes
   }
 
   /** The socket's file descriptor, or -1. */
@@ -190,6 +196,10 @@ export class Connection implements OutputSink {
   write(bytes: Uint8Array): boolean {
     if (this.#isClosing) return true
     if (this.#outboxBytes > 0) this.flushOutbox()
+    if (this.#limits.gate.isClosed) {
+      this.#hold(bytes)
+      return false
+    }
     this.sentBytes += bytes.length
     const socket = this.socket
     if (socket.writableLength > 0 && bytes.length <= COPY_BYTES_MAX) {
@@ -228,6 +238,10 @@ export class Connection implements OutputSink {
     const sizeBytes = this.#outboxBytes
     this.#outbox = []
     this.#outboxBytes = 0
+    if (this.#limits.gate.isClosed) {
+      for (const bytes of outbox) this.#hold(bytes)
+      return
+    }
     this.sentBytes += sizeBytes
     if (outbox.length === 1) {
       socket.write(outbox[0])
@@ -239,6 +253,25 @@ export class Connection implements OutputSink {
       socket.uncork()
     }
     if (socket.writableLength > 0) this.#outputGrew()
+  }
+
+  #hold(bytes: Uint8Array): void {
+    this.#heldBytes += bytes.length
+    this.#limits.gate.hold(this, bytes)
+    if (this.#heldBytes > UNREAD_BYTES_MAX) this.#stopReading()
+  }
+
+  /** Sends what the gate held. */
+  release(bytes: Uint8Array): void {
+    this.#heldBytes -= bytes.length
+    const { socket } = this
+    if (socket.destroyed) return
+    this.sentBytes += bytes.length
+    socket.write(bytes)
+    if (socket.writableLength > 0) this.#outputGrew()
+    if (this.#heldBytes > 0) return
+    if (this.#endsWhenReleased) this.#end()
+    else if (socket.writableLength === 0) this.#drained()
   }
 
   #outputGrew(): void {
@@ -258,6 +291,11 @@ export class Connection implements OutputSink {
     // Input must go on being read and thrown away: unread bytes would make the system reset the connection, and the
     // peer lose its last replies.
     this.socket.resume()
+    if (this.#heldBytes > 0) this.#endsWhenReleased = true
+    else this.#end()
+  }
+
+  #end(): void {
     this.socket.end(() => this.socket.destroySoon())
   }
 

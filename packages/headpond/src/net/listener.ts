@@ -108,6 +108,11 @@ export class Listener {
     if (this.#path !== undefined) rmSync(this.#path, { force: true })
   }
 
+  /** Closes every connection at once; replies that are under way are lost. */
+  destroyConnections(): void {
+    for (const connection of this.#connections) connection.destroy()
+  }
+
   #accept(accepted: Socket): void {
     this.acceptedCount++
     const remoteAddress = accepted.remoteAddress ?? ''

@@ -32,6 +32,11 @@ export class FileSource {
     return count
   }
 
+  /** Goes on reading at another byte. */
+  seek(toByte: number): void {
+    this.#position = toByte
+  }
+
   close(): void {
     closeSync(this.#fd)
   }

@@ -2,12 +2,17 @@ import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/directives.ts'
 import type { Store } from '../store/store.ts'
+import { AppendOnly } from './aof/append-only.ts'
+import { type OpenLogFile, openLogFile } from './aof/log-file.ts'
 import { BufferTarget } from './buffer-target.ts'
+import { DataDirectoryError } from './data-directory-error.ts'
 import { isTemporary } from './file-target.ts'
 import { Loading } from './loading.ts'
 import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
+
+export { DataDirectoryError } from './data-directory-error.ts'
 
 export interface PersistenceHost {
   readonly store: Store
@@ -15,17 +20,11 @@ export interface PersistenceHost {
   readonly log: PersistenceLog
   readonly redisVersion: string
   readonly nowMs: () => number
+  /** Opens what the append-only file appends to: for tests of disks that fail. */
+  readonly openLogFile?: OpenLogFile
 }
 
 export type ShutdownSaving = 'default' | 'save' | 'nosave'
-
-/** A directory or file that cannot be used: what to tell the one who started the server. */
-export class DataDirectoryError extends Error {
-  constructor(path: string, problem: string) {
-    super(`${path}: ${problem}`)
-    this.name = 'DataDirectoryError'
-  }
-}
 
 /**
  * The store's life on disk: what is loaded at the start, saved meanwhile and at the end, and what clients are told
@@ -37,6 +36,7 @@ export class Persistence {
   readonly snapshots = new Snapshots()
   readonly loading = new Loading()
   readonly rdb: RdbPersistence
+  readonly aof: AppendOnly
   /** Replaced by whoever has libraries of functions. */
   functions: FunctionLibraries = {
     codes: () => [],
@@ -50,6 +50,8 @@ export class Persistence {
   onStatus: () => void = () => {}
   /** Called while data is loaded, now and then. */
   onProgress: () => void = () => {}
+  /** Called when a promise cannot be kept any more: the server has to end, without another reply. */
+  onFatal: (problem: string) => void = () => {}
 
   constructor(host: PersistenceHost) {
     this.#host = host
@@ -62,6 +64,15 @@ export class Persistence {
       usedBytes: () => this.usedBytes(),
       onStatus: () => this.onStatus(),
     })
+    this.aof = new AppendOnly({
+      ...host,
+      snapshots: this.snapshots,
+      loading: this.loading,
+      rdb: this.rdb,
+      openLogFile: host.openLogFile ?? openLogFile,
+      onStatus: () => this.onStatus(),
+      onFatal: (problem) => this.onFatal(problem),
+    })
     this.loading.onChange = () => this.onStatus()
   }
 
@@ -72,7 +83,10 @@ export class Persistence {
 
   /** Why no client may write, as the error to answer; null when they may. */
   get writeRefusal(): string | null {
-    return !this.isEphemeral && this.rdb.refusesWrites ? SNAPSHOTS_FAIL : null
+    if (this.isEphemeral) return null
+    if (this.rdb.refusesWrites) return SNAPSHOTS_FAIL
+    const { problem } = this.aof.writer
+    return problem === null ? null : `MISCONF Errors writing to the AOF file: ${problem}`
   }
 
   // ---- Start ----
@@ -92,15 +106,18 @@ export class Persistence {
   }
 
   /**
-   * Loads what is on disk. Clients may connect meanwhile, and are told to wait. Rejects with RdbLoadError for a file that
-   * cannot be loaded; the store is to be thrown away then.
+   * Loads what is on disk: the append-only file if there is to be one, else the snapshot. Clients may connect meanwhile,
+   * and are told to wait. Rejects with RdbLoadError or DataDirectoryError for a file that cannot be loaded; the store is to
+   * be thrown away then.
    */
   async start(): Promise<void> {
     if (this.isEphemeral) return
-    await this.rdb.load(() => {
+    const onTurn = () => {
       this.onProgress()
       return !this.#isClosing
-    })
+    }
+    if (this.#host.settings.appendonly) await this.aof.start(onTurn)
+    else await this.rdb.load(onTurn)
   }
 
   // ---- Meanwhile ----
@@ -108,6 +125,7 @@ export class Persistence {
   cron(): void {
     if (this.isEphemeral || this.loading.isActive) return
     this.rdb.cron()
+    this.aof.cron()
   }
 
   /** FLUSHALL has emptied every database. */
@@ -158,6 +176,7 @@ export class Persistence {
     if (this.isEphemeral) return saving !== 'save'
     if (this.loading.isActive) return true // what is there is what is on disk
     this.rdb.abort('the server is ending')
+    if (!this.aof.flush()) return false
     if (saving === 'nosave' || (saving === 'default' && this.#host.settings.save.length === 0)) return true
     return this.rdb.save()
   }
@@ -165,6 +184,8 @@ export class Persistence {
   /** Lets go of everything: resolves when no file is open any more. */
   async close(): Promise<void> {
     this.#isClosing = true
+    this.aof.flush()
+    this.aof.close()
     const { active } = this.snapshots
     if (active === null) return
     active.snapshot.abort('the server has ended')

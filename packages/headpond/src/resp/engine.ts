@@ -3,11 +3,13 @@ import type { Settings } from '../config/directives.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
+import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { Persistence, ShutdownSaving } from '../persistence/persistence.ts'
 import type { Store } from '../store/store.ts'
 import { AccessControl } from './acl.ts'
 import { refusalOf } from './admission.ts'
+import { connectAppendOnly, SyncWaiters } from './append-only.ts'
 import { Blocking } from './blocking.ts'
 import { Client } from './client.ts'
 import { describeClient } from './client-description.ts'
@@ -42,6 +44,8 @@ export interface EngineHost {
   readonly persistence: Persistence
   /** Headpond's own version. */
   readonly version: string
+  /** Holds back replies while they have to wait for the disk. */
+  readonly gate: OutputGate
   /** SHUTDOWN was called. False when the data could not be saved, and the server goes on. */
   shutdown: (saving: ShutdownSaving, isForced: boolean) => boolean
 }
@@ -97,6 +101,7 @@ export class RespEngine implements Protocol<Client> {
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
   readonly propagation = new Propagation(this)
+  readonly syncWaiters: SyncWaiters
   /** Somebody wants to hear of every change: the one check that a command pays for propagation. */
   propagates = false
   /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
@@ -131,6 +136,8 @@ export class RespEngine implements Protocol<Client> {
     this.log = host.log
     this.persistence = host.persistence
     restrictByPersistence(this)
+    connectAppendOnly(this)
+    this.syncWaiters = new SyncWaiters(this)
     this.startedAtMs = host.clock.nowMs()
     this.acl = new AccessControl(this)
     this.statistics = new Statistics(this)
@@ -180,7 +187,16 @@ export class RespEngine implements Protocol<Client> {
 
   /** A client in this process, whose replies go to `sink`. */
   openLocal(sink: OutputSink): Client {
-    return this.#addClient(sink, null)
+    const { gate } = this.host
+    const release = (bytes: Uint8Array) => void sink.write(bytes)
+    const gated: OutputSink = {
+      write(bytes) {
+        if (!gate.isClosed) return sink.write(bytes)
+        gate.hold({ release }, bytes)
+        return false
+      },
+    }
+    return this.#addClient(gated, null)
   }
 
   #addClient(sink: OutputSink, connection: Connection | null): Client {

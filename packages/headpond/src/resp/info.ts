@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { machine, release, totalmem, type } from 'node:os'
+import type { AppendOnly } from '../persistence/aof/append-only.ts'
 import type { Loading } from '../persistence/loading.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
@@ -156,7 +157,7 @@ function memorySection(engine: RespEngine): Field[] {
 }
 
 function persistenceSection(engine: RespEngine): Field[] {
-  const { rdb, snapshots, loading } = engine.persistence
+  const { rdb, aof, snapshots, loading } = engine.persistence
   const { active } = snapshots
   const nowMs = engine.clock.nowMs()
   const savedCount = active?.snapshot.savedCount ?? 0
@@ -183,19 +184,34 @@ function persistenceSection(engine: RespEngine): Field[] {
     ['rdb_last_cow_size', 0],
     ['rdb_last_load_keys_expired', rdb.lastExpiredCount],
     ['rdb_last_load_keys_loaded', rdb.lastLoadedCount],
-    ['aof_enabled', 0],
-    ['aof_rewrite_in_progress', 0],
-    ['aof_rewrite_scheduled', 0],
-    ['aof_last_rewrite_time_sec', -1],
-    ['aof_current_rewrite_time_sec', -1],
-    ['aof_last_bgrewrite_status', 'ok'],
-    ['aof_rewrites', 0],
-    ['aof_rewrites_consecutive_failures', 0],
-    ['aof_last_write_status', 'ok'],
+    ['aof_enabled', aof.state === 'off' ? 0 : 1],
+    ['aof_rewrite_in_progress', aof.isRewriting ? 1 : 0],
+    ['aof_rewrite_scheduled', aof.isRewriteScheduled ? 1 : 0],
+    ['aof_last_rewrite_time_sec', aof.lastRewriteSeconds],
+    [
+      'aof_current_rewrite_time_sec',
+      active !== null && aof.isRewriting ? Math.floor((nowMs - active.startedAtMs) / 1000) : -1,
+    ],
+    ['aof_last_bgrewrite_status', aof.lastRewriteStatus],
+    ['aof_rewrites', aof.rewriteCount],
+    ['aof_rewrites_consecutive_failures', aof.failureCount],
+    ['aof_last_write_status', aof.writer.problem === null ? 'ok' : 'err'],
     ['aof_last_cow_size', 0],
     ['module_fork_in_progress', 0],
     ['module_fork_last_cow_size', 0],
+    ...(aof.state === 'off' ? [] : appendOnlyFields(aof)),
     ...(loading.isActive ? loadingFields(loading, nowMs) : []),
+  ]
+}
+
+function appendOnlyFields(aof: AppendOnly): Field[] {
+  return [
+    ['aof_current_size', aof.sizeBytes],
+    ['aof_base_size', aof.rewriteBaseBytes],
+    ['aof_pending_rewrite', aof.isRewriteScheduled ? 1 : 0],
+    ['aof_buffer_length', aof.writer.pendingBytes],
+    ['aof_pending_bio_fsync', aof.writer.isSyncing ? 1 : 0],
+    ['aof_delayed_fsync', aof.writer.delayedSyncCount],
   ]
 }
 

@@ -2,7 +2,9 @@ import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener } from '../net/listener.ts'
+import { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
+import type { OpenLogFile } from '../persistence/aof/log-file.ts'
 import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
 import { type EngineLog, RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
@@ -18,12 +20,16 @@ export interface ServerParts {
   readonly firstArenaBytes: number
   /** Numbers in [0, 1), for the hash's secret and for sampling. */
   readonly random?: () => number
+  /** Opens what the append-only file appends to: for tests of disks that fail. */
+  readonly openLogFile?: OpenLogFile
 }
 
 /** One whole server: what it consists of, how it starts and how it ends. Shares nothing with another in the process. */
 export class Server {
   readonly config: Config
   readonly clock = new Clock()
+  /** Holds back the replies of every protocol while they have to wait for the disk. */
+  readonly gate = new OutputGate()
   readonly store: Store
   readonly persistence: Persistence
   readonly resp: RespEngine
@@ -35,6 +41,8 @@ export class Server {
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
   #closing: Promise<void> | null = null
+  /** Why the server had to end, if it had to. */
+  failure: string | null = null
 
   constructor(parts: ServerParts) {
     this.config = parts.config
@@ -52,10 +60,13 @@ export class Server {
       log: parts.log,
       redisVersion: REDIS_VERSION,
       nowMs: () => this.clock.nowMs(),
+      ...(parts.openLogFile === undefined ? {} : { openLogFile: parts.openLogFile }),
     })
+    this.persistence.onFatal = (problem) => this.#fail(problem)
     this.resp = new RespEngine({
       store: this.store,
       persistence: this.persistence,
+      gate: this.gate,
       config: this.config,
       clock: this.clock,
       log: parts.log,
@@ -129,6 +140,14 @@ export class Server {
     return this.#closing
   }
 
+  /** Ends at once: replies that wait are not given, since what they say is not true. */
+  #fail(problem: string): void {
+    this.failure = problem
+    this.#log.error({}, problem)
+    for (const listener of this.#listeners) listener.destroyConnections()
+    void this.close()
+  }
+
   async #close(): Promise<void> {
     this.#cron.stop()
     await Promise.all(this.#listeners.map((listener) => listener.close()))
@@ -197,7 +216,7 @@ export class Server {
     const { settings } = this.config
     return new Listener(protocol, {
       keepAliveSeconds: () => settings.tcpKeepalive,
-      limits: { inputBytesMax: () => settings.clientQueryBufferLimit },
+      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate: this.gate },
       refuse: (peer) => this.resp.refusal(peer),
     })
   }

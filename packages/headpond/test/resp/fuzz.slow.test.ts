@@ -27,7 +27,7 @@ class FakePeer {
 
   constructor(server: Server) {
     const addresses = { remote: '127.0.0.1:1', local: '127.0.0.1:2' }
-    const limits = { inputBytesMax: () => server.config.settings.clientQueryBufferLimit }
+    const limits = { inputBytesMax: () => server.config.settings.clientQueryBufferLimit, gate: server.gate }
     this.connection = new Connection(this.socket, server.resp, limits, addresses, () => {})
     this.connection.open()
   }

@@ -86,6 +86,11 @@ export class RdbPersistence {
     return this.lastStatus === 'err' && stopWritesOnBgsaveError && save.length > 0
   }
 
+  /** The code of each library of functions. */
+  functionCodes(): readonly Uint8Array[] {
+    return this.#host.functions.codes()
+  }
+
   // ---- Saving ----
 
   /** What writes the store as an RDB file; `aux` beyond what every file says. */
@@ -272,6 +277,11 @@ export class RdbPersistence {
   loaded(loader: RdbLoader): void {
     this.lastLoadedCount = loader.loadedCount
     this.lastExpiredCount = loader.expiredCount
+    this.#savedDirtyCount = this.#host.store.dirtyCount
+  }
+
+  /** What is in the store now is on disk in another form. */
+  nothingChanged(): void {
     this.#savedDirtyCount = this.#host.store.dirtyCount
   }
 

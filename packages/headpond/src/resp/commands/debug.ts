@@ -1,5 +1,6 @@
 import { memory } from '../../config/value-types.ts'
 import { NONE } from '../../memory/heap.ts'
+import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { dumpObject } from '../../persistence/rdb/objects.ts'
 import { idleSeconds } from '../../store/access.ts'
 import { Digest, storeDigest, valueDigest } from '../../store/digest.ts'
@@ -27,7 +28,7 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
   PROTOCOL: { min: 3, max: 3, run: protocol },
   POPULATE: { min: 3, max: 5, run: populate },
   RELOAD: { min: 2, max: Number.POSITIVE_INFINITY, run: reload },
-  LOADAOF: { min: 2, max: 2, run: (_client, _request, reply) => reply.error(errors.NOTHING_ON_DISK) },
+  LOADAOF: { min: 2, max: 2, run: loadAof },
   HTSTATS: { min: 3, max: 4, run: tableStatistics },
   'HTSTATS-KEY': { min: 3, max: 4, run: keyTableStatistics },
   'SET-ACTIVE-EXPIRE': { min: 3, max: 3, run: setActiveExpire },
@@ -163,6 +164,21 @@ function reload(client: Client, request: Request, reply: Reply): void {
   if (problem === 'not saved') return reply.error(errors.UNSPECIFIED)
   if (problem === 'not loaded') return reply.error('ERR Error trying to load the RDB dump, check server logs.')
   log.warn('DB reloaded by DEBUG RELOAD')
+  reply.ok()
+}
+
+/** Loads the append-only file in place of what is there. */
+function loadAof(client: Client, _request: Request, reply: Reply): void {
+  const { persistence, log } = client.engine
+  if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
+  try {
+    if (!persistence.aof.reload()) return reply.error('ERR There is no append-only file')
+  } catch (error) {
+    if (!(error instanceof DataDirectoryError)) throw error
+    log.error({ err: error }, 'DEBUG LOADAOF could not load')
+    return reply.error('ERR Error trying to load the append-only file, check server logs.')
+  }
+  log.warn('Append Only File loaded by DEBUG LOADAOF')
   reply.ok()
 }
 

@@ -78,8 +78,19 @@ function backgroundSave(client: Client, request: Request, reply: Reply): void {
 
 const SAVING = 'ERR Background save already in progress'
 
-function rewriteAppendOnlyFile(_client: Client, _request: Request, reply: Reply): void {
-  reply.error(errors.NOTHING_ON_DISK)
+function rewriteAppendOnlyFile(client: Client, _request: Request, reply: Reply): void {
+  const { persistence } = client.engine
+  if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
+  const { aof, snapshots } = persistence
+  if (aof.isRewriting) return reply.error('ERR Background append only file rewriting already in progress')
+  // Within EXEC it waits for the end of it: the file that begins with it is not to have a half of the transaction.
+  if (snapshots.active !== null || client.transaction !== null) {
+    aof.isRewriteScheduled = true
+    return reply.simple('Background append only file rewriting scheduled')
+  }
+  const problem = aof.rewrite()
+  if (problem === null) reply.simple('Background append only file rewriting started')
+  else reply.error("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
 }
 
 const SHUTDOWN_WORDS = ['SAVE', 'NOSAVE', 'NOW', 'FORCE', 'ABORT'] as const

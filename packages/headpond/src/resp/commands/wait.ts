@@ -1,3 +1,4 @@
+import { writeAcknowledgements } from '../append-only.ts'
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { errors } from '../errors.ts'
@@ -26,13 +27,13 @@ function waitAof(client: Client, request: Request, reply: Reply): void {
   if (localCount > 0 && !client.engine.settings.appendonly) {
     return reply.error('ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.')
   }
-  const answer = (late: Reply) => {
-    late.array(2)
-    late.integer(0)
-    late.integer(0)
-  }
-  if (localCount === 0 && replicaCount === 0) return answer(reply)
-  client.engine.block(client, timeoutMs, { onTimeout: answer, cancel: NOTHING_TO_CANCEL })
+  const { syncWaiters } = client.engine
+  const answer = (late: Reply) => writeAcknowledgements(late, syncWaiters.isSynced(client))
+  const isLocalDone = localCount === 0 || syncWaiters.isSynced(client)
+  if (isLocalDone && replicaCount === 0) return answer(reply)
+  // There are no replicas: who asks for one waits until the time is up.
+  if (replicaCount > 0) client.engine.block(client, timeoutMs, { onTimeout: answer, cancel: NOTHING_TO_CANCEL })
+  else syncWaiters.wait(client, timeoutMs, answer)
 }
 
 /** 0: for ever. NaN when an error has been written. */

@@ -1,0 +1,189 @@
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { DataDirectoryError } from '../data-directory-error.ts'
+import { FileSource } from '../file-source.ts'
+import type { Loading } from '../loading.ts'
+import { RdbError } from '../rdb/rdb-error.ts'
+import type { PersistenceLog, RdbPersistence } from '../rdb/rdb-persistence.ts'
+import { CommandParser, parsedAof } from './command-parser.ts'
+import type { AofFile } from './manifest.ts'
+import type { Replay } from './replay.ts'
+
+export interface AofLoadHost {
+  readonly rdb: RdbPersistence
+  readonly loading: Loading
+  readonly log: PersistenceLog
+  readonly replay: Replay
+  /** `aof-load-truncated` */
+  readonly loadsTruncated: boolean
+}
+
+const WINDOW_BYTES = 2 ** 20
+/** How long loading may hold up others at a stretch. */
+const TURN_MS = 5
+const COMMANDS_PER_LOOK = 64
+
+/**
+ * Loads the files of an append-only file in order, in steps: others may have their turn after each. Throws
+ * DataDirectoryError for what cannot be loaded. What a crash cut off at the end of the last file is dropped from it.
+ */
+export function* loadAof(host: AofLoadHost, directory: string, files: readonly AofFile[]): Generator<undefined, void> {
+  const { loading, log } = host
+  const startedMs = performance.now()
+  let doneBytes = 0
+  for (const [index, { name }] of files.entries()) {
+    const path = join(directory, name)
+    const source = open(path)
+    const fileStartedMs = performance.now()
+    try {
+      const load = new FileLoad(host, source, path, index === files.length - 1)
+      for (const _ of load.steps()) {
+        loading.loadedBytes = doneBytes + load.atByte
+        yield
+      }
+    } finally {
+      source.close()
+    }
+    doneBytes += source.sizeBytes
+    loading.loadedBytes = doneBytes
+    log.info(`DB loaded from ${name}: ${secondsSince(fileStartedMs)} seconds`)
+  }
+  log.info(`DB loaded from append only file: ${secondsSince(startedMs)} seconds`)
+}
+
+function open(path: string): FileSource {
+  try {
+    return new FileSource(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT') throw new DataDirectoryError(path, `the file cannot be read (${code})`)
+    throw new DataDirectoryError(
+      path,
+      'the manifest beside it names this file, but it is not there. Bring it back, or take its line out of the manifest ' +
+        'if what it held may be lost.',
+    )
+  }
+}
+
+function secondsSince(startedMs: number): string {
+  return ((performance.now() - startedMs) / 1000).toFixed(3)
+}
+
+/** One file: a snapshot, commands, or a snapshot that commands follow. */
+class FileLoad {
+  readonly #host: AofLoadHost
+  readonly #source: FileSource
+  readonly #path: string
+  readonly #isLast: boolean
+  atByte = 0
+  #turnEndMs = 0
+
+  constructor(host: AofLoadHost, source: FileSource, path: string, isLast: boolean) {
+    this.#host = host
+    this.#source = source
+    this.#path = path
+    this.#isLast = isLast
+  }
+
+  *steps(): Generator<undefined, void> {
+    const head = new Uint8Array(5)
+    const headBytes = this.#source.readNow(head, 0)
+    this.#source.seek(0)
+    if (Buffer.from(head.subarray(0, headBytes)).toString('latin1') === 'REDIS') yield* this.#snapshot()
+    yield* this.#commands()
+  }
+
+  *#snapshot(): Generator<undefined, void> {
+    const loader = this.#host.rdb.loader({ keepsExpired: true })
+    try {
+      for (;;) {
+        this.#turnEndMs = performance.now() + TURN_MS
+        const state = loader.run(() => performance.now() >= this.#turnEndMs)
+        this.atByte = loader.atByte
+        if (state === 'done') break
+        if (state === 'bytes') {
+          const { bytes, at } = loader.room()
+          loader.filled(this.#source.readNow(bytes, at))
+        }
+        yield
+      }
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error
+      throw new DataDirectoryError(this.#path, `the snapshot in it cannot be loaded: ${error.message}`)
+    }
+    this.#host.rdb.loaded(loader)
+    this.#source.seek(loader.atByte)
+  }
+
+  *#commands(): Generator<undefined, void> {
+    const { replay } = this.#host
+    const parser = new CommandParser()
+    let window = new Uint8Array(WINDOW_BYTES)
+    /** Of window[0, end), what lies before `at` is done. */
+    let at = 0
+    let end = 0
+    let base = this.atByte
+    let validBytes = base
+    let count = 0
+    this.#turnEndMs = performance.now() + TURN_MS
+    for (;;) {
+      const next = parser.parse(window, at, end, replay.command)
+      if (next === parsedAof.BROKEN) throw this.#damaged(base + parser.problemAt, parser.problem)
+      if (next === parsedAof.INCOMPLETE) {
+        // What is left moves to the front; one command may be larger than the window.
+        const left = end - at
+        const target = left * 2 > window.length ? new Uint8Array(window.length * 2) : window
+        target.set(window.subarray(at, end))
+        window = target
+        base += at
+        at = 0
+        end = left
+        const readBytes = this.#source.readNow(window, end)
+        if (readBytes === 0) break
+        end += readBytes
+        continue
+      }
+      if (replay.command.count > 0) {
+        const problem = replay.run()
+        if (problem !== null) throw this.#damaged(base + at, problem)
+      }
+      at = next
+      this.atByte = base + at
+      if (!replay.isInTransaction) validBytes = this.atByte
+      if (++count % COMMANDS_PER_LOOK === 0 && performance.now() >= this.#turnEndMs) {
+        yield
+        this.#turnEndMs = performance.now() + TURN_MS
+      }
+    }
+    if (validBytes < this.#source.sizeBytes) this.#cutShort(validBytes)
+  }
+
+  /** The file ends within a command or a transaction. */
+  #cutShort(validBytes: number): void {
+    const { log, loadsTruncated, replay } = this.#host
+    replay.discard()
+    const droppedBytes = this.#source.sizeBytes - validBytes
+    const what = `it ends in the middle of a command or transaction: its last ${droppedBytes} bytes, from byte ${validBytes} on, are incomplete`
+    if (!this.#isLast) {
+      throw new DataDirectoryError(this.#path, `${what}. Only the last file can be cut short by a crash. ${REMEDY}`)
+    }
+    if (!loadsTruncated) {
+      throw new DataDirectoryError(
+        this.#path,
+        `${what}. Set aof-load-truncated yes to drop them at the start, or run: headpond check --fix <directory>`,
+      )
+    }
+    log.warn(`${this.#path}: ${what}. They are dropped, as after a crash (aof-load-truncated yes).`)
+    truncateSync(this.#path, validBytes)
+  }
+
+  #damaged(atByte: number, problem: string): DataDirectoryError {
+    return new DataDirectoryError(
+      this.#path,
+      `damaged at byte ${atByte} of ${this.#source.sizeBytes}: ${problem}. ${REMEDY}`,
+    )
+  }
+}
+
+const REMEDY =
+  'Make a copy of the files, then run: headpond check --fix <directory>, which tells what would be lost and drops it.'

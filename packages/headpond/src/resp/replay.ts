@@ -1,0 +1,83 @@
+import { OutputBuffer } from '../net/output-buffer.ts'
+import type { Replay } from '../persistence/aof/replay.ts'
+import type { Client } from './client.ts'
+import type { Command } from './command.ts'
+import type { RespEngine } from './engine.ts'
+import { Reply } from './reply.ts'
+import { Request } from './request.ts'
+import { Transaction } from './transaction.ts'
+
+const WARNINGS_MAX = 10
+
+/**
+ * Runs the commands of an append-only file: straight by their handlers, so that nothing is counted, questioned or
+ * propagated. A transaction is run when its EXEC is there.
+ */
+export class EngineReplay implements Replay {
+  readonly command = new Request()
+  readonly #engine: RespEngine
+  readonly #client: Client
+  readonly #reply = new Reply(new OutputBuffer(4096))
+  readonly #queued = new Request()
+  #warningCount = 0
+
+  constructor(engine: RespEngine) {
+    this.#engine = engine
+    this.#client = engine.openLocal(NOWHERE)
+    this.#client.isReplaying = true
+    this.#client.deniesBlocking = true
+    this.#reply.out.attach(NOWHERE)
+  }
+
+  get isInTransaction(): boolean {
+    return this.#client.transaction !== null
+  }
+
+  discard(): void {
+    this.#client.transaction = null
+  }
+
+  run(): string | null {
+    const request = this.command
+    const command = this.#find(request)
+    if (typeof command === 'string') return command
+    const client = this.#client
+    if (command.fullName === 'multi') {
+      client.transaction = new Transaction()
+    } else if (command.fullName === 'exec') {
+      const { transaction } = client
+      client.transaction = null
+      for (let next = transaction?.next(this.#queued); next !== undefined; next = transaction?.next(this.#queued)) {
+        this.#run(next, this.#queued)
+      }
+    } else if (client.transaction !== null) {
+      client.transaction.queue(command, request)
+    } else {
+      this.#run(command, request)
+    }
+    return null
+  }
+
+  #find(request: Request): Command | string {
+    const command = this.#engine.table.find(request.chunk, request.start(0), request.end(0))
+    if (command === null) return `the command ${JSON.stringify(request.text(0).slice(0, 64))} is not known`
+    const subcommand = request.count > 1 ? command.subcommands?.get(request.text(1).toLowerCase()) : undefined
+    const found = subcommand ?? command
+    const { arity } = found
+    if (found.handler === null || (arity > 0 ? request.count !== arity : request.count < -arity)) {
+      return `the command ${JSON.stringify(request.text(0).slice(0, 64))} has ${request.count - 1} arguments`
+    }
+    return found
+  }
+
+  #run(command: Command, request: Request): void {
+    const reply = this.#reply
+    const { errorCount } = reply
+    this.#client.lastCommand = command
+    command.handler!(this.#client, request, reply)
+    if (reply.errorCount === errorCount || this.#warningCount++ >= WARNINGS_MAX) return
+    this.#engine.log.warn(`an error while repeating ${command.fullName} from the append-only file: it is passed over`)
+  }
+}
+
+const NOWHERE = { write: () => true }
