@@ -408,7 +408,7 @@ const sections = [
 
   { title: 'Scripting', acting: false, rows: [
     { name: 'busy-reply-threshold', aliases: ['lua-time-limit'], type: integer(0, LONG_MAX, { unit: 'ms' }),
-      default: '5000', summary: 'Answer BUSY when a script runs longer' },
+      default: '5000', acting: true, summary: 'Answer BUSY when a script runs longer' },
     { name: 'lua-enable-insecure-api', aliases: ['lua-enable-deprecated-api'], type: bool, default: 'no',
       summary: 'Functions of Lua that scripts should not use' },
   ] },

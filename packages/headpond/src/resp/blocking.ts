@@ -149,6 +149,7 @@ export class Blocking implements StoreObserver {
 
   /** Serves the waiters of the keys that became ready, until none is left. To be called when a command is over. */
   serve(): void {
+    if (this.#engine.scripts.runner.isBusy) return // a script has more to do before anybody sees its effects
     while (this.#ready.length > 0) {
       const ready = this.#ready
       this.#ready = []

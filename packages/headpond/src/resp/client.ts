@@ -77,6 +77,8 @@ export class Client {
   closesAfterReply = false
   /** Repeats what was once done (from the append-only file): it is not to be questioned. */
   isReplaying = false
+  /** The client that has sent the script whose commands this one runs; null for every other client. */
+  scriptOf: Client | null = null
 
   /**
    * True when the next command needs more than the plain checks: an open MULTI, a missing password, a user who may not

@@ -10,6 +10,7 @@ import { databaseCommands } from './commands/database.ts'
 import { debugCommands } from './commands/debug.ts'
 import { dumpCommands } from './commands/dump.ts'
 import { expireCommands } from './commands/expire.ts'
+import { functionCommands } from './commands/functions.ts'
 import { geoCommands } from './commands/geo.ts'
 import { hashCommands } from './commands/hash.ts'
 import { hashExpiryCommands } from './commands/hash-expiry.ts'
@@ -21,6 +22,7 @@ import { listCommands } from './commands/list.ts'
 import { memoryCommands } from './commands/memory.ts'
 import { objectCommands } from './commands/object.ts'
 import { pubsubCommands } from './commands/pubsub.ts'
+import { scriptingCommands } from './commands/scripting.ts'
 import { serverCommands } from './commands/server.ts'
 import { setCommands } from './commands/set.ts'
 import { setAlgebraCommands } from './commands/set-algebra.ts'
@@ -50,6 +52,8 @@ const families: readonly (readonly CommandSpec[])[] = [
   clientCommands,
   transactionCommands,
   pubsubCommands,
+  scriptingCommands,
+  functionCommands,
   stringCommands,
   bitmapCommands,
   hyperloglogCommands,

@@ -137,6 +137,8 @@ export class Command {
   readonly sampledArgumentsMax: number
   readonly isAllowedInMulti: boolean
   readonly isAllowedInLoading: boolean
+  readonly isAllowedWhileBusy: boolean
+  readonly isRefusedInScripts: boolean
   readonly skipsMonitor: boolean
   readonly skipsSlowLog: boolean
   readonly mayReplicate: boolean
@@ -165,6 +167,8 @@ export class Command {
     this.sampledArgumentsMax = isConstantTime ? 2 ** 30 : this.isFast ? Math.abs(spec.arity) : 0
     this.isAllowedInMulti = !spec.flags.includes('no_multi')
     this.isAllowedInLoading = spec.flags.includes('loading')
+    this.isAllowedWhileBusy = spec.flags.includes('allow_busy')
+    this.isRefusedInScripts = spec.flags.includes('noscript')
     this.skipsMonitor = spec.flags.includes('skip_monitor') || spec.flags.includes('admin')
     this.skipsSlowLog = spec.flags.includes('skip_slowlog')
     this.mayReplicate = spec.flags.includes('may_replicate')

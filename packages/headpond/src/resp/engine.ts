@@ -29,6 +29,7 @@ import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { Restrictions, restrictByPersistence } from './restrictions.ts'
+import { Scripts } from './scripts.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
@@ -96,6 +97,8 @@ export class RespEngine implements Protocol<Client> {
   readonly tracking = new Tracking(this)
   readonly keyspaceObservers: KeyspaceObservers
   readonly watches: Watches
+  /** Lua: EVAL, and libraries of functions. */
+  readonly scripts: Scripts
   /** What keeps commands of all clients from running for a while. */
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
@@ -153,6 +156,7 @@ export class RespEngine implements Protocol<Client> {
     this.config.onChange('slowlog-log-slower-than', updateTiming)
     this.config.onChange('latency-monitor-threshold', updateTiming)
     this.keyspaceObservers = new KeyspaceObservers(this.store)
+    this.scripts = new Scripts(this)
     this.watches = new Watches(this.store, this.keyspaceObservers)
     this.blocking.onObserving = () => {
       if (this.blocking.clientCount > 0) this.keyspaceObservers.add(this.blocking)

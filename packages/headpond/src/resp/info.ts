@@ -103,7 +103,7 @@ function maximum(values: readonly number[]): number {
 
 function memorySection(engine: RespEngine): Field[] {
   const report = memoryReport(engine)
-  const { settings, store } = engine
+  const { settings, store, scripts } = engine
   const { usedBytes, rssBytes, peakBytes, allocatedBytes, activeBytes, residentBytes } = report
   const systemBytes = totalmem()
   return [
@@ -120,17 +120,16 @@ function memorySection(engine: RespEngine): Field[] {
     ['allocator_active', activeBytes],
     ['allocator_resident', residentBytes],
     ...withHuman('total_system_memory', systemBytes),
-    ['used_memory_lua', 0],
-    ['used_memory_vm_eval', 0],
-    ['used_memory_lua_human', human(0)],
-    ['used_memory_scripts_eval', 0],
-    ['number_of_cached_scripts', 0],
-    ['number_of_functions', 0],
-    ['number_of_libraries', 0],
-    ['used_memory_vm_functions', 0],
-    ...withHuman('used_memory_vm_total', 0),
-    ['used_memory_functions', 0],
-    ...withHuman('used_memory_scripts', 0),
+    ['used_memory_vm_eval', scripts.vmBytes],
+    ...withHuman('used_memory_lua', scripts.vmBytes),
+    ['used_memory_scripts_eval', scripts.cacheBytes],
+    ['number_of_cached_scripts', scripts.count],
+    ['number_of_functions', scripts.libraries.functionCount],
+    ['number_of_libraries', scripts.libraries.libraryCount],
+    ['used_memory_vm_functions', scripts.libraries.vmBytes],
+    ...withHuman('used_memory_vm_total', scripts.vmBytes + scripts.libraries.vmBytes),
+    ['used_memory_functions', scripts.libraries.memoryBytes],
+    ...withHuman('used_memory_scripts', scripts.cacheBytes + scripts.libraries.memoryBytes),
     ...withHuman('maxmemory', settings.maxmemory),
     ['maxmemory_policy', settings.maxmemoryPolicy],
     ['allocator_frag_ratio', ratio(activeBytes, allocatedBytes).toFixed(2)],

@@ -34,6 +34,7 @@ export class Monitors {
 }
 
 function addressOf(client: Client): string {
+  if (client.scriptOf !== null) return 'lua'
   if (client.connection === null) return 'local'
   const { remoteAddress } = client.connection
   return remoteAddress.startsWith('/') ? `unix:${remoteAddress.replace(/:0$/, '')}` : remoteAddress

@@ -256,6 +256,15 @@ export class Reply {
     out.at += bytes.length
   }
 
+  /** Encoded bytes that lie among others. hot: once for each script. */
+  rawRange(bytes: Uint8Array, start: number, end: number): void {
+    const out = this.out
+    if (end - start > out.u8.length) return out.passThrough(Buffer.from(bytes.subarray(start, end)))
+    out.makeRoom(end - start)
+    copyBytes(bytes, start, end, out.u8, out.at)
+    out.at += end - start
+  }
+
   #prepared(bytes: Buffer): void {
     const out = this.out
     const size = bytes.length

@@ -27,7 +27,7 @@ export class Cron {
     const tick = () => {
       const { store, clock, resp, config } = this.#server
       store.setNow(clock.nowMs())
-      if (!resp.isCronPaused) {
+      if (!resp.isCronPaused && !resp.scripts.runner.isBusy) {
         resp.cron()
         this.#work()
       }
@@ -59,7 +59,7 @@ export class Cron {
     const pauseMs = SLICE_MS / backgroundShare(this.#server.config.settings.activeExpireEffort) - SLICE_MS
     this.#continuation = setTimeout(() => {
       this.#continuation = null
-      this.#work()
+      if (!this.#server.resp.scripts.runner.isBusy) this.#work()
     }, pauseMs).unref()
   }
 }

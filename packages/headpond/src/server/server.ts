@@ -150,6 +150,7 @@ export class Server {
 
   async #close(): Promise<void> {
     this.#cron.stop()
+    this.resp.scripts.runner.stop()
     await Promise.all(this.#listeners.map((listener) => listener.close()))
     this.#listeners = []
     await this.persistence.close()

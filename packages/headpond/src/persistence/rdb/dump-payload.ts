@@ -32,6 +32,11 @@ export function createDumpPayload(type: number, writeBody: (writer: RdbWriter) =
   const writer = new RdbWriter(new GrowingBuffer(), compresses)
   writer.writeByte(type)
   writeBody(writer)
+  return sealPayload(writer)
+}
+
+/** What was written, with the footer behind it. */
+export function sealPayload(writer: RdbWriter): Uint8Array {
   writer.writeByte(RDB_VERSION & 0xff)
   writer.writeByte(RDB_VERSION >>> 8)
 
@@ -52,6 +57,12 @@ export function createDumpPayload(type: number, writeBody: (writer: RdbWriter) =
  * other "Bad data format". Bytes that the body leaves over are ignored, as in Redis.
  */
 export function verifyDumpPayload(bytes: Uint8Array, start = 0, end = bytes.length): DumpPayload | undefined {
+  const reader = openPayload(bytes, start, end)
+  return reader && { type: reader.readByte(), reader }
+}
+
+/** What stands before the footer in bytes[start, end), which may be nothing; undefined if the footer is wrong. */
+export function openPayload(bytes: Uint8Array, start: number, end: number): RdbReader | undefined {
   if (end - start < FOOTER_SIZE_BYTES) return undefined
   const versionAt = end - FOOTER_SIZE_BYTES
   const crcAt = end - CRC64_SIZE_BYTES
@@ -61,7 +72,5 @@ export function verifyDumpPayload(bytes: Uint8Array, start = 0, end = bytes.leng
   const crc = new Crc64()
   crc.update(bytes, start, crcAt)
   if (!crc.equals(bytes, crcAt)) return undefined
-
-  const reader = new RdbReader(bytes, start, versionAt)
-  return { type: reader.readByte(), reader }
+  return new RdbReader(bytes, start, versionAt)
 }

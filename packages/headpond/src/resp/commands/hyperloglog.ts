@@ -156,7 +156,7 @@ export const hyperloglogCommands: readonly CommandSpec[] = [
     ...common,
     name: 'PFCOUNT',
     arity: -2,
-    flags: ['readonly'],
+    flags: ['readonly', 'may_replicate'],
     keys: [
       {
         ...keyRange(1, -1, 1, 'RW', 'ACCESS'),

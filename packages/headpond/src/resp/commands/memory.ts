@@ -24,6 +24,7 @@ function usage(client: Client, request: Request, reply: Reply): void {
 function stats(client: Client, _request: Request, reply: Reply): void {
   const report = memoryReport(client.engine)
   const { usedBytes, rssBytes, peakBytes, allocatedBytes, activeBytes, residentBytes } = report
+  const { scripts } = client.engine
   const { keyCount } = client.engine.store
   const netBytes = Math.max(0, usedBytes - report.startupBytes)
   const before: Entry[] = [
@@ -35,8 +36,8 @@ function stats(client: Client, _request: Request, reply: Reply): void {
     ['clients.normal', report.clientBytes],
     ['cluster.links', 0],
     ['aof.buffer', 0],
-    ['lua.caches', 0],
-    ['functions.caches', 0],
+    ['lua.caches', scripts.cacheBytes],
+    ['functions.caches', scripts.libraries.memoryBytes],
   ]
   const after: Entry[] = [
     ['overhead.total', report.overheadBytes],

@@ -32,7 +32,8 @@ interface Reading {
 }
 
 /** Reads the options; null, with the error written, when they are refused. */
-function readOptions(request: Request, reply: Reply, isGroup: boolean): Reading | null {
+function readOptions(client: Client, request: Request, reply: Reply, isGroup: boolean): Reading | null {
+  const isInScript = client.scriptOf !== null
   let groupName: string | null = null
   let consumerName = ''
   let isNoAck = false
@@ -46,6 +47,7 @@ function readOptions(request: Request, reply: Reply, isGroup: boolean): Reading 
   for (let index = 1; index < request.count && firstKey === 0; index++) {
     const left = request.count - index - 1
     if (left > 0 && request.is(index, 'BLOCK')) {
+      if (isInScript) return refuse(`ERR ${request.latin1(0)} command is not allowed with BLOCK option from scripts`)
       timeoutMs = request.integer(++index)
       if (Number.isNaN(timeoutMs)) return refuse('ERR timeout is not an integer or out of range')
       if (timeoutMs < 0) return refuse(errors.TIMEOUT_NEGATIVE)
@@ -120,7 +122,7 @@ const LAST = StreamId.max()
 // ---- XREAD ----
 
 function xread(client: Client, request: Request, reply: Reply): void {
-  const asked = readOptions(request, reply, false)
+  const asked = readOptions(client, request, reply, false)
   if (asked === null) return
   const { database } = client
   const { firstKey, keyCount } = asked
@@ -261,7 +263,7 @@ function replyHistory(
 }
 
 function xreadgroup(client: Client, request: Request, reply: Reply): void {
-  const asked = readOptions(request, reply, true)
+  const asked = readOptions(client, request, reply, true)
   if (asked === null) return
   const { database } = client
   const { firstKey, keyCount, consumerName, countMax, isNoAck } = asked

@@ -1,0 +1,162 @@
+import type { LuaHost, RegisteredFunction, Verdict } from '../scripting/lua-vm.ts'
+import { LuaVm, scriptFlag } from '../scripting/lua-vm.ts'
+import type { Client } from './client.ts'
+import type { Command } from './command.ts'
+import type { RespEngine } from './engine.ts'
+import { errors } from './errors.ts'
+import { FunctionLibraries, type LibraryFunction } from './function-libraries.ts'
+import type { Reply } from './reply.ts'
+import type { Request } from './request.ts'
+import { type CachedScript, ScriptCache } from './script-cache.ts'
+import { readScriptHeader } from './script-header.ts'
+import { ScriptRunner } from './script-runner.ts'
+import { REDIS_VERSION } from './version.ts'
+
+/**
+ * Everything about scripts of one server: those that were loaded, the libraries of functions, and the two Lua states that
+ * they run in. A state is made when it is first needed.
+ */
+export class Scripts {
+  readonly runner: ScriptRunner
+  readonly libraries: FunctionLibraries
+  readonly #engine: RespEngine
+  readonly #cache: ScriptCache
+  #vm: LuaVm | null = null
+
+  constructor(engine: RespEngine) {
+    this.#engine = engine
+    this.runner = new ScriptRunner(engine)
+    this.#cache = new ScriptCache((bytes, start, end) => engine.store.hash(bytes, start, end))
+    this.libraries = new FunctionLibraries((library) => new LuaVm(this.#host(library), STATE_FOR_FUNCTIONS))
+  }
+
+  // ---- EVAL and SCRIPT ----
+
+  get count(): number {
+    return this.#cache.count
+  }
+
+  /** What the state of EVAL takes, and what the sources of its scripts. */
+  get vmBytes(): number {
+    return this.#vm?.usedBytes ?? 0
+  }
+
+  get cacheBytes(): number {
+    return this.#cache.memoryBytes
+  }
+
+  /** The script with this SHA-1. */
+  find(bytes: Uint8Array, start: number, end: number): CachedScript | undefined {
+    return this.#cache.find(bytes, start, end)
+  }
+
+  /** The script with this source, entered if it is new; or an error. hot: once for each EVAL. */
+  load(bytes: Uint8Array, start: number, end: number): CachedScript | string {
+    const known = this.#cache.findSource(bytes, start, end)
+    if (known !== undefined) return known
+    const source = Buffer.from(bytes.subarray(start, end))
+    const header = readScriptHeader(source)
+    if (typeof header === 'string') return `ERR ${header}`
+    const vm = this.#state()
+    const reference = vm.compile(source.subarray(header.endsAt))
+    if (typeof reference === 'string') return `ERR Error compiling script (new function): ${reference}`
+    const script = this.#cache.add(source, header)
+    script.vm = vm
+    script.reference = reference
+    return script
+  }
+
+  /** Forgets all scripts. */
+  flush(): void {
+    this.#cache.clear()
+    this.#vm = null
+  }
+
+  /** hot: once for each EVAL and EVALSHA. */
+  runScript(client: Client, request: Request, reply: Reply, script: CachedScript, keyCount: number): void {
+    const refusal = script.flags === null ? null : this.#refusal(client, script.flags)
+    if (refusal !== null) return reply.error(refusal)
+    const vm = this.#state()
+    if (script.vm !== vm) this.#compile(script, vm)
+    this.runner.run(client, request, reply, script, keyCount)
+  }
+
+  /** Compiles a script that another state knew. */
+  #compile(script: CachedScript, vm: LuaVm): void {
+    const reference = vm.compile(script.source.subarray(script.codeAt))
+    if (typeof reference === 'string') throw new RangeError(`no memory for a script: ${reference}`)
+    script.vm = vm
+    script.reference = reference
+  }
+
+  /** A state that broke, or that a script has blown up, gives way to a new one: scripts leave nothing in it. */
+  #state(): LuaVm {
+    if (this.#vm !== null && !this.#vm.isBroken && this.#vm.memoryBytes <= STATE_BYTES_KEPT_MAX) return this.#vm
+    this.#vm = new LuaVm(this.#host(null), STATE_FOR_SCRIPTS)
+    return this.#vm
+  }
+
+  // ---- FCALL ----
+
+  /** hot: once for each FCALL. */
+  runFunction(client: Client, request: Request, reply: Reply, called: LibraryFunction, keyCount: number): void {
+    const refusal = this.#refusal(client, called.flags)
+    if (refusal !== null) return reply.error(refusal)
+    this.libraries.state() // where `called` is from now on, if the previous one broke
+    this.runner.run(client, request, reply, called, keyCount)
+  }
+
+  /** Why something with these flags may not run now. */
+  #refusal(client: Client, flags: number): string | null {
+    if ((flags & scriptFlag.NO_WRITES) !== 0) return null
+    if (client.lastCommand!.isReadOnly) return 'ERR Can not execute a script with write flag using *_ro command.'
+    const { restrictions } = this.#engine
+    if (!restrictions.isOn) return null
+    const refusal = restrictions.refusal(client, this.#writer)
+    return refusal === errors.OUT_OF_MEMORY && (flags & scriptFlag.ALLOW_OOM) !== 0 ? null : refusal
+  }
+
+  /** Stands for whatever a script may write. */
+  get #writer(): Command {
+    return this.#engine.table.byName('set')!
+  }
+
+  // ---- What scripts ask for ----
+
+  #host(library: LibraryRegistry | null): LuaHost {
+    const { runner } = this
+    const { caller } = runner
+    const { settings, log } = this.#engine
+    return {
+      call: (argumentCount) => caller.call(argumentCount),
+      mayCall: (argumentCount) => caller.mayCall(argumentCount),
+      interrupt: (maySuspend) => library?.loadVerdict() ?? runner.interrupt(maySuspend),
+      isLogged: (level) => level >= LOG_LEVELS.indexOf(settings.loglevel),
+      log: (level, text) => {
+        const message = Buffer.from(text, 'latin1').toString()
+        if (level === LOG_WARNING) log.warn(message)
+        else log.info(message)
+      },
+      setProtocol: (protocol) => caller.setProtocol(protocol),
+      setReplication: (flags) => {
+        caller.replication = flags
+      },
+      register: (registered) => library!.register(registered),
+    }
+  }
+}
+
+/** What a library that is being loaded does to the host. */
+export interface LibraryRegistry {
+  register(registered: RegisteredFunction): string | null
+  /** Null while nothing is being loaded. */
+  loadVerdict(): Verdict | null
+}
+
+/** redis.LOG_DEBUG is 0. */
+const LOG_LEVELS = ['debug', 'verbose', 'notice', 'warning']
+const LOG_WARNING = 3
+const STATE_FOR_SCRIPTS = { version: REDIS_VERSION, forScripts: true }
+const STATE_FOR_FUNCTIONS = { version: REDIS_VERSION, forScripts: false }
+/** Memory of a state never shrinks: one that has become larger than this is thrown away when its script has ended. */
+const STATE_BYTES_KEPT_MAX = 64 * 2 ** 20
