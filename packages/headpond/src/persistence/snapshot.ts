@@ -104,7 +104,7 @@ export class Snapshot implements SnapshotGuard {
   #resolve!: () => void
   #reject!: (error: Error) => void
 
-  /** Takes the snapshot of this moment: there must be no other one in progress. Then `run` or `finishNow` saves it. */
+  /** Takes the snapshot of this moment: there must be no other one in progress. Then `run` or `saveNow` saves it. */
   constructor(store: Store, encoder: SnapshotEncoder, target: SnapshotTarget, options: SnapshotOptions) {
     assert(store.guard === null, 'snapshot: another one is in progress')
     this.#store = store
@@ -140,7 +140,7 @@ export class Snapshot implements SnapshotGuard {
   walkNow(): void {
     while (this.#phase === 'walking') {
       if (this.#target.hasFailed) return this.#fail()
-      this.#step()
+      this.step()
       this.#emit(CHUNK_BYTES)
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) this.#target.writeNow()
     }
@@ -160,6 +160,24 @@ export class Snapshot implements SnapshotGuard {
     this.#failed(new SnapshotAborted(reason))
   }
 
+  /** Does a bounded piece of work: `run` does one after the other. */
+  step(): void {
+    if (this.#large !== null) {
+      if (this.#large.parts.next().done) this.#completeLarge()
+      return
+    }
+    const source = this.#sources[this.#current]
+    if (source === undefined) return this.#complete()
+    this.#isPostponed = false
+    const cursor = source.dict.scan(this.#cursor, SLOTS_PER_STEP, this.#visit)
+    // What was postponed is found by walking the same stretch again: all others there have been saved.
+    if (this.#isPostponed) return
+    this.#cursor = cursor
+    if (cursor !== 0) return
+    this.#current++
+    this.#releaseSource(source)
+  }
+
   get isRunning(): boolean {
     return this.#phase !== 'ended'
   }
@@ -173,7 +191,7 @@ export class Snapshot implements SnapshotGuard {
     const endMs = performance.now() + SLICE_MS
     do {
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) return this.#wait()
-      this.#step()
+      this.step()
       this.#emit(CHUNK_BYTES)
     } while (this.#phase === 'walking' && this.#delayUs < 1000 && performance.now() < endMs)
     if (this.#phase !== 'walking') return
@@ -201,24 +219,6 @@ export class Snapshot implements SnapshotGuard {
     this.#error = error
     this.#target.discard()
     this.#reject(error)
-  }
-
-  /** Does a bounded piece of work. */
-  #step(): void {
-    if (this.#large !== null) {
-      if (this.#large.parts.next().done) this.#completeLarge()
-      return
-    }
-    const source = this.#sources[this.#current]
-    if (source === undefined) return this.#complete()
-    this.#isPostponed = false
-    const cursor = source.dict.scan(this.#cursor, SLOTS_PER_STEP, this.#visit)
-    // What was postponed is found by walking the same stretch again: all others there have been saved.
-    if (this.#isPostponed) return
-    this.#cursor = cursor
-    if (cursor !== 0) return
-    this.#current++
-    this.#releaseSource(source)
   }
 
   #saveFromWalk(handle: Handle): void {
