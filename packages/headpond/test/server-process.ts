@@ -23,9 +23,13 @@ export class ServerProcess {
   }
 
   static async start(...args: string[]): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [EXECUTABLE, '--port', 'auto', '--ephemeral', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      [EXECUTABLE, '--port', 'auto', '--memcached-port', '0', '--ephemeral', ...args],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     let output = ''
     const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
       const timer = setTimeout(

@@ -80,7 +80,12 @@ const sections = [
   { title: 'Headpond', acting: false, rows: [
     { name: 'ephemeral', type: bool, default: 'no', startOnly: true, acting: true,
       summary: 'Keep nothing on disk' },
-    { name: 'memcached-port', type: port, default: '11211', startOnly: true, summary: 'Port of the memcached protocol' },
+    { name: 'memcached-port', type: port, default: '11211', startOnly: true, acting: true,
+      summary: 'Port of the memcached protocol' },
+    { name: 'memcached-max-item-size', type: memory(1024, 2 ** 30), default: '1mb', startOnly: true, acting: true,
+      summary: 'Largest item of the memcached protocol, key and header included' },
+    { name: 'memcached-unixsocket', type: optionalText({ placeholder: '<path>' }), default: '', startOnly: true,
+      acting: true, summary: 'Unix socket of the memcached protocol' },
     { name: 'kafka-port', type: port, default: '9092', startOnly: true, summary: 'Port of the Kafka protocol' },
     { name: 'kafka-advertised-host', type: optionalText({ placeholder: '<host>' }), default: '', startOnly: true,
       summary: 'Host that Kafka clients are told to connect to' },

@@ -13,13 +13,27 @@ interface Entry extends ScheduledCall {
 
 export class Clock {
   #offsetMs = 0
+  #pausedAtMs: number | null = null
   readonly #entries: Entry[] = []
   #timer: NodeJS.Timeout | null = null
   #timerDueAtMs = 0
 
   /** Milliseconds since 1970. */
   nowMs(): number {
-    return Date.now() + this.#offsetMs
+    return this.#pausedAtMs ?? Date.now() + this.#offsetMs
+  }
+
+  /** Stops time; `advance` still moves it. What falls due waits for that, or for `resume`. */
+  pause(): void {
+    this.#pausedAtMs ??= this.nowMs()
+  }
+
+  /** Lets time go on from where it is. */
+  resume(): void {
+    if (this.#pausedAtMs === null) return
+    this.#offsetMs = this.#pausedAtMs - Date.now()
+    this.#pausedAtMs = null
+    this.#arm()
   }
 
   /** Microseconds since 1970, in step with `nowMs`. */
@@ -59,12 +73,17 @@ export class Clock {
     for (;;) {
       const next = this.#entries[this.#entries.length - 1]
       if (next === undefined || next.dueAtMs > targetMs) break
-      this.#offsetMs += Math.max(0, next.dueAtMs - this.nowMs())
+      this.#move(next.dueAtMs)
       this.#entries.pop()
       next.run?.()
     }
-    this.#offsetMs += Math.max(0, targetMs - this.nowMs())
+    this.#move(targetMs)
     this.#arm()
+  }
+
+  #move(targetMs: number): void {
+    if (this.#pausedAtMs !== null) this.#pausedAtMs = Math.max(this.#pausedAtMs, targetMs)
+    else this.#offsetMs += Math.max(0, targetMs - this.nowMs())
   }
 
   /** Forgets everything that is scheduled. */

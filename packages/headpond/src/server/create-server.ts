@@ -28,7 +28,7 @@ export class HeadpondServer {
   readonly #server: Server
   readonly #local: LocalClient
   /** Addresses as clients take them. */
-  readonly urls: { readonly redis: string }
+  readonly urls: { readonly redis: string; readonly memcached: string }
   /** The same as the environment variables that applications commonly read. */
   readonly env: Readonly<Record<string, string>>
   readonly clock: {
@@ -44,11 +44,15 @@ export class HeadpondServer {
     const urlHost = host === '*' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
     const password = server.config.settings.requirepass
     const credentials = password === '' ? '' : `:${encodeURIComponent(password)}@`
-    this.urls = { redis: `redis://${credentials}${urlHost}:${server.port}` }
+    this.urls = {
+      redis: `redis://${credentials}${urlHost}:${server.port}`,
+      memcached: server.memcachedPort === 0 ? '' : `${urlHost}:${server.memcachedPort}`,
+    }
     this.env = {
       REDIS_URL: this.urls.redis,
       REDIS_HOST: urlHost,
       REDIS_PORT: String(server.port),
+      MEMCACHE_SERVERS: this.urls.memcached,
       ...(password === '' ? {} : { REDIS_PASSWORD: password }),
     }
     this.clock = {
@@ -80,6 +84,7 @@ export class HeadpondServer {
     this.#server.store.flushAll()
     this.#server.persistence.flushedAll()
     this.#server.resp.resetStatistics()
+    this.#server.memcached.reset()
   }
 
   /**
@@ -103,6 +108,7 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
   const config = Config.load({
     options: {
       port: 'auto',
+      memcachedPort: 'auto',
       bind: ['127.0.0.1'],
       ephemeral: !asksForDisk(directives),
       ...directives,

@@ -1,5 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import { MemcachedEngine } from '../memcached/engine.ts'
+import { DEFAULT_OPTIONS, type MemcachedOptions } from '../memcached/settings.ts'
 import { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener } from '../net/listener.ts'
 import { OutputGate } from '../net/output-gate.ts'
@@ -11,6 +13,7 @@ import { REDIS_VERSION } from '../resp/version.ts'
 import { AccessFrequency } from '../store/access.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
+import { memcachedHost } from './memcached-host.ts'
 import { HEADPOND_VERSION } from './version.ts'
 
 export interface ServerParts {
@@ -22,6 +25,8 @@ export interface ServerParts {
   readonly random?: () => number
   /** Opens what the append-only file appends to: for tests of disks that fail. */
   readonly openLogFile?: OpenLogFile
+  /** What memcached's own flags decide. */
+  readonly memcached?: Partial<MemcachedOptions>
 }
 
 /** One whole server: what it consists of, how it starts and how it ends. Shares nothing with another in the process. */
@@ -33,10 +38,12 @@ export class Server {
   readonly store: Store
   readonly persistence: Persistence
   readonly resp: RespEngine
+  readonly memcached: MemcachedEngine
   readonly #log: EngineLog
   readonly #cron: Cron
   #listeners: Listener[] = []
   #port = 0
+  #memcachedPort = 0
   /** Resolves when the server has ended, by SHUTDOWN or by `close`. */
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
@@ -90,6 +97,7 @@ export class Server {
     }
     this.config.onChange('port', () => this.#listenAgain())
     this.config.onChange('bind', () => this.#listenAgain())
+    this.memcached = new MemcachedEngine(memcachedHost(this), { ...DEFAULT_OPTIONS, ...parts.memcached })
   }
 
   /** The port of the Redis protocol; 0 when it is not listened on. */
@@ -97,12 +105,20 @@ export class Server {
     return this.#port
   }
 
+  /** The port of memcached's protocol; 0 when it is not listened on. */
+  get memcachedPort(): number {
+    return this.#memcachedPort
+  }
+
   /** Where each protocol listens, for the banner and the log. */
   get addresses(): Record<string, string> {
-    const { bind, unixsocket } = this.config.settings
+    const { bind, unixsocket, memcachedUnixsocket } = this.config.settings
     const addresses: Record<string, string> = {}
-    if (this.#port !== 0) addresses.redis = `${hostOf(bind[0].replace(/^-/, ''))}:${this.#port}`
+    const host = hostOf(bind[0].replace(/^-/, ''))
+    if (this.#port !== 0) addresses.redis = `${host}:${this.#port}`
     if (unixsocket !== '') addresses.socket = unixsocket
+    if (this.#memcachedPort !== 0) addresses.memcached = `${host}:${this.#memcachedPort}`
+    else if (memcachedUnixsocket !== '') addresses.memcached = memcachedUnixsocket
     return addresses
   }
 
@@ -117,6 +133,8 @@ export class Server {
       await this.#listenOnPath()
       await this.persistence.start()
       if (this.#closing !== null) return
+      // These clients have no way to be told to wait while data is loaded.
+      await this.#listenForMemcached()
     } catch (error) {
       await this.close()
       throw error
@@ -159,15 +177,21 @@ export class Server {
   }
 
   async #listen(): Promise<void> {
-    const { port, bind } = this.config.settings
+    const { port } = this.config.settings
     if (port === 0) return
+    this.#port = await this.#listenOn(port, () => this.#listenerFor(this.resp))
+    this.config.setBoundPort('port', this.#port)
+  }
+
+  /** Listens on a port of every address of `bind`. Returns the port, which may have been chosen here. */
+  async #listenOn(port: number | 'auto', listenerFor: () => Listener): Promise<number> {
     let chosenPort = port === 'auto' ? 0 : port
     let isFirst = true
-    for (const address of bind) {
+    for (const address of this.config.settings.bind) {
       // A leading minus marks an address that may be missing on this machine.
       const isOptional = address.startsWith('-')
       const host = hostOf(isOptional ? address.slice(1) : address)
-      const listener = this.#listenerFor(this.resp)
+      const listener = listenerFor()
       try {
         await listener.listen({ host, port: chosenPort, backlog: this.config.settings.tcpBacklog })
         this.#listeners.push(listener)
@@ -178,23 +202,42 @@ export class Server {
         throw listenError(error, `port ${port}`, host, chosenPort)
       }
     }
-    this.#port = chosenPort
-    this.config.setBoundPort('port', chosenPort)
+    return chosenPort
   }
 
   async #listenOnPath(): Promise<void> {
-    const { unixsocket, unixsocketperm } = this.config.settings
-    if (unixsocket === '') return
-    const listener = this.#listenerFor(this.resp)
-    const address: ListenAddress = { path: unixsocket }
+    const { unixsocket } = this.config.settings
+    if (unixsocket !== '') await this.#listenAt(unixsocket, 'unixsocket', this.#listenerFor(this.resp))
+  }
+
+  async #listenAt(path: string, directive: string, listener: Listener): Promise<void> {
+    const { unixsocketperm } = this.config.settings
+    const address: ListenAddress = { path }
     if (unixsocketperm !== 0) address.mode = unixsocketperm
     try {
       await listener.listen(address)
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error)
-      throw new ConfigError(`unixsocket ${unixsocket}`, `cannot listen there (${code})`, 'Choose another path.')
+      throw new ConfigError(`${directive} ${path}`, `cannot listen there (${code})`, 'Choose another path.')
     }
     this.#listeners.push(listener)
+  }
+
+  async #listenForMemcached(): Promise<void> {
+    const { memcachedPort, memcachedUnixsocket } = this.config.settings
+    const listenerFor = () => this.#listenerFor(this.memcached, (isLoopback) => this.memcached.refusal(isLoopback))
+    if (memcachedUnixsocket !== '') await this.#listenAt(memcachedUnixsocket, 'memcached-unixsocket', listenerFor())
+    if (memcachedPort === 0) return
+    const listenerCount = this.#listeners.length
+    try {
+      this.#memcachedPort = await this.#listenOn(memcachedPort, listenerFor)
+      this.config.setBoundPort('memcached-port', this.#memcachedPort)
+    } catch (error) {
+      // Nobody asked for this port: where another memcached has it, that one goes on serving it.
+      if (this.config.isSet('memcached-port')) throw error
+      for (const listener of this.#listeners.splice(listenerCount)) await listener.close()
+      this.#log.warn(`memcached's protocol is off: ${(error as Error).message}`)
+    }
   }
 
   /** CONFIG SET of port or bind: the new addresses are opened before the old ones are left; clients stay connected. */
@@ -213,12 +256,15 @@ export class Server {
     return undefined
   }
 
-  #listenerFor(protocol: Protocol<unknown>): Listener {
+  #listenerFor(
+    protocol: Protocol<unknown>,
+    refuse = (isLoopback: boolean, remoteAddress: string) => this.resp.refusal({ remoteAddress, isLoopback }),
+  ): Listener {
     const { settings } = this.config
     return new Listener(protocol, {
       keepAliveSeconds: () => settings.tcpKeepalive,
       limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate: this.gate },
-      refuse: (peer) => this.resp.refusal(peer),
+      refuse: ({ isLoopback, remoteAddress }) => refuse(isLoopback, remoteAddress),
     })
   }
 

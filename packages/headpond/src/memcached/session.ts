@@ -1,0 +1,42 @@
+import type { Connection } from '../net/connection.ts'
+
+/** One conversation of memcached's, in whichever of its two protocols. */
+export class Session {
+  readonly id: number
+  readonly connection: Connection
+  readonly createdAtMs: number
+  lastCommandAtMs: number
+  /** Decided by the first byte. */
+  protocol: 'unknown' | 'text' | 'binary' = 'unknown'
+  isAuthenticated: boolean
+  /** Who it has proved to be. */
+  user: string | null = null
+  /** Bytes of a refused value that are still to come, and are passed over. */
+  swallowBytes = 0
+  /** The bytes that the request will have which was cut: nothing is looked at again before they are there. */
+  neededBytes = 0
+  closesAfterReply = false
+  isStalled = false
+  /** An answer is being made in steps: the next request waits. */
+  isBusy = false
+  /** Streams of the log that the session listens to; it sends no more commands then. */
+  watched: ReadonlySet<string> | null = null
+  isGone = false
+
+  constructor(id: number, connection: Connection, nowMs: number, isAuthenticated: boolean) {
+    this.id = id
+    this.connection = connection
+    this.createdAtMs = nowMs
+    this.lastCommandAtMs = nowMs
+    this.isAuthenticated = isAuthenticated
+  }
+
+  /** Whether the peer is on this machine. */
+  get isLocal(): boolean {
+    return /^(127\.|\[::1\]|\[::ffff:127\.|\/)/.test(this.connection.remoteAddress)
+  }
+
+  get mustWait(): boolean {
+    return this.isBusy || this.isStalled || this.closesAfterReply || this.isGone
+  }
+}
