@@ -33,9 +33,23 @@ export interface FileTargetOptions {
   readonly writesAtOnce?: boolean
 }
 
-/** Whether a file of this name was being written when its server died. */
+const TEMPORARY = /^temp-(\d+)(-\d+)?\.rdb$/
+
+/** Whether a file of this name is being written, or was when its server died. */
 export function isTemporary(name: string): boolean {
-  return /^temp-\d+(-\d+)?\.rdb$/.test(name)
+  return TEMPORARY.test(name)
+}
+
+/** Whether a file of this name was being written by a server that is no more. */
+export function isAbandoned(name: string): boolean {
+  const processId = TEMPORARY.exec(name)?.[1]
+  if (processId === undefined) return false
+  try {
+    process.kill(Number(processId), 0) // asks whether there is such a process
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { AppendOnly } from './aof/append-only.ts'
 import { type OpenLogFile, openLogFile } from './aof/log-file.ts'
 import { BufferTarget } from './buffer-target.ts'
 import { DataDirectoryError } from './data-directory-error.ts'
-import { isTemporary } from './file-target.ts'
+import { isAbandoned } from './file-target.ts'
 import { Loading } from './loading.ts'
 import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from './snapshot.ts'
@@ -43,6 +43,7 @@ export class Persistence {
     load() {
       throw new Error('there are no functions here')
     },
+    clear() {},
   }
   /** Tells what memory is in use: replaced by whoever counts it. */
   usedBytes: () => number
@@ -60,7 +61,11 @@ export class Persistence {
       ...host,
       snapshots: this.snapshots,
       loading: this.loading,
-      functions: { codes: () => this.functions.codes(), load: (code) => this.functions.load(code) },
+      functions: {
+        codes: () => this.functions.codes(),
+        load: (code, replaces) => this.functions.load(code, replaces),
+        clear: () => this.functions.clear(),
+      },
       usedBytes: () => this.usedBytes(),
       onStatus: () => this.onStatus(),
     })
@@ -99,7 +104,7 @@ export class Persistence {
       mkdirSync(dir, { recursive: true })
       accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
       // What a crash left half written is of no use to anybody.
-      for (const name of readdirSync(dir)) if (isTemporary(name)) rmSync(join(dir, name), { force: true })
+      for (const name of readdirSync(dir)) if (isAbandoned(name)) rmSync(join(dir, name), { force: true })
     } catch (error) {
       throw new DataDirectoryError(dir, `the directory cannot be used (${(error as NodeJS.ErrnoException).code})`)
     }
@@ -155,7 +160,10 @@ export class Persistence {
       new Snapshot(store, this.rdb.encoder(), target, { whenFlushed: 'abort' }).saveNow()
       bytes = target.toBytes()
     } else if (saves && !this.rdb.save()) return 'not saved'
-    if (flushes) store.flushAll()
+    if (flushes) {
+      store.flushAll()
+      this.functions.clear()
+    }
     try {
       if (bytes !== null) this.rdb.loadBytes(bytes, duplicates)
       else this.rdb.loadNow(duplicates)

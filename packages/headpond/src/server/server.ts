@@ -8,6 +8,7 @@ import { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { OpenLogFile } from '../persistence/aof/log-file.ts'
 import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
+import type { FunctionLibraries } from '../persistence/rdb/rdb-persistence.ts'
 import { type EngineLog, RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
 import { AccessFrequency } from '../store/access.ts'
@@ -80,6 +81,7 @@ export class Server {
       version: HEADPOND_VERSION,
       shutdown: (saving, isForced) => this.shutdown(saving, isForced),
     })
+    this.persistence.functions = functionsOf(this.resp)
     this.#cron = new Cron(this)
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
@@ -277,6 +279,18 @@ export class Server {
 
   get log(): EngineLog {
     return this.#log
+  }
+}
+
+/** What snapshots keep of the libraries of functions. */
+function functionsOf({ scripts: { libraries } }: RespEngine): FunctionLibraries {
+  return {
+    codes: () => libraries.codes,
+    load(code, replaces) {
+      const loaded = libraries.load(code.slice(), replaces, Number.POSITIVE_INFINITY)
+      if ('error' in loaded) throw new Error(loaded.error)
+    },
+    clear: () => libraries.flush(),
   }
 }
 

@@ -18,8 +18,10 @@ const RETRY_DELAY_MS = 5000
 export interface FunctionLibraries {
   /** The code of each library. */
   codes(): readonly Uint8Array[]
-  /** Adds a library. Throws an Error when it is refused. */
-  load(code: Uint8Array): void
+  /** Adds a library, whose code is the caller's to change afterwards. Throws an Error when it is refused. */
+  load(code: Uint8Array, replaces: boolean): void
+  /** Deletes all libraries. */
+  clear(): void
 }
 
 export interface PersistenceLog {
@@ -116,6 +118,8 @@ export class RdbPersistence {
   save(): boolean {
     const { store, log } = this.#host
     this.saveCount++
+    // One in the background would replace this one by an older state when it is complete.
+    this.abort('a newer snapshot is saved at once')
     // A snapshot for something else has to let go of the store first.
     this.#host.snapshots.active?.snapshot.walkNow()
     try {
@@ -222,7 +226,7 @@ export class RdbPersistence {
       allowsNewerVersion: settings.rdbVersionCheck === 'relaxed',
       duplicates: 'refuse',
       keepsExpired: false,
-      onFunction: (code) => functions.load(code),
+      onFunction: (code) => functions.load(code, options.duplicates === 'replace'),
       warn: (message) => log.warn(message),
       ...options,
     })
