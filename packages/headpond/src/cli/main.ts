@@ -1,59 +1,30 @@
 #!/usr/bin/env node
-import { Config } from '../config/config.ts'
-import { ConfigError } from '../config/config-error.ts'
-import { helpText } from '../config/help.ts'
-import type { ShutdownOption } from '../config/value-types.ts'
-import { ARENA_BYTES_MAX } from '../memory/arena.ts'
-import { DataDirectoryError } from '../persistence/persistence.ts'
-import { RdbError } from '../persistence/rdb/rdb-error.ts'
-import { createLog } from '../server/log.ts'
-import { Server } from '../server/server.ts'
-import { HEADPOND_VERSION } from '../server/version.ts'
-import { bannerText } from './banner.ts'
-import { showLoading } from './loading-bar.ts'
+import { subcommands } from './subcommands.ts'
 
-/** The executable: `headpond [path/to/headpond.conf] [--directive value ...]`. */
-async function main(argv: readonly string[]): Promise<void> {
+/** The executable: the server, or what the first word asks for. Only what is asked for is loaded. */
+async function main(argv: readonly string[]): Promise<number> {
+  const subcommand = subcommands.find(({ name }) => name === argv[0])
+  if (subcommand !== undefined) return subcommand.run(argv.slice(1))
   if (argv.includes('--help') || argv.includes('-h')) {
-    process.stdout.write(helpText())
-    return
+    const { helpText } = await import('../config/help.ts')
+    process.stdout.write(helpText(subcommands))
+    return 0
   }
   if (argv.includes('--version') || argv.includes('-v')) {
+    const { HEADPOND_VERSION } = await import('../server/version.ts')
     process.stdout.write(`Headpond ${HEADPOND_VERSION} (Node ${process.versions.node})\n`)
-    return
+    return 0
   }
-  const config = Config.load({ argv, env: process.env })
-  const isTerminal = process.stdout.isTTY === true
-  const log = await createLog(config.settings, isTerminal)
-  const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
-
-  const stopOn = (signal: NodeJS.Signals, options: () => readonly ShutdownOption[]) => {
-    process.on(signal, () => {
-      log.info({ signal }, 'stopping')
-      const wanted = options()
-      const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
-      if (server.shutdown(saving, wanted.includes('force'))) return
-      log.warn('the data could not be saved, so the server goes on: SHUTDOWN NOSAVE ends it all the same')
-    })
-  }
-  stopOn('SIGTERM', () => config.settings.shutdownOnSigterm)
-  stopOn('SIGINT', () => config.settings.shutdownOnSigint)
-  if (isTerminal) showLoading(server.persistence)
-
-  await server.start()
-  const readyMs = Math.round(performance.now())
-  const notYetActing = config.notYetActing()
-  if (notYetActing.length > 0) log.warn({ directives: notYetActing }, 'accepted, but not acting yet')
-  if (isTerminal) process.stdout.write(bannerText(server, readyMs))
-  else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, 'ready')
-
-  await server.ended
-  log.info('stopped')
+  const { serve } = await import('./serve.ts')
+  return serve(argv)
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  const isExpected = error instanceof ConfigError || error instanceof DataDirectoryError || error instanceof RdbError
-  if (isExpected) process.stderr.write(`headpond: ${error.message}\n`)
-  else process.stderr.write(`headpond: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-  process.exitCode = 1
-})
+main(process.argv.slice(2)).then(
+  (exitCode) => {
+    process.exitCode = exitCode
+  },
+  (error: unknown) => {
+    process.stderr.write(`headpond: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.exitCode = 1
+  },
+)

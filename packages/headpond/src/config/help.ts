@@ -20,13 +20,22 @@ bytes, 1k is 1000. Kafka's broker settings stand under their own names behind "k
 kafka.log.retention.ms 604800000.
 `
 
+/** What the executable offers beside the server. */
+export interface SubcommandHelp {
+  readonly name: string
+  readonly usage: string
+  readonly summary: string
+}
+
 /** The text of `headpond --help`: what acts with its meaning, what does not by its name. */
-export function helpText(): string {
+export function helpText(subcommands: readonly SubcommandHelp[] = []): string {
   const shown = directives.filter((directive) => !directive.hidden)
   const acting = shown.filter((directive) => directive.acting === true)
   const sections = [...new Set(acting.map((directive) => directive.section))]
   return [
     USAGE,
+    ...subcommands.flatMap(({ name, usage, summary }) => entry(`headpond ${name} ${usage}`, summary)),
+    ...(subcommands.length > 0 ? [''] : []),
     ...entry('--help', 'Show this text'),
     ...entry('--version', 'Show the version'),
     ...sections.flatMap((section) => [

@@ -1,0 +1,54 @@
+import { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import type { ShutdownOption } from '../config/value-types.ts'
+import { ARENA_BYTES_MAX } from '../memory/arena.ts'
+import { DataDirectoryError } from '../persistence/persistence.ts'
+import { RdbError } from '../persistence/rdb/rdb-error.ts'
+import { createLog } from '../server/log.ts'
+import { Server } from '../server/server.ts'
+import { HEADPOND_VERSION } from '../server/version.ts'
+import { bannerText } from './banner.ts'
+import { showLoading } from './loading-bar.ts'
+
+/** The server, to its end. Resolves with the exit code. */
+export async function serve(argv: readonly string[]): Promise<number> {
+  try {
+    await runServer(argv)
+    return 0
+  } catch (error) {
+    const isExpected = error instanceof ConfigError || error instanceof DataDirectoryError || error instanceof RdbError
+    if (!isExpected) throw error
+    process.stderr.write(`headpond: ${error.message}\n`)
+    return 1
+  }
+}
+
+async function runServer(argv: readonly string[]): Promise<void> {
+  const config = Config.load({ argv, env: process.env })
+  const isTerminal = process.stdout.isTTY === true
+  const log = await createLog(config.settings, isTerminal)
+  const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
+
+  const stopOn = (signal: NodeJS.Signals, options: () => readonly ShutdownOption[]) => {
+    process.on(signal, () => {
+      log.info({ signal }, 'stopping')
+      const wanted = options()
+      const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
+      if (server.shutdown(saving, wanted.includes('force'))) return
+      log.warn('the data could not be saved, so the server goes on: SHUTDOWN NOSAVE ends it all the same')
+    })
+  }
+  stopOn('SIGTERM', () => config.settings.shutdownOnSigterm)
+  stopOn('SIGINT', () => config.settings.shutdownOnSigint)
+  if (isTerminal) showLoading(server.persistence)
+
+  await server.start()
+  const readyMs = Math.round(performance.now())
+  const notYetActing = config.notYetActing()
+  if (notYetActing.length > 0) log.warn({ directives: notYetActing }, 'accepted, but not acting yet')
+  if (isTerminal) process.stdout.write(bannerText(server, readyMs))
+  else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, 'ready')
+
+  await server.ended
+  log.info('stopped')
+}

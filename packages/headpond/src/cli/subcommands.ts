@@ -1,0 +1,27 @@
+/** What the executable is beside the server: `headpond <name> [arguments]`. */
+export interface Subcommand {
+  readonly name: string
+  /** What follows the name, for the help. */
+  readonly usage: string
+  readonly summary: string
+  /** Resolves with the exit code. Loads its code only now. */
+  readonly run: (argv: readonly string[]) => Promise<number>
+}
+
+export const subcommands: readonly Subcommand[] = [
+  {
+    name: 'cli',
+    usage: '[options] [command]',
+    summary: 'Talk to this or any other server that speaks the Redis protocol (cli --help tells more)',
+    run: async (argv) => {
+      const { runShell } = await import('./shell/shell.ts')
+      return runShell(argv, {
+        input: process.stdin,
+        output: process.stdout,
+        errorOutput: process.stderr,
+        env: process.env,
+        signals: process,
+      })
+    },
+  },
+]
