@@ -253,6 +253,12 @@ export class Config {
     ;(this.settings as Record<keyof Settings, unknown>)[directive.key] = value
   }
 
+  /** The path of a file that a directive names. Redis changes into `dir`, if that is set. */
+  absolutePath(path: string): string {
+    if (isAbsolute(path)) return path
+    return resolve(this.#workingDirectory, this.isSet('dir') ? this.settings.dir : '.', path)
+  }
+
   /** Redis changes into `dir`, and CONFIG GET shows an absolute path that clients may rely on. */
   #absolute(directive: Directive, value: unknown): unknown {
     const isRelative = directive.name === 'dir' && !isAbsolute(value as string)
@@ -313,7 +319,8 @@ export class Config {
     }
     for (const { name, value } of kafkaChanges) this.#kafka.set(name, value)
     const effective = changes.filter(
-      ({ directive, previous, value }) => directive.type.format(previous) !== directive.type.format(value),
+      ({ directive, previous, value }) =>
+        directive.namesFile || directive.type.format(previous) !== directive.type.format(value),
     )
 
     const undo = () => {

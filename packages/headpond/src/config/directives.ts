@@ -59,6 +59,8 @@ interface Row {
   readonly hidden?: true
   /** Lives in files and flags alone, and is no parameter of CONFIG GET and SET. */
   readonly fileOnly?: true
+  /** Names a file whose content counts: CONFIG SET of the same name is a change too. */
+  readonly namesFile?: true
   readonly acting?: Acting
 }
 
@@ -361,32 +363,37 @@ const sections = [
     { name: 'hide-user-data-from-log', type: bool, default: 'yes', summary: 'Keep keys and values out of the log' },
   ] },
 
-  { title: 'TLS', acting: false, rows: [
+  { title: 'TLS', rows: [
     { name: 'tls-port', type: port, default: '0', summary: 'Port of the Redis protocol over TLS' },
-    { name: 'tls-cert-file', type: optionalText({ placeholder: '<path>' }), default: '', summary: 'Certificate' },
-    { name: 'tls-key-file', type: optionalText({ placeholder: '<path>' }), default: '', summary: 'Private key' },
+    { name: 'tls-cert-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true,
+      summary: 'Certificate, with those that lead to an authority' },
+    { name: 'tls-key-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true,
+      summary: 'Private key' },
     { name: 'tls-key-file-pass', type: optionalText({ placeholder: '<password>' }), default: '', secret: true,
       summary: 'Password of the private key' },
-    { name: 'tls-client-cert-file', type: optionalText({ placeholder: '<path>' }), default: '',
+    { name: 'tls-client-cert-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true, acting: false,
       summary: 'Certificate for outgoing connections' },
-    { name: 'tls-client-key-file', type: optionalText({ placeholder: '<path>' }), default: '',
+    { name: 'tls-client-key-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true, acting: false,
       summary: 'Private key for outgoing connections' },
-    { name: 'tls-client-key-file-pass', type: optionalText({ placeholder: '<password>' }), default: '', secret: true,
+    { name: 'tls-client-key-file-pass', type: optionalText({ placeholder: '<password>' }), default: '', secret: true, acting: false,
       summary: 'Password of that key' },
-    { name: 'tls-ca-cert-file', type: optionalText({ placeholder: '<path>' }), default: '', summary: 'Trusted authorities' },
-    { name: 'tls-ca-cert-dir', type: optionalText({ placeholder: '<path>' }), default: '',
+    { name: 'tls-ca-cert-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true,
+      summary: 'Trusted authorities' },
+    { name: 'tls-ca-cert-dir', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true,
       summary: 'Directory of trusted authorities' },
-    { name: 'tls-dh-params-file', type: optionalText({ placeholder: '<path>' }), default: '', summary: 'Diffie-Hellman parameters' },
+    { name: 'tls-dh-params-file', type: optionalText({ placeholder: '<path>' }), default: '', namesFile: true,
+      summary: 'Diffie-Hellman parameters' },
     { name: 'tls-auth-clients', type: oneOf(['no', 'yes', 'optional']), default: 'yes',
       summary: 'Whether clients must show a certificate' },
-    { name: 'tls-replication', type: bool, default: 'no', summary: 'Replicate over TLS' },
-    { name: 'tls-cluster', type: bool, default: 'no', summary: 'Cluster bus over TLS' },
+    { name: 'tls-replication', type: bool, default: 'no', acting: false, summary: 'Replicate over TLS' },
+    { name: 'tls-cluster', type: bool, default: 'no', acting: false, summary: 'Cluster bus over TLS' },
     { name: 'tls-protocols', type: optionalText(), default: '', summary: 'Versions, such as "TLSv1.2 TLSv1.3"' },
     { name: 'tls-ciphers', type: optionalText(), default: '', summary: 'Ciphers up to TLS 1.2' },
     { name: 'tls-ciphersuites', type: optionalText(), default: '', summary: 'Cipher suites of TLS 1.3' },
     { name: 'tls-prefer-server-ciphers', type: bool, default: 'no', summary: "The server's order of ciphers counts" },
     { name: 'tls-session-caching', type: bool, default: 'yes', summary: 'Resume sessions' },
-    { name: 'tls-session-cache-size', type: integer(0, INT_MAX), default: '20480', summary: 'Sessions kept; 0: no limit' },
+    { name: 'tls-session-cache-size', type: integer(0, INT_MAX), default: '20480', acting: 'never',
+      summary: 'Sessions kept; clients keep them here' },
     { name: 'tls-session-cache-timeout', type: seconds, default: '300', summary: 'How long a session is kept' },
   ] },
 
@@ -497,6 +504,7 @@ export interface Directive {
   readonly secret: boolean
   readonly hidden: boolean
   readonly fileOnly: boolean
+  readonly namesFile: boolean
 }
 
 /** All directives, in the order of the table. */
@@ -535,6 +543,7 @@ function complete(row: Row, section: Section): Directive {
     secret: row.secret ?? false,
     hidden: row.hidden ?? false,
     fileOnly: row.fileOnly ?? false,
+    namesFile: row.namesFile ?? false,
   }
 }
 

@@ -1,7 +1,10 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
+import type { TlsOptions } from 'node:tls'
+import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Protocol } from './protocol.ts'
+import { TlsHandshakes } from './tls-handshakes.ts'
 
 export interface ListenAddress {
   /** An IP address or host name, or the path of a unix socket. */
@@ -19,9 +22,20 @@ export interface ListenerOptions {
   limits: ConnectionLimits
   /**
    * Asked before a connection is opened. A text is sent to the peer (an error in the protocol's own words), and the
-   * connection closed.
+   * connection closed. Under TLS it is asked, and heard, when the handshake is over.
    */
   refuse?: (connection: { remoteAddress: string; isLoopback: boolean }) => string | null
+  /** Absent where bytes travel as they are. */
+  tls?: ListenerTls
+}
+
+/** Encryption is the listener's: protocols do not know of it. */
+export interface ListenerTls {
+  /** Asked for each connection; the same object as before while nothing has changed. */
+  options: () => TlsOptions
+  clock: Clock
+  /** A handshake came to nothing. */
+  onFailure: (remoteAddress: string, reason: string) => void
 }
 
 /**
@@ -45,15 +59,21 @@ export class Listener {
   readonly #protocol: Protocol<unknown>
   readonly #options: ListenerOptions
   readonly #connections = new Set<Connection>()
+  readonly #handshakes: TlsHandshakes | null
   #path: string | undefined
   acceptedCount = 0
 
   constructor(protocol: Protocol<unknown>, options: ListenerOptions) {
     this.#protocol = protocol
     this.#options = options
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true }, (socket) =>
-      this.#accept(socket),
-    )
+    const { tls } = options
+    this.#handshakes =
+      tls === undefined ? null : new TlsHandshakes({ ...tls, onSecure: (socket) => this.#welcome(socket) })
+    this.#server = createServer({ pauseOnConnect: tls === undefined, noDelay: true, allowHalfOpen: true }, (socket) => {
+      this.acceptedCount++
+      if (this.#handshakes === null) this.#welcome(socket)
+      else this.#handshakes.begin(socket)
+    })
   }
 
   get connectionCount(): number {
@@ -98,6 +118,7 @@ export class Listener {
   /** Closes the listener and every connection; replies already given are sent first. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#handshakes?.close()
     for (const connection of this.#connections) connection.closeAfterReplies()
     // A peer that neither reads nor closes must not hold us.
     const timer = setTimeout(() => {
@@ -113,8 +134,7 @@ export class Listener {
     for (const connection of this.#connections) connection.destroy()
   }
 
-  #accept(accepted: Socket): void {
-    this.acceptedCount++
+  #welcome(accepted: Socket): void {
     const remoteAddress = accepted.remoteAddress ?? ''
     const isLoopback = this.#path !== undefined || isLoopbackAddress(remoteAddress)
     const refusal = this.#options.refuse?.({ remoteAddress, isLoopback }) ?? null
@@ -134,13 +154,19 @@ export class Listener {
     if (keepAliveSeconds > 0 && this.#path === undefined) accepted.setKeepAlive(true, keepAliveSeconds * 1000)
 
     let connection: Connection | null = null
-    const socket = readInto(accepted, readBuffer, (sizeBytes) => {
-      connection!.receive(readBuffer, sizeBytes)
-      const isDrained = sizeBytes < READ_BYTES || connection!.inputBytes >= LARGE_REQUEST_BYTES
-      if (isDrained || connection!.isReadingStopped) return true
-      readInNextTurn(connection!)
-      return false
-    })
+    let socket = accepted
+    if (this.#handshakes !== null) {
+      // What was decrypted lies in a buffer of its own already.
+      socket.on('data', (bytes: Buffer) => connection!.receive(bytes, bytes.length))
+    } else {
+      socket = readInto(accepted, readBuffer, (sizeBytes) => {
+        connection!.receive(readBuffer, sizeBytes)
+        const isDrained = sizeBytes < READ_BYTES || connection!.inputBytes >= LARGE_REQUEST_BYTES
+        if (isDrained || connection!.isReadingStopped) return true
+        readInNextTurn(connection!)
+        return false
+      })
+    }
     connection = new Connection(socket, this.#protocol, this.#options.limits, addresses, (closed) => {
       this.#connections.delete(closed)
     })

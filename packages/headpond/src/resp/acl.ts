@@ -1,4 +1,3 @@
-import { isAbsolute, resolve } from 'node:path'
 import { diskFiles } from '../config/files.ts'
 import { AclLog, type DenialContext, type DenialReason } from '../security/acl-log.ts'
 import { CommandCatalog, type CommandDescription } from '../security/command-catalog.ts'
@@ -69,9 +68,7 @@ export class AccessControl {
   /** The file of users; undefined when there is none. A relative path begins at `dir`, if that is set. */
   get filePath(): string | undefined {
     const { settings, config } = this.#engine
-    if (settings.aclfile === '') return undefined
-    if (isAbsolute(settings.aclfile)) return settings.aclfile
-    return resolve(config.isSet('dir') ? settings.dir : '.', settings.aclfile)
+    return settings.aclfile === '' ? undefined : config.absolutePath(settings.aclfile)
   }
 
   /** Who connects has to prove who it is first. */

@@ -69,7 +69,7 @@ function serverSection(engine: RespEngine): Field[] {
     ['process_id', process.pid],
     ['process_supervised', 'no'],
     ['run_id', identity.runId],
-    ['tcp_port', config.get(['port'])[0][1]],
+    ['tcp_port', config.get([settings.port === 0 ? 'tls-port' : 'port'])[0][1]],
     ['server_time_usec', clock.nowUs()],
     ['uptime_in_seconds', uptimeSeconds],
     ['uptime_in_days', Math.floor(uptimeSeconds / 86_400)],

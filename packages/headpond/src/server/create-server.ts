@@ -28,7 +28,13 @@ export class HeadpondServer {
   readonly #server: Server
   readonly #local: LocalClient
   /** Addresses as clients take them. */
-  readonly urls: { readonly redis: string; readonly memcached: string }
+  readonly urls: {
+    /** Over TLS when nothing else is listened on. */
+    readonly redis: string
+    /** Over TLS; absent without `tlsPort`. */
+    readonly rediss?: string
+    readonly memcached: string
+  }
   /** The same as the environment variables that applications commonly read. */
   readonly env: Readonly<Record<string, string>>
   readonly clock: {
@@ -44,14 +50,18 @@ export class HeadpondServer {
     const urlHost = host === '*' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
     const password = server.config.settings.requirepass
     const credentials = password === '' ? '' : `:${encodeURIComponent(password)}@`
+    const plain = server.port === 0 ? undefined : `redis://${credentials}${urlHost}:${server.port}`
+    const encrypted = server.tlsPort === 0 ? undefined : `rediss://${credentials}${urlHost}:${server.tlsPort}`
     this.urls = {
-      redis: `redis://${credentials}${urlHost}:${server.port}`,
+      redis: plain ?? encrypted ?? '',
+      ...(encrypted === undefined ? {} : { rediss: encrypted }),
       memcached: server.memcachedPort === 0 ? '' : `${urlHost}:${server.memcachedPort}`,
     }
     this.env = {
       REDIS_URL: this.urls.redis,
       REDIS_HOST: urlHost,
-      REDIS_PORT: String(server.port),
+      REDIS_PORT: String(server.port === 0 ? server.tlsPort : server.port),
+      ...(encrypted === undefined ? {} : { REDIS_TLS_URL: encrypted }),
       MEMCACHE_SERVERS: this.urls.memcached,
       ...(password === '' ? {} : { REDIS_PASSWORD: password }),
     }
@@ -64,6 +74,11 @@ export class HeadpondServer {
   /** The port of the Redis protocol. */
   get port(): number {
     return this.#server.port
+  }
+
+  /** The port of the Redis protocol over TLS; 0 without `tlsPort`. */
+  get tlsPort(): number {
+    return this.#server.tlsPort
   }
 
   /**

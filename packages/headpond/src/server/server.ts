@@ -1,11 +1,8 @@
 import type { Config } from '../config/config.ts'
-import { ConfigError } from '../config/config-error.ts'
 import { MemcachedEngine } from '../memcached/engine.ts'
 import { DEFAULT_OPTIONS, type MemcachedOptions } from '../memcached/settings.ts'
 import { Clock } from '../net/clock.ts'
-import { type ListenAddress, Listener } from '../net/listener.ts'
 import { OutputGate } from '../net/output-gate.ts'
-import type { Protocol } from '../net/protocol.ts'
 import type { OpenLogFile } from '../persistence/aof/log-file.ts'
 import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
 import type { FunctionLibraries } from '../persistence/rdb/rdb-persistence.ts'
@@ -14,6 +11,7 @@ import { REDIS_VERSION } from '../resp/version.ts'
 import { AccessFrequency } from '../store/access.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
+import { Listeners } from './listeners.ts'
 import { memcachedHost } from './memcached-host.ts'
 import { HEADPOND_VERSION } from './version.ts'
 
@@ -42,9 +40,7 @@ export class Server {
   readonly memcached: MemcachedEngine
   readonly #log: EngineLog
   readonly #cron: Cron
-  #listeners: Listener[] = []
-  #port = 0
-  #memcachedPort = 0
+  readonly #listeners: Listeners
   /** Resolves when the server has ended, by SHUTDOWN or by `close`. */
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
@@ -97,31 +93,28 @@ export class Server {
     for (const name of ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
       this.config.onChange(name, chooseAccessWord)
     }
-    this.config.onChange('port', () => this.#listenAgain())
-    this.config.onChange('bind', () => this.#listenAgain())
     this.memcached = new MemcachedEngine(memcachedHost(this), { ...DEFAULT_OPTIONS, ...parts.memcached })
+    this.#listeners = new Listeners(this)
   }
 
   /** The port of the Redis protocol; 0 when it is not listened on. */
   get port(): number {
-    return this.#port
+    return this.#listeners.redis.port
+  }
+
+  /** The port of the Redis protocol over TLS; 0 when it is not listened on. */
+  get tlsPort(): number {
+    return this.#listeners.rediss.port
   }
 
   /** The port of memcached's protocol; 0 when it is not listened on. */
   get memcachedPort(): number {
-    return this.#memcachedPort
+    return this.#listeners.memcached.port
   }
 
   /** Where each protocol listens, for the banner and the log. */
   get addresses(): Record<string, string> {
-    const { bind, unixsocket, memcachedUnixsocket } = this.config.settings
-    const addresses: Record<string, string> = {}
-    const host = hostOf(bind[0].replace(/^-/, ''))
-    if (this.#port !== 0) addresses.redis = `${host}:${this.#port}`
-    if (unixsocket !== '') addresses.socket = unixsocket
-    if (this.#memcachedPort !== 0) addresses.memcached = `${host}:${this.#memcachedPort}`
-    else if (memcachedUnixsocket !== '') addresses.memcached = memcachedUnixsocket
-    return addresses
+    return this.#listeners.addresses
   }
 
   /**
@@ -131,12 +124,11 @@ export class Server {
   async start(): Promise<void> {
     try {
       this.persistence.prepareDirectory()
-      await this.#listen()
-      await this.#listenOnPath()
+      await this.#listeners.openRedis()
       await this.persistence.start()
       if (this.#closing !== null) return
       // These clients have no way to be told to wait while data is loaded.
-      await this.#listenForMemcached()
+      await this.#listeners.openMemcached()
     } catch (error) {
       await this.close()
       throw error
@@ -164,110 +156,17 @@ export class Server {
   #fail(problem: string): void {
     this.failure = problem
     this.#log.error({}, problem)
-    for (const listener of this.#listeners) listener.destroyConnections()
+    this.#listeners.destroyConnections()
     void this.close()
   }
 
   async #close(): Promise<void> {
     this.#cron.stop()
     this.resp.scripts.runner.stop()
-    await Promise.all(this.#listeners.map((listener) => listener.close()))
-    this.#listeners = []
+    await this.#listeners.close()
     await this.persistence.close()
     this.clock.stop()
     this.#resolveEnded()
-  }
-
-  async #listen(): Promise<void> {
-    const { port } = this.config.settings
-    if (port === 0) return
-    this.#port = await this.#listenOn(port, () => this.#listenerFor(this.resp))
-    this.config.setBoundPort('port', this.#port)
-  }
-
-  /** Listens on a port of every address of `bind`. Returns the port, which may have been chosen here. */
-  async #listenOn(port: number | 'auto', listenerFor: () => Listener): Promise<number> {
-    let chosenPort = port === 'auto' ? 0 : port
-    let isFirst = true
-    for (const address of this.config.settings.bind) {
-      // A leading minus marks an address that may be missing on this machine.
-      const isOptional = address.startsWith('-')
-      const host = hostOf(isOptional ? address.slice(1) : address)
-      const listener = listenerFor()
-      try {
-        await listener.listen({ host, port: chosenPort, backlog: this.config.settings.tcpBacklog })
-        this.#listeners.push(listener)
-        chosenPort = listener.port
-        isFirst = false
-      } catch (error) {
-        if (isOptional && (!isFirst || isMissingAddress(error))) continue
-        throw listenError(error, `port ${port}`, host, chosenPort)
-      }
-    }
-    return chosenPort
-  }
-
-  async #listenOnPath(): Promise<void> {
-    const { unixsocket } = this.config.settings
-    if (unixsocket !== '') await this.#listenAt(unixsocket, 'unixsocket', this.#listenerFor(this.resp))
-  }
-
-  async #listenAt(path: string, directive: string, listener: Listener): Promise<void> {
-    const { unixsocketperm } = this.config.settings
-    const address: ListenAddress = { path }
-    if (unixsocketperm !== 0) address.mode = unixsocketperm
-    try {
-      await listener.listen(address)
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? String(error)
-      throw new ConfigError(`${directive} ${path}`, `cannot listen there (${code})`, 'Choose another path.')
-    }
-    this.#listeners.push(listener)
-  }
-
-  async #listenForMemcached(): Promise<void> {
-    const { memcachedPort, memcachedUnixsocket } = this.config.settings
-    const listenerFor = () => this.#listenerFor(this.memcached, (isLoopback) => this.memcached.refusal(isLoopback))
-    if (memcachedUnixsocket !== '') await this.#listenAt(memcachedUnixsocket, 'memcached-unixsocket', listenerFor())
-    if (memcachedPort === 0) return
-    const listenerCount = this.#listeners.length
-    try {
-      this.#memcachedPort = await this.#listenOn(memcachedPort, listenerFor)
-      this.config.setBoundPort('memcached-port', this.#memcachedPort)
-    } catch (error) {
-      // Nobody asked for this port: where another memcached has it, that one goes on serving it.
-      if (this.config.isSet('memcached-port')) throw error
-      for (const listener of this.#listeners.splice(listenerCount)) await listener.close()
-      this.#log.warn(`memcached's protocol is off: ${(error as Error).message}`)
-    }
-  }
-
-  /** CONFIG SET of port or bind: the new addresses are opened before the old ones are left; clients stay connected. */
-  async #listenAgain(): Promise<string | undefined> {
-    const previous = this.#listeners
-    this.#listeners = []
-    try {
-      await this.#listen()
-    } catch (error) {
-      for (const listener of this.#listeners) await listener.close()
-      this.#listeners = previous
-      return (error as Error).message
-    }
-    for (const listener of previous) listener.stopAccepting()
-    this.#listeners.push(...previous)
-    return undefined
-  }
-
-  #listenerFor(
-    protocol: Protocol<unknown>,
-    refuse = (isLoopback: boolean, remoteAddress: string) => this.resp.refusal({ remoteAddress, isLoopback }),
-  ): Listener {
-    const { settings } = this.config
-    return new Listener(protocol, {
-      keepAliveSeconds: () => settings.tcpKeepalive,
-      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate: this.gate },
-      refuse: ({ isLoopback, remoteAddress }) => refuse(isLoopback, remoteAddress),
-    })
   }
 
   /** Moves the clock, and lets expire what has expired by then. */
@@ -292,26 +191,4 @@ function functionsOf({ scripts: { libraries } }: RespEngine): FunctionLibraries 
     },
     clear: () => libraries.flush(),
   }
-}
-
-function hostOf(address: string): string {
-  if (address === '*') return '0.0.0.0'
-  if (address === '::*') return '::'
-  return address
-}
-
-function isMissingAddress(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'ENOTFOUND' || code === 'EINVAL'
-}
-
-function listenError(error: unknown, place: string, host: string, port: number): Error {
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'EADDRINUSE') {
-    return new ConfigError(place, `${host}:${port} is in use`, 'Stop what listens there, or choose --port auto.')
-  }
-  if (code === 'EACCES') {
-    return new ConfigError(place, `no permission to listen on ${host}:${port}`, 'Choose a port above 1023.')
-  }
-  return new ConfigError(`bind ${host}`, `cannot listen there (${code ?? String(error)})`, 'Choose another address.')
 }

@@ -32,7 +32,11 @@ for (const [form, memberOf] of forms) {
   for (const [name, argumentsOf, bytesMax] of hotCommands) {
     test(`${name} leaves next to no garbage in ${form}`, async () => {
       const log = { info() {}, warn() {}, error() {} }
-      const server = new Server({ config: Config.load({ options: { port: 0, ephemeral: true } }), log, firstArenaBytes: 2 ** 24 })
+      const server = new Server({
+        config: Config.load({ options: { port: 0, ephemeral: true } }),
+        log,
+        firstArenaBytes: 2 ** 24,
+      })
       try {
         const client = server.resp.openLocal({ write: () => true })
         const members = Array.from({ length: 100 }, (_, i) => memberOf(i))

@@ -38,7 +38,11 @@ const hotCommands: [name: string, argumentsOf: (key: string, i: number) => strin
 for (const [name, argumentsOf, bytesMax = NOTHING] of hotCommands) {
   test(`${name} leaves ${bytesMax === NOTHING ? 'no garbage' : `at most ${bytesMax} bytes of garbage`}`, async () => {
     const log = { info() {}, warn() {}, error() {} }
-    const server = new Server({ config: Config.load({ options: { port: 0, ephemeral: true } }), log, firstArenaBytes: 2 ** 24 })
+    const server = new Server({
+      config: Config.load({ options: { port: 0, ephemeral: true } }),
+      log,
+      firstArenaBytes: 2 ** 24,
+    })
     try {
       const client = server.resp.openLocal({ write: () => true })
       const preparations = Array.from({ length: KEY_COUNT }, (_, i) => encodeCommand(['SET', `key:${i}`, VALUE]))

@@ -179,7 +179,11 @@ class HoldingClient {
 
 async function withHoldingClient(run: (client: HoldingClient) => void): Promise<void> {
   const log = { info() {}, warn() {}, error() {} }
-  const server = new Server({ config: Config.load({ options: { port: 0, ephemeral: true } }), log, firstArenaBytes: 2 ** 24 })
+  const server = new Server({
+    config: Config.load({ options: { port: 0, ephemeral: true } }),
+    log,
+    firstArenaBytes: 2 ** 24,
+  })
   try {
     run(new HoldingClient(server))
   } finally {

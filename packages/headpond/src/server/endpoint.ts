@@ -1,0 +1,141 @@
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { Listener, type ListenerOptions } from '../net/listener.ts'
+import type { Protocol } from '../net/protocol.ts'
+
+export interface EndpointParts {
+  readonly config: Config
+  /** Where the port stands in the configuration. */
+  readonly directive: 'port' | 'tls-port' | 'memcached-port' | 'kafka-port' | 'http-port'
+  readonly protocol: Protocol<unknown>
+  readonly listener: ListenerOptions
+  /** Called before it listens; what it throws is why it cannot. */
+  readonly prepare?: () => void
+}
+
+/** One protocol at one port of all addresses that `bind` names. Port and addresses may change while it runs. */
+export class Endpoint {
+  readonly #parts: EndpointParts
+  /** By the host that they listen on. */
+  #listeners: ReadonlyMap<string, Listener> = new Map()
+  /** Left for other addresses, with connections that are still open. */
+  readonly #left: Listener[] = []
+  #port = 0
+
+  constructor(parts: EndpointParts) {
+    this.#parts = parts
+  }
+
+  /** The port that was given or chosen; 0 when there is none. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** The first address of `bind` with the port, as people write it; undefined when nothing is listened on. */
+  get address(): string | undefined {
+    const [first = ''] = this.#parts.config.settings.bind
+    return this.#port === 0 ? undefined : `${hostOf(first.replace(/^-/, ''))}:${this.#port}`
+  }
+
+  /**
+   * Listens on what is configured. Where it listens already it goes on; what it had before and is not asked for any more
+   * is left, and clients stay connected. Rejects with ConfigError when an address cannot be had; then all is as it was.
+   */
+  async open(): Promise<void> {
+    const previous = this.#listeners
+    this.#listeners = await this.#listen()
+    for (const [host, listener] of previous) {
+      if (this.#listeners.get(host) === listener) continue
+      listener.stopAccepting()
+      this.#left.push(listener)
+    }
+  }
+
+  /** As `open`, after CONFIG SET: returns why it cannot be. */
+  async openAgain(): Promise<string | undefined> {
+    try {
+      await this.open()
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  /** Stops accepting, and closes every connection once its replies are sent. */
+  async close(): Promise<void> {
+    const listeners = [...this.#listeners.values(), ...this.#left.splice(0)]
+    this.#listeners = new Map()
+    await Promise.all(listeners.map((listener) => listener.close()))
+  }
+
+  /** Closes every connection at once; replies that are under way are lost. */
+  destroyConnections(): void {
+    for (const listener of [...this.#listeners.values(), ...this.#left]) listener.destroyConnections()
+  }
+
+  async #listen(): Promise<ReadonlyMap<string, Listener>> {
+    const { config, directive, protocol, listener: options, prepare } = this.#parts
+    const { bind, tcpBacklog } = config.settings
+    const port = config.settings[PORT_KEYS[directive]]
+    const listeners = new Map<string, Listener>()
+    const opened: Listener[] = []
+    if (port !== 0) prepare?.()
+    let chosenPort = port === 'auto' ? this.#port : port
+    for (const address of port === 0 ? [] : bind) {
+      // A leading minus marks an address that may be missing on this machine.
+      const isOptional = address.startsWith('-')
+      const host = hostOf(isOptional ? address.slice(1) : address)
+      const existing = chosenPort === this.#port ? this.#listeners.get(host) : undefined
+      const listener = existing ?? new Listener(protocol, options)
+      try {
+        if (existing === undefined) {
+          await listener.listen({ host, port: chosenPort, backlog: tcpBacklog })
+          opened.push(listener)
+        }
+        listeners.set(host, listener)
+        chosenPort = listener.port
+      } catch (error) {
+        if (isOptional && (listeners.size > 0 || isMissingAddress(error))) continue
+        for (const each of opened) await each.close()
+        throw listenError(error, `${directive} ${port}`, directive, host, chosenPort)
+      }
+    }
+    this.#port = chosenPort
+    if (port !== 0) config.setBoundPort(directive, chosenPort)
+    return listeners
+  }
+}
+
+const PORT_KEYS = {
+  port: 'port',
+  'tls-port': 'tlsPort',
+  'memcached-port': 'memcachedPort',
+  'kafka-port': 'kafkaPort',
+  'http-port': 'httpPort',
+} as const
+
+function hostOf(address: string): string {
+  if (address === '*') return '0.0.0.0'
+  if (address === '::*') return '::'
+  return address
+}
+
+function isMissingAddress(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'ENOTFOUND' || code === 'EINVAL'
+}
+
+function listenError(error: unknown, place: string, directive: string, host: string, port: number): Error {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') {
+    return new ConfigError(
+      place,
+      `${host}:${port} is in use`,
+      `Stop what listens there, or choose --${directive} auto.`,
+    )
+  }
+  if (code === 'EACCES') {
+    return new ConfigError(place, `no permission to listen on ${host}:${port}`, 'Choose a port above 1023.')
+  }
+  return new ConfigError(`bind ${host}`, `cannot listen there (${code ?? String(error)})`, 'Choose another address.')
+}

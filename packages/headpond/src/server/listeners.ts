@@ -1,0 +1,137 @@
+import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import type { MemcachedEngine } from '../memcached/engine.ts'
+import type { Clock } from '../net/clock.ts'
+import { type ListenAddress, Listener, type ListenerOptions } from '../net/listener.ts'
+import type { OutputGate } from '../net/output-gate.ts'
+import type { Protocol } from '../net/protocol.ts'
+import type { EngineLog, RespEngine } from '../resp/engine.ts'
+import { Encryption } from './encryption.ts'
+import { Endpoint } from './endpoint.ts'
+
+export interface ListenersParts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: EngineLog
+  readonly gate: OutputGate
+  readonly resp: RespEngine
+  readonly memcached: MemcachedEngine
+}
+
+/** Everything that a server listens on: for each protocol a port, one over TLS, the path of a unix socket. */
+export class Listeners {
+  readonly #parts: ListenersParts
+  readonly redis: Endpoint
+  readonly rediss: Endpoint
+  readonly memcached: Endpoint
+  readonly #paths: Listener[] = []
+
+  constructor(parts: ListenersParts) {
+    this.#parts = parts
+    const { config, clock, log, resp, memcached } = parts
+    const encryption = new Encryption(config, log, clock, () => this.rediss.port !== 0)
+    this.redis = new Endpoint({ config, directive: 'port', protocol: resp, listener: this.#respOptions() })
+    this.rediss = new Endpoint({
+      config,
+      directive: 'tls-port',
+      protocol: resp,
+      listener: { ...this.#respOptions(), tls: encryption.listener },
+      prepare: () => encryption.load(),
+    })
+    this.memcached = new Endpoint({
+      config,
+      directive: 'memcached-port',
+      protocol: memcached,
+      listener: this.#memcachedOptions(),
+    })
+    config.onChange('port', () => this.redis.openAgain())
+    config.onChange('tls-port', () => this.rediss.openAgain())
+    for (const endpoint of this.#endpoints) {
+      config.onChange('bind', () => (endpoint.port === 0 ? undefined : endpoint.openAgain()))
+    }
+  }
+
+  get #endpoints(): readonly Endpoint[] {
+    return [this.redis, this.rediss, this.memcached]
+  }
+
+  /** Where each protocol is, for the banner and the log. */
+  get addresses(): Record<string, string> {
+    const { unixsocket, memcachedUnixsocket } = this.#parts.config.settings
+    const addresses: Record<string, string> = {}
+    if (this.redis.address !== undefined) addresses.redis = this.redis.address
+    if (this.rediss.address !== undefined) addresses.rediss = this.rediss.address
+    if (unixsocket !== '') addresses.socket = unixsocket
+    if (this.memcached.address !== undefined) addresses.memcached = this.memcached.address
+    else if (memcachedUnixsocket !== '') addresses.memcached = memcachedUnixsocket
+    return addresses
+  }
+
+  /** Rejects with ConfigError when an address cannot be had. */
+  async openRedis(): Promise<void> {
+    const { resp, config } = this.#parts
+    await this.redis.open()
+    await this.rediss.open()
+    await this.#openPath(config.settings.unixsocket, 'unixsocket', resp, this.#respOptions())
+  }
+
+  async openMemcached(): Promise<void> {
+    const { config, memcached, log } = this.#parts
+    const { memcachedUnixsocket } = config.settings
+    await this.#openPath(memcachedUnixsocket, 'memcached-unixsocket', memcached, this.#memcachedOptions())
+    try {
+      await this.memcached.open()
+    } catch (error) {
+      // Nobody asked for this port: where another memcached has it, that one goes on serving it.
+      if (config.isSet('memcached-port')) throw error
+      log.warn(`memcached's protocol is off: ${(error as Error).message}`)
+    }
+  }
+
+  /** Stops accepting, and closes every connection once its replies are sent. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#endpoints, ...this.#paths.splice(0)].map((each) => each.close()))
+  }
+
+  /** Closes every connection at once; replies that are under way are lost. */
+  destroyConnections(): void {
+    for (const each of [...this.#endpoints, ...this.#paths]) each.destroyConnections()
+  }
+
+  async #openPath(
+    path: string,
+    directive: string,
+    protocol: Protocol<unknown>,
+    options: ListenerOptions,
+  ): Promise<void> {
+    if (path === '') return
+    const { unixsocketperm } = this.#parts.config.settings
+    const listener = new Listener(protocol, options)
+    const address: ListenAddress = { path }
+    if (unixsocketperm !== 0) address.mode = unixsocketperm
+    try {
+      await listener.listen(address)
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? String(error)
+      throw new ConfigError(`${directive} ${path}`, `cannot listen there (${code})`, 'Choose another path.')
+    }
+    this.#paths.push(listener)
+  }
+
+  #respOptions(): ListenerOptions {
+    return { ...this.#commonOptions(), refuse: (peer) => this.#parts.resp.refusal(peer) }
+  }
+
+  #memcachedOptions(): ListenerOptions {
+    return { ...this.#commonOptions(), refuse: ({ isLoopback }) => this.#parts.memcached.refusal(isLoopback) }
+  }
+
+  #commonOptions(): ListenerOptions {
+    const { config, gate } = this.#parts
+    const { settings } = config
+    return {
+      keepAliveSeconds: () => settings.tcpKeepalive,
+      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate },
+    }
+  }
+}
