@@ -193,7 +193,7 @@ export class Persistence {
   async close(): Promise<void> {
     this.#isClosing = true
     this.aof.flush()
-    this.aof.close()
+    await this.aof.close()
     const { active } = this.snapshots
     if (active === null) return
     active.snapshot.abort('the server has ended')

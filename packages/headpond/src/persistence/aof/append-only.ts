@@ -7,11 +7,11 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rm,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
 import type { Store } from '../../store/store.ts'
@@ -96,6 +96,8 @@ export class AppendOnly {
   lastRewriteSeconds = -1
   lastRewriteStatus: 'ok' | 'err' = 'ok'
   #retryAtMs = 0
+  /** Resolves when no more files are being deleted. */
+  tidying: Promise<void> = Promise.resolve()
   /** Called when more of the feed is safe on the disk. */
   onSynced: () => void = () => {}
 
@@ -344,24 +346,24 @@ export class AppendOnly {
     syncDirectory(this.directory)
   }
 
-  /** Files that a rewrite replaced, once the manifest says so. */
+  /** Files that a rewrite replaced go, once the manifest says so; then it need not name them any more. */
   #deleteHistory(): void {
-    const { history } = this.#manifest
-    if (history.length === 0 || this.#settings.aofDisableAutoGc) return
-    for (const file of history) {
-      this.#host.log.info(`Removing the history file ${file.name} in the background`)
-      rm(this.#path(file), { force: true }, (error) => {
-        if (error !== null) this.#host.log.error({ err: error }, `the history file ${file.name} cannot be removed`)
+    if (this.#manifest.history.length === 0 || this.#settings.aofDisableAutoGc) return
+    this.tidying = this.tidying
+      .then(async () => {
+        const { history } = this.#manifest
+        for (const file of history) {
+          this.#host.log.info(`Removing the history file ${file.name} in the background`)
+          await rm(this.#path(file), { force: true })
+        }
+        const manifest = this.#manifest.copy()
+        manifest.history = manifest.history.filter((file) => !history.includes(file))
+        this.#writeManifest(manifest)
+        this.#manifest = manifest
       })
-    }
-    const manifest = this.#manifest.copy()
-    manifest.history = []
-    try {
-      this.#writeManifest(manifest)
-      this.#manifest = manifest
-    } catch (error) {
-      this.#host.log.error({ err: error }, 'the manifest cannot be written: it still names history files')
-    }
+      .catch((error: unknown) => {
+        this.#host.log.error({ err: error }, 'history files of the append-only file cannot be removed')
+      })
   }
 
   // ---- On and off ----
@@ -559,10 +561,11 @@ export class AppendOnly {
     return isSafe
   }
 
-  close(): void {
-    if (this.state === 'off') return
-    this.#stop()
+  /** Lets go of everything. Resolves when no file is being changed any more. */
+  close(): Promise<void> {
+    if (this.state !== 'off') this.#stop()
     this.state = 'off'
+    return this.tidying
   }
 }
 

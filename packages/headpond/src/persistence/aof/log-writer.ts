@@ -168,7 +168,7 @@ export class LogWriter {
   }
 
   #flushLazily(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#host.nowMs()
     if (this.#length > 0) {
       if (this.#settings.appendfsync === 'everysec' && this.#isSyncing) {
         if (this.#postponedAtMs === 0) this.#postponedAtMs = nowMs
@@ -191,7 +191,7 @@ export class LogWriter {
   cron(): void {
     if (this.#file === null || this.#hasEnded) return
     if (this.problem !== null) {
-      if (performance.now() - this.#lastTryAtMs < RETRY_EVERY_MS) return
+      if (this.#host.nowMs() - this.#lastTryAtMs < RETRY_EVERY_MS) return
       if (this.#length === 0) return this.#retrySync()
     }
     if (this.#settings.appendfsync === 'always') this.#commit()
@@ -204,7 +204,7 @@ export class LogWriter {
   #write(): boolean {
     const file = this.#file
     if (file === null) return false
-    this.#lastTryAtMs = performance.now()
+    this.#lastTryAtMs = this.#host.nowMs()
     let written = 0
     let error: Error | null = null
     try {
@@ -230,8 +230,8 @@ export class LogWriter {
   }
 
   #failed(file: LogFile, written: number, error: Error | null): boolean {
-    const isLogged = performance.now() - this.#lastErrorLogAtMs > ERROR_LOG_EVERY_MS
-    if (isLogged) this.#lastErrorLogAtMs = performance.now()
+    const isLogged = this.#host.nowMs() - this.#lastErrorLogAtMs > ERROR_LOG_EVERY_MS
+    if (isLogged) this.#lastErrorLogAtMs = this.#host.nowMs()
     const problem = error === null ? describeErrno('ENOSPC') : describeError(error)
     if (isLogged && written === 0) this.#host.log.error({ err: error }, `Error writing to the AOF file: ${problem}`)
     if (written > 0) {
@@ -284,7 +284,7 @@ export class LogWriter {
     const file = this.#file!
     this.#isSyncing = true
     this.#isUnsynced = false
-    this.#lastSyncAtMs = performance.now()
+    this.#lastSyncAtMs = this.#host.nowMs()
     const offset = this.#writtenOffset
     file.sync((error) => {
       this.#isSyncing = false
@@ -319,7 +319,7 @@ export class LogWriter {
   }
 
   #retrySync(): void {
-    this.#lastTryAtMs = performance.now()
+    this.#lastTryAtMs = this.#host.nowMs()
     if (!this.#isSyncing) this.#startSync(() => {})
   }
 
