@@ -93,6 +93,7 @@ test('CONFIG SET accepts and refuses the same values in the same words', async (
     'requirepass', // would lock the client out
     'maxclients', // bounded by open files, which the listener of the setting knows
     'oom-score-adj', // needs privileges, shows 'yes' for 'relative'
+    'maxmemory-policy', // has policies of our own, which its refusal names
   ])
   const values = [
     ...['', 'yes', 'no', 'YES', 'maybe', '0', '1', '-1', '5', '05', '+5', ' 5', '1.5', '77', '700', '4096', '65536'],

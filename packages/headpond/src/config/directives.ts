@@ -19,6 +19,7 @@ import {
   master,
   memory,
   memoryOrPercent,
+  namedOneOf,
   octal,
   oneOf,
   oomScores,
@@ -179,11 +180,12 @@ const sections = [
       summary: 'Protocol version before HELLO' },
   ] },
 
-  { title: 'Memory and eviction', acting: false, rows: [
+  { title: 'Memory and eviction', rows: [
     { name: 'maxmemory', type: memory(0, ULONG_MAX), default: '0', summary: 'Most memory for data; 0: no limit' },
-    { name: 'maxmemory-policy', default: 'noeviction', summary: 'What gives way when memory is full',
-      type: oneOf(['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl', 'allkeys-lru', 'allkeys-lfu',
-        'allkeys-random', 'noeviction']) },
+    { name: 'maxmemory-policy', default: 'noeviction',
+      summary: 'What gives way when memory is full: allkeys-adaptive is the best for a cache',
+      type: namedOneOf('<policy>', ['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl', 'volatile-adaptive', 'allkeys-lru',
+        'allkeys-lfu', 'allkeys-random', 'allkeys-fifo', 'allkeys-adaptive', 'noeviction']) },
     { name: 'maxmemory-samples', type: integer(1, INT_MAX), default: '5', summary: 'Keys compared to choose one to evict' },
     { name: 'maxmemory-eviction-tenacity', type: integer(0, 100), default: '10',
       summary: 'How long one turn of eviction may last' },
@@ -194,9 +196,9 @@ const sections = [
       summary: 'Effort to remove expired keys that nobody asks for' },
     { name: 'lazyfree-lazy-eviction', type: bool, default: 'no', summary: 'Free evicted values in the background' },
     { name: 'lazyfree-lazy-expire', type: bool, default: 'no', summary: 'Free expired values in the background' },
-    { name: 'lazyfree-lazy-server-del', type: bool, default: 'no', summary: 'Free overwritten values in the background' },
-    { name: 'lazyfree-lazy-user-del', type: bool, default: 'no', summary: 'DEL works as UNLINK' },
-    { name: 'lazyfree-lazy-user-flush', type: bool, default: 'no', summary: 'FLUSHALL and FLUSHDB are ASYNC' },
+    { name: 'lazyfree-lazy-server-del', type: bool, default: 'no', acting: false, summary: 'Free overwritten values in the background' },
+    { name: 'lazyfree-lazy-user-del', type: bool, default: 'no', acting: false, summary: 'DEL works as UNLINK' },
+    { name: 'lazyfree-lazy-user-flush', type: bool, default: 'no', acting: false, summary: 'FLUSHALL and FLUSHDB are ASYNC' },
     { name: 'activerehashing', type: bool, default: 'yes', acting: 'never', summary: 'Move tables on while idle' },
   ] },
 

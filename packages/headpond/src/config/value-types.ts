@@ -233,6 +233,11 @@ export function oneOf<const W extends string>(
   })
 }
 
+/** As `oneOf`, for so many words that \`--help\` has no room for them. */
+export function namedOneOf<const W extends string>(placeholder: string, words: readonly W[]): ValueType<W> {
+  return { ...oneOf(words), placeholder }
+}
+
 function notAmong(words: readonly string[]): { problem: string } {
   return { problem: `argument(s) must be one of the following: ${words.join(', ')}` }
 }

@@ -237,6 +237,31 @@ export class Dict {
     }
   }
 
+  /**
+   * Visits `count` elements that stand next to each other, from a random place on; fewer near the end of a segment. As
+   * elements stand in the order of their hashes they have nothing to do with each other, and looking at neighbours
+   * costs a fraction of looking everywhere. The table must not be empty, nor change from within `visit`.
+   */
+  sample(count: number, random: () => number, visit: (handle: Handle, hash: number) => void): void {
+    for (;;) {
+      const segment = this.#directory[Math.floor(random() * this.#directory.length)]
+      const words = this.#heap.arenaOf(segment).u32
+      const base = wordAt(segment)
+      const end = base + HEADER_WORDS + words[base] * SLOT_WORDS
+      let left = count
+      for (
+        let at = base + HEADER_WORDS + Math.floor(random() * words[base]) * SLOT_WORDS;
+        at < end && left > 0;
+        at += SLOT_WORDS
+      ) {
+        if (words[at + 1] === NONE) continue
+        visit(words[at + 1], words[at])
+        left--
+      }
+      if (left < count) return
+    }
+  }
+
   /** Gives back all segments; the elements are the caller's. O(segments). */
   clear(): void {
     const segments: Handle[] = []

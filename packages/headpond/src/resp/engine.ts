@@ -19,6 +19,7 @@ import { errors, wrongArity } from './errors.ts'
 import { Identity } from './identity.ts'
 import { KeyspaceNotifications, KeyspaceObservers } from './keyspace-events.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import { memoryUse } from './memory-report.ts'
 import { Monitors } from './monitors.ts'
 import { OutputLimits } from './output-limits.ts'
@@ -103,6 +104,7 @@ export class RespEngine implements Protocol<Client> {
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
+  readonly memoryLimit: MemoryLimit
   readonly propagation = new Propagation(this)
   readonly syncWaiters: SyncWaiters
   /** Somebody wants to hear of every change: the one check that a command pays for propagation. */
@@ -148,6 +150,7 @@ export class RespEngine implements Protocol<Client> {
     this.latencyMonitor = new LatencyMonitor(this.settings)
     this.#reply.errors = this.statistics.errors
     this.startupBytes = memoryUse(this).usedBytes
+    this.memoryLimit = new MemoryLimit(this)
     const updateTiming = () => {
       this.updateTiming()
       return undefined
@@ -272,6 +275,7 @@ export class RespEngine implements Protocol<Client> {
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
     this.persistence.cron()
     this.outputLimits.checkSlowClients()
+    this.memoryLimit.cron()
     this.tracking.cron()
     this.#closeIdle()
   }
@@ -303,6 +307,7 @@ export class RespEngine implements Protocol<Client> {
     this.store.expiredCount = 0
     this.store.activeExpiry.cutShortCount = 0
     this.store.lazyFree.freedCount = 0
+    this.memoryLimit.resetStatistics()
     this.statistics.reset()
     this.acl.log.resetCounts()
   }

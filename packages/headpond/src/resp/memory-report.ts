@@ -24,9 +24,10 @@ export function memoryUse(engine: RespEngine): MemoryUse {
   const clientBytes = clientBufferBytes(engine)
   const directoryBytes = databases.reduce((sum, { dict }) => sum + dict.directoryBytes, 0)
   const trackingBytes = engine.tracking.table.sizeBytes
-  const usedBytes = heap.usedBytes + heap.overheadBytes + directoryBytes + clientBytes + trackingBytes
+  const evictionBytes = engine.store.eviction.sizeBytes
+  const usedBytes = heap.usedBytes + heap.overheadBytes + directoryBytes + clientBytes + trackingBytes + evictionBytes
   const tableBytes = databaseUses(engine).reduce((sum, use) => sum + use.keyTableBytes + use.expiryBytes, 0)
-  const overheadBytes = heap.overheadBytes + clientBytes + tableBytes + trackingBytes
+  const overheadBytes = heap.overheadBytes + clientBytes + tableBytes + trackingBytes + evictionBytes
   return { usedBytes, clientBytes, overheadBytes, datasetBytes: Math.max(0, usedBytes - overheadBytes) }
 }
 

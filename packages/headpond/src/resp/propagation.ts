@@ -61,6 +61,7 @@ export class Propagation {
     const engine = this.#engine
     engine.propagates = this.#consumers.length > 0
     engine.store.onExpired = engine.propagates ? (database, key) => this.deleted(database, key) : null
+    engine.store.onEvicted = engine.propagates ? (database, key) => this.evicted(database, key) : null
     engine.store.onFieldExpired = engine.propagates
       ? (database, key, field) => this.#addByItself(database, ['HDEL', key, field])
       : null
@@ -128,6 +129,11 @@ export class Propagation {
   /** A key went though no command said so: it expired, or was evicted. */
   deleted(database: number, key: Uint8Array): void {
     this.#addByItself(database, [this.expiredWord, key])
+  }
+
+  /** A key was deleted because memory is needed, before the command that runs next. */
+  evicted(database: number, key: Uint8Array): void {
+    this.#addByItself(database, [this.#engine.settings.lazyfreeLazyEviction ? 'UNLINK' : 'DEL', key])
   }
 
   /** How the deletion of a key that expired is called. */

@@ -15,6 +15,8 @@ export class Transaction {
   isAborted = false
   /** A queued command may write, or has effects that replicas see. */
   hasWrites = false
+  /** A queued command may need more memory. */
+  needsMemory = false
   /** Bytes of all arguments. */
   queuedBytes = 0
   readonly #commands: Command[] = []
@@ -55,6 +57,7 @@ export class Transaction {
     this.#commands.push(command)
     this.queuedBytes += sizeBytes
     if (command.isWrite || command.mayReplicate) this.hasWrites = true
+    if (command.denyOutOfMemory) this.needsMemory = true
   }
 
   /** The next command in the order of queueing, its arguments put into `request`; undefined after the last one. */

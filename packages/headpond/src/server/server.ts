@@ -8,7 +8,6 @@ import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
 import type { FunctionLibraries } from '../persistence/rdb/rdb-persistence.ts'
 import { type EngineLog, RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
-import { AccessFrequency } from '../store/access.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
 import { Listeners } from './listeners.ts'
@@ -56,6 +55,7 @@ export class Server {
       firstArenaBytes: parts.firstArenaBytes,
       random: parts.random ?? Math.random,
       packedLimits: this.config.settings,
+      eviction: this.config.settings,
     })
     this.store.setNow(this.clock.nowMs())
     this.persistence = new Persistence({
@@ -82,17 +82,6 @@ export class Server {
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve
     })
-    const chooseAccessWord = () => {
-      const { maxmemoryPolicy, lfuLogFactor, lfuDecayTime } = this.config.settings
-      this.store.accessFrequency = maxmemoryPolicy.endsWith('-lfu')
-        ? new AccessFrequency(lfuLogFactor, lfuDecayTime, this.store.random)
-        : null
-      return undefined
-    }
-    chooseAccessWord()
-    for (const name of ['maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'] as const) {
-      this.config.onChange(name, chooseAccessWord)
-    }
     this.memcached = new MemcachedEngine(memcachedHost(this), { ...DEFAULT_OPTIONS, ...parts.memcached })
     this.#listeners = new Listeners(this)
   }
@@ -165,6 +154,7 @@ export class Server {
     this.resp.scripts.runner.stop()
     await this.#listeners.close()
     await this.persistence.close()
+    this.resp.memoryLimit.stop()
     this.clock.stop()
     this.#resolveEnded()
   }

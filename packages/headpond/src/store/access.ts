@@ -1,6 +1,10 @@
+import type { Handle } from '../memory/heap.ts'
+
 /**
  * What the access word of a record says: under most eviction policies when the key was used last, under the LFU ones
  * how often. Both are Redis's 24 bits (evict.c), so that OBJECT IDLETIME and OBJECT FREQ answer as its do.
+ *
+ * Policies of our own have words of their own (see eviction/).
  *
  *   clock       | seconds since 1970, modulo 2^24 |
  *   frequency   | minute of the last decay, modulo 2^16 | counter: 8 bits, logarithmic |
@@ -21,6 +25,16 @@ export function accessClockOfIdle(idleSeconds: number, clock: number): number {
   // Beyond half of the clock's range, "longest ago" is the nearest that can be said.
   const idle = Math.min(idleSeconds, ACCESS_CLOCK_RANGE / 2)
   return (clock - idle + ACCESS_CLOCK_RANGE) % ACCESS_CLOCK_RANGE
+}
+
+/** Writes access words under the policies that need more than the time of the last access. */
+export interface AccessMarker {
+  /** The word of a record that is being used. hot: once for each key read or written. */
+  accessed(access: number, handle: Handle): number
+  /** The word of a new record; its key has this hash, and is being entered in a database. */
+  created(hash: number, handle: Handle, database: number): number
+  /** A second or more has passed since `beforeMs`, without an access in between. */
+  secondPassed(beforeMs: number): void
 }
 
 /** Counts accesses in eight bits: the more there were, the less likely one more counts; and time takes them back. */
@@ -62,6 +76,27 @@ export class AccessFrequency {
     const chance = 1 / (Math.max(0, counter - COUNTER_INITIAL) * this.#logFactor + 1)
     return this.of(counter < COUNTER_MAX && this.#random() < chance ? counter + 1 : counter, nowMs)
   }
+}
+
+/** Keeps an AccessFrequency in the records of a store. */
+export class FrequencyMarker implements AccessMarker {
+  readonly #frequency: AccessFrequency
+  readonly #time: { readonly nowMs: number }
+
+  constructor(frequency: AccessFrequency, time: { readonly nowMs: number }) {
+    this.#frequency = frequency
+    this.#time = time
+  }
+
+  accessed(access: number): number {
+    return this.#frequency.accessed(access, this.#time.nowMs)
+  }
+
+  created(): number {
+    return this.#frequency.initial(this.#time.nowMs)
+  }
+
+  secondPassed(): void {}
 }
 
 function minuteOf(nowMs: number): number {

@@ -183,7 +183,7 @@ export class Database {
     } else {
       handle = this.#heap.allocate(sizeBytes)
       records.initialize(handle, kind, layout, bytes, start, end, valueSize)
-      this.store.touchNew(handle)
+      this.store.touchNew(handle, this.#hash, this.index)
       this.dict.insert(this.#hash, handle)
       if (this.store.observed) this.store.tell(KEYSPACE_EVENTS.new, 'new', this.index, bytes, start, end)
     }
@@ -223,8 +223,7 @@ export class Database {
   }
 
   #hashOf(handle: Handle): number {
-    const start = this.records.keyStart(handle)
-    return this.store.hash(this.records.keyBytes(handle), start, start + this.records.keySize(handle))
+    return this.store.hashOf(handle)
   }
 
   /** Sets or changes when a key expires. Returns its handle, which is another when the record had to move. O(1). */
@@ -328,15 +327,31 @@ export class Database {
 
   /** Deletes a key whose time has come. */
   expire(handle: Handle, hash = this.#hashOf(handle)): void {
+    const { store } = this
+    store.expiredCount++
+    this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.expired, 'expired', store.onExpired)
+  }
+
+  /** Deletes a key because memory is needed. */
+  evict(handle: Handle, hash: number): void {
+    this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.evicted, 'evicted', this.store.onEvicted)
+  }
+
+  #deleteUnasked(
+    handle: Handle,
+    hash: number,
+    eventClassBit: number,
+    event: string,
+    onDeleted: ((database: number, key: Uint8Array) => void) | null,
+  ): void {
     const store = this.store
     this.preserve(handle)
-    store.expiredCount++
-    if (store.observed || store.onExpired !== null) {
+    if (store.observed || onDeleted !== null) {
       const key = this.records.keyCopy(handle)
       typeOperations[this.records.type(handle)].release(store, handle)
       this.#drop(handle, hash)
-      store.onExpired?.(this.index, key)
-      store.change(KEYSPACE_EVENTS.expired, 'expired', this.index, key, 0, key.length)
+      onDeleted?.(this.index, key)
+      store.change(eventClassBit, event, this.index, key, 0, key.length)
     } else {
       typeOperations[this.records.type(handle)].release(store, handle)
       this.#drop(handle, hash)

@@ -1,9 +1,10 @@
 import { HalfSipHash } from '../bytes/sip-hash.ts'
 import { type Handle, Heap } from '../memory/heap.ts'
-import type { AccessFrequency } from './access.ts'
+import { type AccessFrequency, type AccessMarker, accessClockOfIdle, idleSeconds } from './access.ts'
 import { ActiveExpiry } from './active-expiry.ts'
 import { Database } from './database.ts'
 import type { StoreObserver } from './events.ts'
+import { Eviction, type EvictionSettings, NO_LIMIT } from './eviction/eviction.ts'
 import { Hash } from './hash.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
@@ -20,6 +21,8 @@ export interface StoreOptions {
   random: () => number
   /** Read at each use, so that CONFIG SET takes effect: the settings themselves. */
   packedLimits?: PackedLimits
+  /** The same. */
+  eviction?: EvictionSettings
 }
 
 /** The databases, and what they share: the heap, the clock, the counters and the observer. */
@@ -37,6 +40,7 @@ export class Store {
   readonly packedLimits: PackedLimits
   readonly activeExpiry = new ActiveExpiry(this)
   readonly lazyFree = new LazyFree()
+  readonly eviction: Eviction
   #freesFirst = false
   readonly #sip: HalfSipHash
 
@@ -46,6 +50,8 @@ export class Store {
   nowSeconds = 0
   /** What `touch` writes into a record: seconds modulo 2^24, as Redis's LRU clock. */
   accessClock = 0
+  /** Writes access words, when they are not the clock: see eviction/. */
+  marker: AccessMarker | null = null
   /** Counts accesses in place of the clock, while an LFU policy is set (see access.ts). */
   accessFrequency: AccessFrequency | null = null
   /** While set, expired keys are neither deleted nor hidden (a replica's rule; also while loading). */
@@ -69,6 +75,8 @@ export class Store {
   guard: SnapshotGuard | null = null
   /** Called with the key of each expired record, for what must tell others of the deletion. */
   onExpired: ((database: number, key: Uint8Array) => void) | null = null
+  /** Called with the key of each evicted record, for the same. */
+  onEvicted: ((database: number, key: Uint8Array) => void) | null = null
   /** Called with each field of a hash that expired, for the same. */
   onFieldExpired: ((database: number, key: Uint8Array, field: Uint8Array) => void) | null = null
 
@@ -81,6 +89,8 @@ export class Store {
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
     this.hashes = new Hash(this)
     this.sets = new UnorderedSet(this)
+    this.eviction = new Eviction(this, options.eviction ?? NO_LIMIT)
+    this.eviction.applySettings()
   }
 
   /** The hash of a key, signed (see Dict). hot: once for each key of a command. */
@@ -88,10 +98,18 @@ export class Store {
     return this.#sip.signedHash(bytes, start, end)
   }
 
+  /** The hash of a record's key. O(key size). */
+  hashOf(handle: Handle): number {
+    const start = this.records.keyStart(handle)
+    return this.hash(this.records.keyBytes(handle), start, start + this.records.keySize(handle))
+  }
+
   /** Sets the time for the commands that follow. */
   setNow(nowMs: number): void {
+    const nowSeconds = Math.floor(nowMs / 1000)
+    if (nowSeconds !== this.nowSeconds) this.marker?.secondPassed(this.nowMs)
     this.nowMs = nowMs
-    this.nowSeconds = Math.floor(nowMs / 1000)
+    this.nowSeconds = nowSeconds
     this.accessClock = this.nowSeconds % 2 ** 24
   }
 
@@ -101,14 +119,28 @@ export class Store {
   // hot: once for each key read or written.
   touch(handle: Handle): void {
     if (this.touchless) return
-    const frequency = this.accessFrequency
-    const access = frequency === null ? this.accessClock : frequency.accessed(this.records.access(handle), this.nowMs)
-    this.records.setAccess(handle, access)
+    const { marker, records } = this
+    records.setAccess(handle, marker === null ? this.accessClock : marker.accessed(records.access(handle), handle))
   }
 
-  touchNew(handle: Handle): void {
-    const frequency = this.accessFrequency
-    this.records.setAccess(handle, frequency === null ? this.accessClock : frequency.initial(this.nowMs))
+  /** Marks a new record, whose key has this hash. */
+  touchNew(handle: Handle, hash: number, database: number): void {
+    const { marker } = this
+    this.records.setAccess(handle, marker === null ? this.accessClock : marker.created(hash, handle, database))
+  }
+
+  /** How long a key was not used, or null where the policy does not say. */
+  idleSeconds(handle: Handle): number | null {
+    const access = this.records.access(handle)
+    if (this.marker === null) return idleSeconds(access, this.accessClock)
+    const { adaptive } = this.eviction
+    if (adaptive === null) return null
+    return Math.max(0, Math.floor((this.nowMs - adaptive.lastUsedAtMs(access, this.nowMs)) / 1000))
+  }
+
+  /** Lets a key look as if it had been idle for so long, where the policy goes by that. */
+  setIdleSeconds(handle: Handle, seconds: number): void {
+    if (this.marker === null) this.records.setAccess(handle, accessClockOfIdle(seconds, this.accessClock))
   }
 
   /** Who hears of changes, or null. */

@@ -1,7 +1,6 @@
 import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
 import { type Handle, NONE } from '../../memory/heap.ts'
 import { Text } from '../../memory/text.ts'
-import { accessClockOfIdle } from '../../store/access.ts'
 import type { Database } from '../../store/database.ts'
 import { NEVER } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
@@ -401,11 +400,11 @@ export class RdbLoader implements LargeInput {
 
   #loaded(handle: Handle): void {
     this.loadedCount++
-    const { records, accessFrequency, nowMs, accessClock } = this.#store
+    const { records, accessFrequency, nowMs } = this.#store
     if (accessFrequency !== null) {
       if (this.#frequency >= 0) records.setAccess(handle, accessFrequency.of(this.#frequency, nowMs))
     } else if (this.#idleSeconds >= 0) {
-      records.setAccess(handle, accessClockOfIdle(this.#idleSeconds, accessClock))
+      this.#store.setIdleSeconds(handle, this.#idleSeconds)
     }
   }
 

@@ -1,7 +1,6 @@
 import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import type { Handle } from '../../memory/heap.ts'
-import { idleSeconds } from '../../store/access.ts'
 import { NEVER } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import type { DatabaseFigures, SnapshotEncoder } from '../snapshot-encoder.ts'
@@ -76,7 +75,7 @@ export class RdbEncoder implements SnapshotEncoder {
       writer.writeByte(OPCODE.EXPIRE_MS)
       writer.writeMilliseconds(expireAtMs)
     }
-    if (this.#options.access !== 'none') this.#writeAccess(writer, records.access(handle))
+    if (this.#options.access !== 'none') this.#writeAccess(writer, handle)
     writer.writeByte(objectType(store, handle))
     const keyStart = records.keyStart(handle)
     writer.writeString(records.keyBytes(handle), keyStart, keyStart + records.keySize(handle))
@@ -106,14 +105,14 @@ export class RdbEncoder implements SnapshotEncoder {
     if (this.#options.hasChecksum) this.#crc.update(bytes, 0, bytes.length)
   }
 
-  #writeAccess(writer: RdbWriter, access: number): void {
-    const { accessClock, accessFrequency, nowMs } = this.#store
+  #writeAccess(writer: RdbWriter, handle: Handle): void {
+    const { accessFrequency, nowMs, records } = this.#store
     if (this.#options.access === 'idle') {
       writer.writeByte(OPCODE.IDLE)
-      writer.writeLength(idleSeconds(access, accessClock))
+      writer.writeLength(this.#store.idleSeconds(handle) ?? 0)
     } else {
       writer.writeByte(OPCODE.FREQUENCY)
-      writer.writeByte(accessFrequency === null ? 0 : accessFrequency.counter(access, nowMs))
+      writer.writeByte(accessFrequency === null ? 0 : accessFrequency.counter(records.access(handle), nowMs))
     }
   }
 

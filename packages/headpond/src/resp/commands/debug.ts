@@ -2,7 +2,6 @@ import { memory } from '../../config/value-types.ts'
 import { NONE } from '../../memory/heap.ts'
 import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { dumpObject } from '../../persistence/rdb/objects.ts'
-import { idleSeconds } from '../../store/access.ts'
 import { Digest, storeDigest, valueDigest } from '../../store/digest.ts'
 import { encoding, NEVER, type as types } from '../../store/record.ts'
 import { typeOperations } from '../../store/types.ts'
@@ -93,7 +92,7 @@ function object(client: Client, request: Request, reply: Reply): void {
   reply.simple(
     `Value at:0x${(handle * 16).toString(16).padStart(12, '0')} refcount:1 ` +
       `encoding:${typeOperations[records.type(handle)].encodingName(store, handle)} ` +
-      `serializedlength:${serializedBytes} lru:${access} lru_seconds_idle:${idleSeconds(access, store.accessClock)}`,
+      `serializedlength:${serializedBytes} lru:${access} lru_seconds_idle:${store.idleSeconds(handle) ?? 0}`,
   )
 }
 

@@ -4,7 +4,6 @@ import { verifyDumpPayload } from '../../persistence/rdb/dump-payload.ts'
 import type { PutObject } from '../../persistence/rdb/objects/object-format.ts'
 import { dumpObject, readObject } from '../../persistence/rdb/objects.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
-import { accessClockOfIdle } from '../../store/access.ts'
 import { NEVER } from '../../store/record.ts'
 import type { Client } from '../client.ts'
 import { type CommandSpec, key } from '../command.ts'
@@ -67,7 +66,7 @@ function restore(client: Client, request: Request, reply: Reply): void {
       store.records.setAccess(handle, store.accessFrequency.of(options.frequency, store.nowMs))
     }
   } else if (options.idleSeconds >= 0) {
-    store.records.setAccess(handle, accessClockOfIdle(options.idleSeconds, store.accessClock))
+    store.setIdleSeconds(handle, options.idleSeconds)
   }
   database.changed(KEYSPACE_EVENTS.generic, 'restore', chunk, start, end)
   if (client.engine.propagates && expireAtMs !== NEVER && !options.isAbsolute) {

@@ -1,6 +1,5 @@
 import { parseInteger } from '../../bytes/integer.ts'
 import { type Handle, NONE } from '../../memory/heap.ts'
-import { idleSeconds } from '../../store/access.ts'
 import { type as types } from '../../store/record.ts'
 import { stringBytes } from '../../store/string.ts'
 import { typeOperations } from '../../store/types.ts'
@@ -31,7 +30,9 @@ const idleTime = about((client, handle, reply) => {
   if (store.accessFrequency !== null) {
     return reply.error(`ERR An LFU maxmemory policy is selected, idle time not tracked. ${POLICY_ADVICE}`)
   }
-  reply.integer(idleSeconds(store.records.access(handle), store.accessClock))
+  const seconds = store.idleSeconds(handle)
+  if (seconds !== null) return reply.integer(seconds)
+  reply.error(`ERR The allkeys-fifo maxmemory policy is selected, idle time not tracked. ${POLICY_ADVICE}`)
 })
 
 const frequency = about((client, handle, reply) => {
