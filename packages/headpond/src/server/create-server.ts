@@ -141,7 +141,10 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
 
 /** Whoever says where or when to keep data wants it kept. */
 function asksForDisk(directives: DirectiveOptions): boolean {
-  return DISK_OPTIONS.some((name) => directives[name] !== undefined)
+  return DISK_OPTIONS.some((name) => {
+    const value = directives[name]
+    return value !== undefined && value !== false && !['', 'no'].includes(String(value))
+  })
 }
 
 const DISK_OPTIONS = ['dir', 'dbfilename', 'save', 'appendonly', 'appenddirname', 'appendfilename'] as const

@@ -130,6 +130,7 @@ export class Server {
    * @param isForced ends in any case
    */
   shutdown(saving: ShutdownSaving, isForced = false): boolean {
+    if (this.#closing !== null) return true
     if (!this.persistence.prepareEnd(saving) && !isForced) return false
     void this.close()
     return true
