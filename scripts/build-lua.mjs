@@ -60,20 +60,18 @@ const objects = fs.mkdtempSync(path.join(os.tmpdir(), 'headpond-lua-'))
 const includes = ['-I', path.join(folder, 'src'), '-I', path.join(folder, 'src', 'lua')]
 for (const file of sources().filter((each) => each.endsWith('.c'))) {
   const name = path.basename(file, '.c')
-  const level = fast.has(name) ? '-O3' : small.has(name) ? '-Os' : '-O2'
+  // The fast ones are optimized together once more when they are linked.
+  const level = fast.has(name) ? ['-O3', '-flto'] : [small.has(name) ? '-Os' : '-O2']
+  const warnings = ['-Wall', '-Wno-unused-function']
   const output = path.join(objects, `${name}.o`)
   execFileSync(
     clang,
-    [
-      ...target,
-      ...features,
-      ...defines,
-      ...includes,
-      '-Wall',
-      '-Wno-unused-function',
-      '-ffunction-sections',
-      level,
-    ].concat(['-c', path.join(folder, file), '-o', output]),
+    [...target, ...features, ...defines, ...includes, ...warnings, '-ffunction-sections', ...level].concat([
+      '-c',
+      path.join(folder, file),
+      '-o',
+      output,
+    ]),
     { stdio: 'inherit' },
   )
 }
@@ -83,7 +81,7 @@ const runtime = execFileSync(clang, [...target, '-print-libgcc-file-name'], { en
 const linked = path.join(objects, 'linked.wasm')
 execFileSync(
   tool('wasm-ld'),
-  ['--no-entry', '--strip-all', '--gc-sections', '--export=__stack_pointer', '--stack-first']
+  ['--no-entry', '--strip-all', '--gc-sections', '--lto-O3', '--stack-first']
     .concat(['-z', `stack-size=${STACK_BYTES}`, '--initial-memory=2097152', `--max-memory=${MEMORY_BYTES_MAX}`])
     .concat(fs.readdirSync(objects).map((file) => path.join(objects, file)))
     .concat([`-L${sysroot}`, '-lc', '-lm', runtime, '-o', linked]),

@@ -8,6 +8,7 @@ import { parseOptions, type RespOptions, type Suite, UsageError, usage } from '.
 import { measurePauses } from './pauses.ts'
 import { profile } from './profile.ts'
 import { describeServers, Report, thisMachine } from './report.ts'
+import { measureScripting } from './scripting.ts'
 import { isInstalled, nodeVersion, type ServerSpec, specFor } from './servers.ts'
 import { measureStart } from './start.ts'
 import { measureThroughput } from './throughput.ts'
@@ -16,6 +17,7 @@ import { measureTypes } from './types.ts'
 const runners: Record<Suite, typeof measureThroughput> = {
   throughput: measureThroughput,
   types: measureTypes,
+  scripting: measureScripting,
   memory: measureMemory,
   'memory-types': measureMemoryOfTypes,
   pauses: measurePauses,

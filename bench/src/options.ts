@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 
-export const suites = ['throughput', 'types', 'memory', 'memory-types', 'pauses', 'start'] as const
+export const suites = ['throughput', 'types', 'scripting', 'memory', 'memory-types', 'pauses', 'start'] as const
 export type Suite = (typeof suites)[number]
 
 const defaultHeadpondCommand =

@@ -11,11 +11,12 @@ import { lineMatches, type ProfileOptions, UsageError } from './options.ts'
 import type { HookReply, HookRequest } from './profile-hook.ts'
 import { calibrate, requireRedisBenchmark, runRedisBenchmark } from './redis-benchmark.ts'
 import { alignedTable } from './report.ts'
+import { scriptingLines } from './scripting.ts'
 import { nodeVersion, ServerProcess, specFor } from './servers.ts'
 import { stringLines } from './throughput.ts'
 import { typeLines } from './types.ts'
 
-const lines = [...stringLines, ...typeLines]
+const lines = [...stringLines, ...typeLines, ...scriptingLines]
 
 const pollKind = 'poll'
 const waitKind = 'waiting'

@@ -73,8 +73,6 @@ static const char *const script_flags[] = {"no-writes", "allow-oom", "allow-stal
 
 #define REPLY_AREA_BYTES 65536
 #define HOOK_INTERVAL 100000
-/* As Redis: so many runs, then a step of the collector of this size. */
-#define GC_PERIOD 50
 #define EVERY_REPLICATION 3  /* REPL_ALL */
 
 /* Fields that the host reads, as 32-bit integers. */
@@ -123,6 +121,10 @@ EXPORT("hp_large_reply") char *hp_large_reply (size_t size) {
 
 EXPORT("hp_invoke") void hp_invoke (void (*f) (lua_State *, void *), lua_State *L, void *ud) { f(L, ud); }
 
+/*
+** An exception leaves the stack pointer of this memory where it was thrown. luaD_rawrunprotected, the only caller, has a
+** frame on it and puts it right when it returns.
+*/
 void headpond_try (void (*f) (lua_State *, void *), lua_State *L, void *ud) { host_try(f, L, ud); }
 
 _Noreturn void headpond_throw (void) { host_throw(); }
@@ -1459,7 +1461,6 @@ static int complete_error_protected (lua_State *L) {
 }
 
 static int finish (int status) {
-  static int run_count = 0;
   int outcome;
   if (status == LUA_YIELD) return SUSPENDED;
   output_size = 0;
@@ -1489,10 +1490,6 @@ static int finish (int status) {
     renew_runner();
   }
   is_running = 0;
-  if (++run_count == GC_PERIOD) {
-    run_count = 0;
-    lua_gc(main_state, LUA_GCSTEP, GC_PERIOD);
-  }
   return outcome;
 }
 

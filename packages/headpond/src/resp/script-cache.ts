@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { toLowerCase } from '../bytes/ascii.ts'
 import type { LuaVm } from '../scripting/lua-vm.ts'
 import type { ScriptHeader } from './script-header.ts'
 
@@ -6,6 +7,7 @@ import type { ScriptHeader } from './script-header.ts'
 export interface CachedScript {
   /** SHA-1 of the source, as 40 lower-case digits. */
   readonly name: string
+  readonly nameBytes: Uint8Array
   readonly isScript: true
   readonly source: Buffer
   /** Where the source begins that Lua is given. */
@@ -49,7 +51,7 @@ export class ScriptCache {
     const candidates = this.#byPrefix.get(prefixOf(bytes, start))
     if (candidates === undefined) return undefined
     for (let index = 0; index < candidates.length; index++) {
-      if (equalsSha(candidates[index].name, bytes, start)) return candidates[index]
+      if (equalsName(candidates[index].nameBytes, bytes, start)) return candidates[index]
     }
     return undefined
   }
@@ -69,8 +71,18 @@ export class ScriptCache {
   add(source: Buffer, header: ScriptHeader): CachedScript {
     const sha = createHash('sha1').update(source).digest('hex')
     const { flags, endsAt } = header
-    const script: CachedScript = { name: sha, isScript: true, source, codeAt: endsAt, flags, vm: null, reference: 0 }
-    push(this.#byPrefix, prefixOf(Buffer.from(sha, 'latin1'), 0), script)
+    const nameBytes = Buffer.from(sha, 'latin1')
+    const script: CachedScript = {
+      name: sha,
+      nameBytes,
+      isScript: true,
+      source,
+      codeAt: endsAt,
+      flags,
+      vm: null,
+      reference: 0,
+    }
+    push(this.#byPrefix, prefixOf(nameBytes, 0), script)
     push(this.#bySource, this.#hash(source, 0, source.length), script)
     this.#count++
     this.#sourceBytes += source.length
@@ -105,11 +117,10 @@ function prefixOf(bytes: Uint8Array, start: number): number {
   return prefix
 }
 
-function equalsSha(sha: string, bytes: Uint8Array, start: number): boolean {
+function equalsName(name: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let index = 0; index < SHA_DIGITS; index++) {
     const byte = bytes[start + index]
-    const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte
-    if (sha.charCodeAt(index) !== lower) return false
+    if (name[index] !== byte && name[index] !== toLowerCase(byte)) return false
   }
   return true
 }

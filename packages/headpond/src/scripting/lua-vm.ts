@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { copyBytes } from '../bytes/copy.ts'
-import {
-  Instance,
-  Module,
-  type WasmGlobal,
-  type WasmImports,
-  type WasmMemory,
-  type WasmModule,
-} from './web-assembly.ts'
+import { Instance, Module, type WasmImports, type WasmMemory, type WasmModule } from './web-assembly.ts'
 
 /**
  * One Lua state in an instance of lua/lua.wasm, with memory of its own. What is inside is described in
@@ -31,6 +24,8 @@ export class LuaVm {
   readonly #exports: LuaExports
   #shared = new Int32Array(0)
   #placesAt = 0
+  #inputAt = 0
+  #inputBytes = 0
   readonly #forScripts: boolean
 
   constructor(host: LuaHost, options: { readonly version: string; readonly forScripts: boolean }) {
@@ -54,7 +49,7 @@ export class LuaVm {
 
   /** What the instance takes of the process, given back only with the whole of it. */
   get memoryBytes(): number {
-    return this.#exports.memory.buffer.byteLength
+    return this.memory.length
   }
 
   // ---- Functions ----
@@ -92,8 +87,10 @@ export class LuaVm {
     const start = places[first * 2]
     const end = places[(first + count) * 2 - 1]
     const at = this.#input(end - start)
-    if (this.#exports.hp_places(count) === 0) throw new RangeError('no memory for the arguments of a script')
-    this.refresh()
+    if (count > this.#shared[shared.PLACES_CAPACITY]) {
+      if (this.#exports.hp_places(count) === 0) throw new RangeError('no memory for the arguments of a script')
+      this.refresh()
+    }
     copyBytes(chunk, start, end, this.memory, at)
     const own = this.places
     const shift = at - start
@@ -178,14 +175,12 @@ export class LuaVm {
 
   #imports(host: LuaHost): WasmImports {
     return {
+      // The function that calls this takes its stack pointer back when it returns.
       try: (f: number, state: number, data: number) => {
-        const stackPointer = this.#exports.__stack_pointer
-        const before = stackPointer.value
         try {
           this.#exports.hp_invoke(f, state, data)
         } catch (error) {
           if (error !== LUA_ERROR) throw error
-          stackPointer.value = before
         }
       },
       throw: () => {
@@ -239,8 +234,11 @@ export class LuaVm {
 
   /** Room for input, as a place in `memory`. */
   #input(sizeBytes: number): number {
-    const at = this.#exports.hp_input(sizeBytes)
-    if (at === 0 && sizeBytes > 0) throw new RangeError('no memory for the input of a script')
+    if (sizeBytes <= this.#inputBytes) return this.#inputAt
+    const at = this.#exports.hp_input(Math.max(sizeBytes, INPUT_BYTES_MIN))
+    if (at === 0) throw new RangeError('no memory for the input of a script')
+    this.#inputAt = at
+    this.#inputBytes = Math.max(sizeBytes, INPUT_BYTES_MIN)
     this.refresh()
     return at
   }
@@ -366,7 +364,6 @@ const SHARED_COUNT = 10
 
 interface LuaExports {
   readonly memory: WasmMemory
-  readonly __stack_pointer: WasmGlobal
   hp_shared(): number
   hp_reply_area(): number
   hp_reply_area_bytes(): number
@@ -384,6 +381,7 @@ interface LuaExports {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+const INPUT_BYTES_MIN = 4096
 /** What carries Lua's errors through the stack; one object, since making one with a stack trace takes microseconds. */
 const LUA_ERROR = Symbol('an error of Lua')
 

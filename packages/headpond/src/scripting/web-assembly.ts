@@ -5,10 +5,6 @@ export interface WasmMemory {
   readonly buffer: ArrayBuffer
 }
 
-export interface WasmGlobal {
-  value: number
-}
-
 export type WasmModule = object
 export type WasmImports = Readonly<Record<string, (...args: number[]) => number | void>>
 

@@ -56,7 +56,12 @@
 		reallymarkobject(g, obj2gco(t)); }
 
 
-#define setthreshold(g)  (g->GCthreshold = (g->estimate/100) * g->gcpause)
+/*
+** headpond: what scripts leave alive is a few kilobytes, so that twice as much would be reached every hundred runs
+*/
+#define GARBAGE_BYTES_MIN	(256u*1024u)
+
+#define setthreshold(g)  (g->GCthreshold = (g->estimate/100) * g->gcpause + GARBAGE_BYTES_MIN)
 
 
 static void removeentry (Node *n) {
