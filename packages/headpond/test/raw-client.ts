@@ -238,10 +238,16 @@ export class RawClient {
     return replies
   }
 
-  /** Resolves when the server has closed the connection. */
+  /** Resolves when the server has closed the connection, with an error or without. */
   async untilClosed(timeoutMs = 20_000): Promise<void> {
     if (this.isClosed) return
-    await once(this.socket, 'close', { signal: AbortSignal.timeout(timeoutMs) })
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not closed in ${timeoutMs} ms`)), timeoutMs)
+      this.socket.on('close', () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   close(): void {

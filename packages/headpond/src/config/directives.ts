@@ -172,7 +172,7 @@ const sections = [
       summary: 'Close clients that leave more than this unread' },
     { name: 'proto-max-bulk-len', type: memory(1024 ** 2, LONG_MAX), default: '512mb',
       summary: 'Most bytes of one argument' },
-    { name: 'maxmemory-clients', type: memoryOrPercent, default: '0', acting: false,
+    { name: 'maxmemory-clients', type: memoryOrPercent, default: '0',
       summary: 'Most memory for all client buffers together; 0: no limit' },
     { name: 'tracking-table-max-keys', type: count, default: '1000000',
       summary: 'Keys remembered for client-side caching; 0: no limit' },

@@ -1,8 +1,7 @@
 import type { Client } from './client.ts'
+import { memoryOf } from './client-memory.ts'
 import type { Request } from './request.ts'
 
-/** What a client costs beside its buffers: 3.7 KB of objects, measured, and what the system keeps for a socket. */
-const CLIENT_BYTES = 5120
 /** Output is counted in pieces of this size, as Redis's reply blocks are. */
 const REPLY_BLOCK_BYTES = 16384
 
@@ -14,12 +13,7 @@ const REPLY_BLOCK_BYTES = 16384
  */
 export function describeClient(client: Client, nowMs: number, request: Request | null = null): string {
   const { connection, transaction, tracker } = client
-  const argumentBytes = request === null ? 0 : sumOf(request)
-  const inputBytes = (connection?.inputBytes ?? 0) + argumentBytes
-  const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - (connection?.inputBytes ?? 0))
-  const queuedBytes = transaction?.memoryBytes ?? 0
-  const outputBytes = connection?.unsentBytes ?? 0
-  const totalBytes = CLIENT_BYTES + inputBytes + inputFreeBytes + argumentBytes + queuedBytes + outputBytes
+  const { inputBytes, inputFreeBytes, argumentBytes, queuedBytes, outputBytes, totalBytes } = memoryOf(client, request)
   const fields: readonly [name: string, value: string | number][] = [
     ['id', client.id],
     ['addr', connection?.remoteAddress ?? 'local:0'],
@@ -84,12 +78,6 @@ function eventsOf(client: Client, outputBytes: number): string {
 
 function wholeSeconds(durationMs: number): number {
   return Math.floor(Math.max(0, durationMs) / 1000)
-}
-
-function sumOf(request: Request): number {
-  let sum = 0
-  for (let index = 0; index < request.count; index++) sum += request.size(index)
-  return sum
 }
 
 /** Why a client cannot be called this, as the error to send; null when it can. Names appear in lists, unquoted. */

@@ -13,6 +13,7 @@ import { connectAppendOnly, SyncWaiters } from './append-only.ts'
 import { Blocking } from './blocking.ts'
 import { Client } from './client.ts'
 import { describeClient } from './client-description.ts'
+import { ClientEviction } from './client-eviction.ts'
 import type { Command } from './command.ts'
 import { CommandTable } from './command-table.ts'
 import { errors, wrongArity } from './errors.ts'
@@ -104,6 +105,7 @@ export class RespEngine implements Protocol<Client> {
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
   readonly outputLimits = new OutputLimits(this)
+  readonly clientEviction: ClientEviction
   readonly memoryLimit: MemoryLimit
   readonly propagation = new Propagation(this)
   readonly syncWaiters: SyncWaiters
@@ -158,6 +160,7 @@ export class RespEngine implements Protocol<Client> {
     this.updateTiming()
     this.config.onChange('slowlog-log-slower-than', updateTiming)
     this.config.onChange('latency-monitor-threshold', updateTiming)
+    this.clientEviction = new ClientEviction(this)
     this.keyspaceObservers = new KeyspaceObservers(this.store)
     this.scripts = new Scripts(this)
     this.watches = new Watches(this.store, this.keyspaceObservers)
@@ -224,6 +227,7 @@ export class RespEngine implements Protocol<Client> {
     this.#unblock(client)
     this.pause.forget(client)
     this.outputLimits.forget(client)
+    this.clientEviction.forget(client)
     this.pubsub.unsubscribeAll(client)
     this.tracking.forget(client)
     discardTransaction(client)
@@ -250,6 +254,7 @@ export class RespEngine implements Protocol<Client> {
 
   outputGrew(client: Client, unsentBytes: number): void {
     this.outputLimits.check(client, unsentBytes)
+    if (this.clientEviction.isOn) this.clientEviction.update(client)
   }
 
   outputStalled(client: Client, isStalled: boolean): void {
@@ -275,6 +280,7 @@ export class RespEngine implements Protocol<Client> {
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background
     this.persistence.cron()
     this.outputLimits.checkSlowClients()
+    this.clientEviction.cron()
     this.memoryLimit.cron()
     this.tracking.cron()
     this.#closeIdle()
@@ -307,6 +313,7 @@ export class RespEngine implements Protocol<Client> {
     this.store.expiredCount = 0
     this.store.activeExpiry.cutShortCount = 0
     this.store.lazyFree.freedCount = 0
+    this.clientEviction.evictedCount = 0
     this.memoryLimit.resetStatistics()
     this.statistics.reset()
     this.acl.log.resetCounts()
@@ -463,6 +470,7 @@ export class RespEngine implements Protocol<Client> {
     this.sendDeferredPushes(client)
     this.#reply.out.flush()
     this.current = null
+    if (this.clientEviction.isOn) this.clientEviction.update(client)
     if (!client.closesAfterReply) return
     this.#detach(client)
     client.connection?.closeAfterReplies()

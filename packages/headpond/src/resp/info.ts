@@ -250,7 +250,7 @@ function statsSection(engine: RespEngine): Field[] {
     ['expired_time_cap_reached_count', store.activeExpiry.cutShortCount],
     ['expire_cycle_cpu_milliseconds', Math.floor(statistics.backgroundUs / 1000)],
     ['evicted_keys', store.eviction.evictedCount],
-    ['evicted_clients', 0],
+    ['evicted_clients', engine.clientEviction.evictedCount],
     ['total_eviction_exceeded_time', engine.memoryLimit.exceededMs],
     ['current_eviction_exceeded_time', engine.memoryLimit.currentlyExceededMs],
     ['keyspace_hits', store.hitCount],

@@ -40,6 +40,11 @@ export class Watches implements StoreObserver {
     return this.#keysOf.size
   }
 
+  /** How many keys a client watches. */
+  keyCountOf(client: Client): number {
+    return this.#keysOf.get(client)?.length ?? 0
+  }
+
   watch(client: Client, bytes: Uint8Array, start: number, end: number): void {
     // No point in watching more when EXEC will refuse anyway.
     if (client.isWatchBroken) return
