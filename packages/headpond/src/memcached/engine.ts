@@ -8,7 +8,7 @@ import { NEVER } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { BinaryProtocol } from './binary.ts'
 import { FIRST_BYTE } from './binary-format.ts'
-import { Items } from './items.ts'
+import { Items, type ItemsAudience } from './items.ts'
 import { LogStreams } from './log-streams.ts'
 import { Session } from './session.ts'
 import type { MemcachedOptions } from './settings.ts'
@@ -32,6 +32,8 @@ export interface MemcachedHost {
   shutdown: () => void
   /** Makes room for what is to be stored, by evicting if need be; false when nothing can be stored. */
   makeRoom: () => boolean
+  /** Who repeats elsewhere what happens to items. */
+  readonly audience: ItemsAudience
   /** Requests of one read were run: whoever waits for changes of keys may be served. */
   requestsRun: () => void
   /** Whether a client must say who it is. */
@@ -98,7 +100,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.prefixes.isOn = options.hasDetail
     this.streams = new LogStreams(this)
     const settings = { ...options, config: host.config }
-    this.items = new Items(host.store, settings, this.statistics, host.makeRoom)
+    this.items = new Items(host.store, settings, this.statistics, host.makeRoom, host.audience)
     this.#text = new TextProtocol(this, this.items, new TextReply(this.#out))
     this.#binary = new BinaryProtocol(this, this.items, this.#out)
     this.updateObserved()

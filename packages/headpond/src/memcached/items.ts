@@ -45,6 +45,14 @@ const UINT64_RANGE = 2n ** 64n
 const SPACE = 0x20
 const INLINE_STRING = kindOf(types.STRING, encoding.INLINE)
 
+/** Who repeats elsewhere what happens to items. */
+export interface ItemsAudience {
+  /** A key has another value or expiry, or is gone. */
+  changed(chunk: Uint8Array, start: number, end: number): void
+  /** Every key is gone. */
+  flushed(): void
+}
+
 /**
  * What memcached's commands do to the strings of database 0, whichever protocol they came in.
  *
@@ -59,17 +67,25 @@ export class Items {
   readonly #settings: MemcachedSettings
   /** Makes room for what is to be stored; false when there is none to make. */
   readonly #makeRoom: () => boolean
+  readonly #audience: ItemsAudience
   /** The item that the last call left behind, NONE when there is none; valid until the next one. */
   handle: Handle = NONE
   /** What `count` came to. */
   result = 0n
 
-  constructor(store: Store, settings: MemcachedSettings, statistics: Statistics, makeRoom: () => boolean) {
+  constructor(
+    store: Store,
+    settings: MemcachedSettings,
+    statistics: Statistics,
+    makeRoom: () => boolean,
+    audience: ItemsAudience,
+  ) {
     this.store = store
     this.database = store.databases[0]
     this.statistics = statistics
     this.#settings = settings
     this.#makeRoom = makeRoom
+    this.#audience = audience
   }
 
   // ---- Time ----
@@ -211,7 +227,7 @@ export class Items {
 
   #discard(chunk: Uint8Array, start: number, end: number): void {
     const handle = this.database.peek(chunk, start, end)
-    if (handle !== NONE) this.database.delete(handle, chunk, start, end)
+    if (handle !== NONE) this.#remove(handle, chunk, start, end)
   }
 
   /**
@@ -248,7 +264,7 @@ export class Items {
 
   #announceSet(chunk: Uint8Array, start: number, end: number, expireAtMs: number): void {
     const { database, store } = this
-    database.changed(KEYSPACE_EVENTS.string, 'set', chunk, start, end)
+    this.#changed(KEYSPACE_EVENTS.string, 'set', chunk, start, end)
     if (expireAtMs !== NEVER) {
       if (store.observed) store.tell(KEYSPACE_EVENTS.generic, 'expire', database.index, chunk, start, end)
       this.#dropIfPassed(chunk, start, end, expireAtMs)
@@ -328,7 +344,7 @@ export class Items {
     valueStart: number,
     valueEnd: number,
   ): number {
-    const { store, database } = this
+    const { store } = this
     const { records } = store
     const flags = this.clientFlags(handle)
     const expireAtMs = records.expireAtMs(handle)
@@ -341,7 +357,7 @@ export class Items {
     joined.set(stringArray(store, handle).subarray(start, start + oldBytes), isAppend ? 0 : addedBytes)
     joined.set(value.subarray(valueStart, valueEnd), isAppend ? oldBytes : 0)
     this.#put(keyBytes, keyStart, keyEnd, joined, 0, joined.length, flags, expireAtMs)
-    database.changed(KEYSPACE_EVENTS.string, isAppend ? 'append' : 'set', keyBytes, keyStart, keyEnd)
+    this.#changed(KEYSPACE_EVENTS.string, isAppend ? 'append' : 'set', keyBytes, keyStart, keyEnd)
     return outcome.STORED
   }
 
@@ -393,7 +409,7 @@ export class Items {
     bytes.fill(SPACE, at + text.length, at + Math.max(size, text.length))
     setCas(records, handle, store.nextCas())
     this.handle = handle
-    database.changed(KEYSPACE_EVENTS.string, isIncrement ? 'incrby' : 'decrby', chunk, start, end)
+    this.#changed(KEYSPACE_EVENTS.string, isIncrement ? 'incrby' : 'decrby', chunk, start, end)
     return outcome.STORED
   }
 
@@ -417,15 +433,15 @@ export class Items {
     if (expireAtMs === NEVER) {
       if (!store.records.hasExpiry(handle)) return handle
       const kept = database.clearExpiry(handle)
-      database.changed(KEYSPACE_EVENTS.generic, 'persist', chunk, start, end)
+      this.#changed(KEYSPACE_EVENTS.generic, 'persist', chunk, start, end)
       return kept
     }
     if (expireAtMs <= store.nowMs) {
-      database.delete(handle, chunk, start, end)
+      this.#remove(handle, chunk, start, end)
       return NONE
     }
     const kept = database.setExpiry(handle, expireAtMs)
-    database.changed(KEYSPACE_EVENTS.generic, 'expire', chunk, start, end)
+    this.#changed(KEYSPACE_EVENTS.generic, 'expire', chunk, start, end)
     return kept
   }
 
@@ -438,13 +454,25 @@ export class Items {
       return false
     }
     this.statistics.deleteHitCount++
-    this.database.delete(handle, chunk, start, end)
+    this.#remove(handle, chunk, start, end)
     return true
   }
 
   /** Deletes every key of the database. */
   flush(): void {
     this.store.flush(this.database)
+    this.#audience.flushed()
+  }
+
+  // hot: once for each `set`.
+  #changed(eventClass: number, event: string, chunk: Uint8Array, start: number, end: number): void {
+    this.database.changed(eventClass, event, chunk, start, end)
+    this.#audience.changed(chunk, start, end)
+  }
+
+  #remove(handle: Handle, chunk: Uint8Array, start: number, end: number): void {
+    this.database.delete(handle, chunk, start, end)
+    this.#audience.changed(chunk, start, end)
   }
 
   /** Marks an item as out of date. */

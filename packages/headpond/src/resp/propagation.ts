@@ -1,6 +1,10 @@
 import { GrowingBuffer } from '../bytes/growing-buffer.ts'
 import { decimalLength } from '../bytes/integer.ts'
 import { appendBulk, appendCommand, appendCount, type CommandPart } from '../bytes/multibulk.ts'
+import { NONE } from '../memory/heap.ts'
+import type { Database } from '../store/database.ts'
+import { NEVER } from '../store/record.ts'
+import { stringArray, stringStart } from '../store/string.ts'
 import type { Client } from './client.ts'
 import type { RespEngine } from './engine.ts'
 import type { Request } from './request.ts'
@@ -139,6 +143,25 @@ export class Propagation {
   /** How the deletion of a key that expired is called. */
   get expiredWord(): string {
     return this.#engine.settings.lazyfreeLazyExpire ? 'UNLINK' : 'DEL'
+  }
+
+  // ---- What others than commands do ----
+
+  /** Another protocol has changed a string, or deleted a key: it is fed as what it holds now. */
+  changedElsewhere(database: Database, bytes: Uint8Array, start: number, end: number): void {
+    const handle = database.peek(bytes, start, end)
+    const key = bytes.subarray(start, end)
+    if (handle === NONE) return this.#addByItself(database.index, ['DEL', key])
+    const { store } = this.#engine
+    const expireAtMs = database.records.expireAtMs(handle)
+    const valueStart = stringStart(store, handle)
+    const value = stringArray(store, handle).subarray(valueStart, valueStart + database.records.valueSize(handle))
+    this.#addByItself(database.index, ['SET', key, value, ...(expireAtMs === NEVER ? [] : ['PXAT', expireAtMs])])
+  }
+
+  /** Others have emptied a database; -1: all of them. */
+  flushedElsewhere(database: number): void {
+    this.#addByItself(Math.max(0, database), [database === -1 ? 'FLUSHALL' : 'FLUSHDB'])
   }
 
   // ---- Feeding ----

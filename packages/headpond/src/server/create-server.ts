@@ -98,6 +98,7 @@ export class HeadpondServer {
   async reset(): Promise<void> {
     this.#server.store.flushAll()
     this.#server.persistence.flushedAll()
+    if (this.#server.resp.propagates) this.#server.resp.propagation.flushedElsewhere(-1)
     this.#server.resp.resetStatistics()
     this.#server.memcached.reset()
   }

@@ -40,6 +40,14 @@ export function memcachedHost(server: Server): MemcachedHost {
     version: HEADPOND_VERSION,
     shutdown: () => void server.shutdown('default', true),
     makeRoom: () => persistence.writeRefusal === null,
+    audience: {
+      changed: (chunk, start, end) => {
+        if (resp.propagates) resp.propagation.changedElsewhere(store.databases[0], chunk, start, end)
+      },
+      flushed: () => {
+        if (resp.propagates) resp.propagation.flushedElsewhere(0)
+      },
+    },
     requestsRun: () => {
       if (resp.blocking.hasReady) resp.blocking.serve()
     },

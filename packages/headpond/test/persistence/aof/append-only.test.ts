@@ -11,6 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { RawClient } from '../../raw-client.ts'
@@ -150,7 +151,11 @@ test('within a transaction a rewrite waits for its end', () =>
 
 test('it is rewritten by itself when it has grown enough', () =>
   inDirectory(async (dir) => {
-    const server = await DataServer.start(dir, { autoAofRewriteMinSize: '1kb', autoAofRewritePercentage: 100 })
+    const server = await DataServer.start(dir, {
+      appendfsync: 'no',
+      autoAofRewriteMinSize: '1kb',
+      autoAofRewritePercentage: 100,
+    })
     for (let index = 0; index < 30; index++) await server.ask(`SET key ${'x'.repeat(100)}`)
     server.server.persistence.cron()
     await server.rewritten()
@@ -417,4 +422,33 @@ test('a server that keeps nothing has no append-only file', () =>
     assert.match(String(await server.ask('DEBUG LOADAOF')), /keeps nothing on disk/)
     await server.stop()
     assert.deepEqual(readdirSync(dir), [])
+  }))
+
+test('what memcached clients do is kept as well', () =>
+  inDirectory(async (dir) => {
+    let server = await DataServer.start(dir, { memcachedPort: 'auto' })
+    const client = createConnection(server.server.memcachedPort, '127.0.0.1')
+    let received = ''
+    client.on('data', (chunk) => {
+      received += chunk
+    })
+    const commands = [
+      'set a 0 0 1\r\n1\r\n',
+      'set gone 0 0 1\r\n1\r\n',
+      'set short 0 1000 2\r\nxy\r\n',
+      'incr a 41\r\n',
+      'append short 0 0 1\r\nz\r\n',
+      'delete gone\r\n',
+      'touch a 500\r\n',
+      'version\r\n',
+    ]
+    client.write(commands.join(''))
+    while (!received.includes('VERSION')) await new Promise((resolve) => client.once('data', resolve))
+    client.destroy()
+    await server.stop()
+    server = await DataServer.start(dir)
+    assert.deepEqual(await server.ask('MGET a gone short'), ['42', null, 'xyz'])
+    assert.ok(Number(await server.ask('TTL a')) > 400)
+    assert.ok(Number(await server.ask('TTL short')) > 900)
+    await server.stop()
   }))
