@@ -6,6 +6,7 @@ import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
 import { parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
 import { measurePauses } from './pauses.ts'
+import { measurePersistence } from './persistence.ts'
 import { profile } from './profile.ts'
 import { describeServers, Report, thisMachine } from './report.ts'
 import { measureScripting } from './scripting.ts'
@@ -22,6 +23,7 @@ const runners: Record<Suite, typeof measureThroughput> = {
   'memory-types': measureMemoryOfTypes,
   pauses: measurePauses,
   start: measureStart,
+  persistence: measurePersistence,
 }
 
 function progress(text: string): void {

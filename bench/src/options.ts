@@ -2,7 +2,16 @@
 
 import { parseArgs } from 'node:util'
 
-export const suites = ['throughput', 'types', 'scripting', 'memory', 'memory-types', 'pauses', 'start'] as const
+export const suites = [
+  'throughput',
+  'types',
+  'scripting',
+  'memory',
+  'memory-types',
+  'pauses',
+  'start',
+  'persistence',
+] as const
 export type Suite = (typeof suites)[number]
 
 const defaultHeadpondCommand =

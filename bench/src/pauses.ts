@@ -1,14 +1,13 @@
 // The longest time that a client waits while the server is busy with many keys: loading them, expiring them all in the
 // same moment, and flushing them, at once and in the background. `pause-workers.ts` holds the probe and the loader.
 
-import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { LoadPlan } from './loader.ts'
 import { lineMatches, type RespOptions } from './options.ts'
-import type { ProbeResult, WorkerReply, WorkerRequest } from './pause-workers.ts'
+import type { ProbeResult } from './pause-workers.ts'
 import { type Metric, noSamples, type Report } from './report.ts'
 import { ServerProcess, type ServerSpec } from './servers.ts'
+import { Worker } from './worker.ts'
 
 const phases = ['load', 'flush', 'expire', 'flush-async'] as const
 type Phase = (typeof phases)[number]
@@ -142,32 +141,6 @@ async function emptied(server: ServerProcess, expireAtMs: number): Promise<void>
       throw new Error(`${server.role} still holds expired keys after ${expiryTimeoutMs / 1000} s`)
     }
     await sleep(100)
-  }
-}
-
-/** A child process that answers one request at a time. */
-class Worker {
-  readonly #child: ChildProcess = fork(fileURLToPath(new URL('./pause-workers.js', import.meta.url)))
-
-  ask<Kind extends WorkerReply['kind']>(
-    request: WorkerRequest,
-    expected: Kind,
-  ): Promise<Extract<WorkerReply, { kind: Kind }>> {
-    return new Promise((resolve, reject) => {
-      const onExit = () => reject(new Error('a process of the benchmark ended unexpectedly'))
-      this.#child.once('exit', onExit)
-      this.#child.once('message', (reply: WorkerReply) => {
-        this.#child.off('exit', onExit)
-        if (reply.kind === expected) resolve(reply as Extract<WorkerReply, { kind: Kind }>)
-        else reject(new Error(reply.kind === 'failed' ? reply.message : `unexpected answer "${reply.kind}"`))
-      })
-      this.#child.send(request)
-    })
-  }
-
-  /** The child ends by itself when its channel closes. */
-  close(): void {
-    if (this.#child.connected) this.#child.disconnect()
   }
 }
 

@@ -70,7 +70,7 @@ export class ServerProcess {
   readonly #directory: string
 
   /** With a `channel`, the server's process can be sent messages, for a module that `--import` put into it. */
-  static async start(spec: ServerSpec, { channel = false } = {}): Promise<ServerProcess> {
+  static async start(spec: ServerSpec, { channel = false, timeoutMs = startTimeoutMs } = {}): Promise<ServerProcess> {
     const directory = mkdtempSync(join(tmpdir(), 'headpond-bench-'))
     directories.add(directory)
     const port = await freePort()
@@ -98,7 +98,7 @@ export class ServerProcess {
     closeSync(log)
 
     while (!(await answersPing(port))) {
-      if (performance.now() - spawnedAtMs > startTimeoutMs) failure ??= `no PONG within ${startTimeoutMs} ms`
+      if (performance.now() - spawnedAtMs > timeoutMs) failure ??= `no PONG within ${timeoutMs} ms`
       if (failure !== undefined) {
         child.kill('SIGKILL')
         const output = readFileSync(logPath, 'utf8').trimEnd().split('\n').slice(-15).join('\n')

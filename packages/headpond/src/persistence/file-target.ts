@@ -5,6 +5,7 @@ import {
   fdatasync,
   fsync,
   fsyncSync,
+  open,
   openSync,
   rename,
   renameSync,
@@ -17,6 +18,7 @@ import { promisify } from 'node:util'
 import { assert } from '../bytes/assert.ts'
 import type { SnapshotTarget } from './snapshot.ts'
 
+const openFile = promisify(open)
 const closeFile = promisify(close)
 const syncFile = promisify(fsync)
 const renameFile = promisify(rename)
@@ -125,7 +127,7 @@ export class FileTarget implements SnapshotTarget {
     await closeFile(fd)
     if (this.#isDiscarded) throw new Error('discarded')
     await renameFile(this.#temporaryPath, this.path)
-    syncDirectory(dirname(this.path))
+    await syncDirectorySoon(dirname(this.path))
   }
 
   /** As `finish`, before it returns: only with `writesAtOnce`. */
@@ -207,6 +209,27 @@ export class FileTarget implements SnapshotTarget {
   }
 }
 
+/** As `syncDirectory`, holding nobody up. */
+async function syncDirectorySoon(path: string): Promise<void> {
+  let fd: number
+  try {
+    fd = await openFile(path, constants.O_RDONLY)
+  } catch (error) {
+    if (process.platform === 'win32') return
+    throw error
+  }
+  try {
+    await syncFile(fd)
+  } catch (error) {
+    if (!SYNC_REFUSALS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+  } finally {
+    await closeFile(fd)
+  }
+}
+
+/** Some file systems refuse to sync a directory. */
+const SYNC_REFUSALS: ReadonlySet<string> = new Set(['EINVAL', 'EPERM', 'ENOTSUP'])
+
 /** Makes it last that files were made, renamed or deleted in a directory. */
 export function syncDirectory(path: string): void {
   let fd: number
@@ -219,8 +242,7 @@ export function syncDirectory(path: string): void {
   try {
     fsyncSync(fd)
   } catch (error) {
-    // Some file systems refuse to sync a directory.
-    if (!['EINVAL', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!SYNC_REFUSALS.has((error as NodeJS.ErrnoException).code ?? '')) throw error
   } finally {
     closeSync(fd)
   }

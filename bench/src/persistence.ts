@@ -1,0 +1,167 @@
+// Snapshots: how long they take and what clients feel of them, with and without writers beside them, the memory they need
+// above the data, the size of the file, and how fast it is loaded again.
+
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lineMatches, type RespOptions } from './options.ts'
+import type { ProbeResult } from './pause-workers.ts'
+import { type Metric, noSamples, type Report, type Samples } from './report.ts'
+import { ServerProcess, type ServerSpec } from './servers.ts'
+import { Worker } from './worker.ts'
+
+const suite = 'persistence'
+const metrics = {
+  saveSeconds: { suite, name: 'time of a snapshot, nobody writing', unit: 's', precision: 2 },
+  pauseMs: {
+    suite,
+    name: 'longest pause during it',
+    unit: 'ms',
+    precision: 2,
+    bar: { on: 'value', atMost: 5 },
+    note: 'a GET every millisecond from another process; the bar is on Headpond alone',
+  },
+  loadedSeconds: {
+    suite,
+    name: 'time of a snapshot while every key is overwritten',
+    unit: 's',
+    precision: 2,
+    note: 'by a loader in pipelines, as fast as the server takes it',
+  },
+  loadedPauseMs: { suite, name: 'longest pause during it and the writes', unit: 'ms', precision: 2 },
+  loadedP999Ms: {
+    suite,
+    name: '99.9th percentile of the wait during it',
+    unit: 'ms',
+    precision: 2,
+    bar: { on: 'ratio', atMost: 1.2 },
+  },
+  memoryPercent: {
+    suite,
+    name: 'memory above the data during it',
+    unit: '%',
+    precision: 1,
+    bar: { on: 'value', atMost: 10 },
+    note: 'resident memory at its highest, against that before; of redis-server with what its child copied. The bar is on Headpond alone',
+  },
+  fileMb: { suite, name: 'size of the file', unit: 'MB', precision: 1, bar: { on: 'ratio', atMost: 1.05 } },
+  startSeconds: {
+    suite,
+    name: 'start with the file',
+    unit: 's',
+    precision: 2,
+    bar: { on: 'ratio', atMost: 1 },
+    note: 'from spawn to the first PONG, which comes when everything is loaded',
+  },
+} as const satisfies Record<string, Metric>
+
+type Figures = Record<keyof typeof metrics, number>
+
+const START_TIMEOUT_MS = 180_000
+const SAMPLE_MS = 10
+
+export async function measurePersistence(
+  specs: readonly ServerSpec[],
+  options: RespOptions,
+  report: Report,
+  progress: (text: string) => void,
+): Promise<void> {
+  const keyCounts = options.quick ? [1_000_000] : [1_000_000, 5_000_000]
+  for (const keyCount of keyCounts) {
+    const line = `snapshot ${keyCount / 1_000_000}M`
+    if (!lineMatches(line, options.lineWords)) continue
+    const samples = Object.fromEntries(Object.keys(metrics).map((name) => [name, noSamples()])) as Record<
+      keyof Figures,
+      Samples
+    >
+    const runCount = Math.min(options.pairCount, 3)
+    for (let i = 0; i < runCount; i++) {
+      for (const spec of specs) {
+        const figures = await measureServer(spec, keyCount)
+        for (const [name, value] of Object.entries(figures)) samples[name as keyof Figures][spec.role].push(value)
+      }
+      progress(`run ${i + 1} of ${runCount} done`)
+    }
+    for (const [name, metric] of Object.entries(metrics)) report.add(metric, line, samples[name as keyof Figures])
+    progress(`${line}: ${report.progress(line)}`)
+  }
+}
+
+async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figures> {
+  const directory = mkdtempSync(join(tmpdir(), 'headpond-bench-data-'))
+  const loader = new Worker()
+  const prober = new Worker()
+  try {
+    const server = await ServerProcess.start(onDisk(spec, directory))
+    try {
+      const load = () => loader.ask({ kind: 'load', plan: { port: server.port, keyCount, valueBytes: 20 } }, 'loaded')
+      await load()
+      const quiet = await probedSnapshot(server, prober, async () => {})
+      const busy = await probedSnapshot(server, prober, load)
+      return {
+        saveSeconds: quiet.seconds,
+        pauseMs: quiet.probe.maxMs,
+        loadedSeconds: busy.seconds,
+        loadedPauseMs: busy.probe.maxMs,
+        loadedP999Ms: busy.probe.p999Ms,
+        memoryPercent: busy.memoryPercent,
+        fileMb: statSync(join(directory, 'dump.rdb')).size / 1e6,
+        startSeconds: await measureStart(onDisk(spec, directory), server),
+      }
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    loader.close()
+    prober.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** The same command, with a directory to keep data in. */
+function onDisk(spec: ServerSpec, directory: string): ServerSpec {
+  const command = spec.command.filter((word) => word !== '--ephemeral')
+  const settings = ['--dir', directory, '--save', '', '--appendonly', 'no']
+  return { ...spec, command: [...command, ...settings] }
+}
+
+interface ProbedSnapshot {
+  seconds: number
+  probe: ProbeResult
+  memoryPercent: number
+}
+
+async function probedSnapshot(
+  server: ServerProcess,
+  prober: Worker,
+  besides: () => Promise<unknown>,
+): Promise<ProbedSnapshot> {
+  const restingBytes = server.rssBytes()
+  await prober.ask({ kind: 'probe-begin', port: server.port }, 'probing')
+  const startedAtMs = performance.now()
+  await server.client.run('BGSAVE')
+  const working = besides()
+  let highestBytes = restingBytes
+  while ((await server.client.infoNumber('persistence', 'rdb_bgsave_in_progress')) === 1) {
+    highestBytes = Math.max(highestBytes, server.rssBytes())
+    await sleep(SAMPLE_MS)
+  }
+  const seconds = (performance.now() - startedAtMs) / 1000
+  await working
+  const { result } = await prober.ask({ kind: 'probe-end' }, 'probed')
+  const copiedBytes = await server.client.infoNumber('persistence', 'rdb_last_cow_size')
+  const memoryPercent = (100 * (highestBytes - restingBytes + copiedBytes)) / restingBytes
+  return { seconds, probe: result, memoryPercent }
+}
+
+/** Ends a server without another snapshot, and starts it again with its file. */
+async function measureStart(spec: ServerSpec, previous: ServerProcess): Promise<number> {
+  await previous.stop()
+  const server = await ServerProcess.start(spec, { timeoutMs: START_TIMEOUT_MS })
+  try {
+    return server.startMs / 1000
+  } finally {
+    await server.stop()
+  }
+}
