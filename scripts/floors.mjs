@@ -15,7 +15,7 @@ export const FLOORS = [
   ['net'],
   ['resp', 'memcached', 'kafka', 'http'],
   ['server'],
-  ['cli'],
+  ['cli', 'testing'],
 ]
 
 const FLOOR_OF = new Map(FLOORS.flatMap((folders, floor) => folders.map((folder) => [folder, floor])))

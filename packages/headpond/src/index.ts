@@ -1,6 +1,10 @@
 /** The public door of the package: what an embedding program may use. */
 export { ConfigError } from './config/config-error.ts'
+export type { Call } from './resp/call-log.ts'
 export { ReplyError, type ReplyValue } from './resp/decoder.ts'
 export { type CreateServerOptions, createServer, type HeadpondServer } from './server/create-server.ts'
+export type { FaultHandle, FaultMatch } from './server/faults.ts'
 export type { Argument, LocalClient } from './server/local-client.ts'
+export type { SeedOptions, SeedValue } from './server/seed.ts'
+export type { StoreImage } from './server/store-image.ts'
 export { HEADPOND_VERSION } from './server/version.ts'

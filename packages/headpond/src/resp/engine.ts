@@ -11,12 +11,14 @@ import { AccessControl } from './acl.ts'
 import { refusalOf } from './admission.ts'
 import { connectAppendOnly, SyncWaiters } from './append-only.ts'
 import { Blocking } from './blocking.ts'
+import { CallLog } from './call-log.ts'
 import { Client } from './client.ts'
 import { describeClient } from './client-description.ts'
 import { ClientEviction } from './client-eviction.ts'
 import type { Command } from './command.ts'
 import { CommandTable } from './command-table.ts'
 import { errors, wrongArity } from './errors.ts'
+import { Faults } from './faults.ts'
 import { Identity } from './identity.ts'
 import { KeyspaceNotifications, KeyspaceObservers } from './keyspace-events.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
@@ -104,6 +106,9 @@ export class RespEngine implements Protocol<Client> {
   /** What keeps commands of all clients from running for a while. */
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
+  readonly faults = new Faults(this)
+  /** The calls of clients, when someone wants to know of them. */
+  callLog: CallLog | null = null
   readonly outputLimits = new OutputLimits(this)
   readonly clientEviction: ClientEviction
   readonly memoryLimit: MemoryLimit
@@ -185,7 +190,10 @@ export class RespEngine implements Protocol<Client> {
   updateTiming(): void {
     const thresholdUs = this.settings.slowlogLogSlowerThan
     this.timesEveryCall =
-      (thresholdUs >= 0 && thresholdUs < TIME_ALL_BELOW_US) || this.latencyMonitor.isOn || this.monitors.count > 0
+      (thresholdUs >= 0 && thresholdUs < TIME_ALL_BELOW_US) ||
+      this.latencyMonitor.isOn ||
+      this.monitors.count > 0 ||
+      this.callLog !== null
   }
 
   // ---- Connections ----
@@ -226,6 +234,7 @@ export class RespEngine implements Protocol<Client> {
     if (client.isMonitor) this.removeMonitor(client)
     this.#unblock(client)
     this.pause.forget(client)
+    this.faults.forget(client)
     this.outputLimits.forget(client)
     this.clientEviction.forget(client)
     this.pubsub.unsubscribeAll(client)
@@ -572,6 +581,7 @@ export class RespEngine implements Protocol<Client> {
       return true
     }
     if (this.pause.isOn && this.pause.holds(client, command)) return false
+    if (this.faults.isOn && this.faults.strikes(client, command, request, reply)) return !client.isHeld
     if (client.transaction !== null && !UNQUEUED_COMMANDS.has(command.fullName)) {
       this.#queue(client, client.transaction, command, request, reply)
       return true
@@ -676,11 +686,21 @@ export class RespEngine implements Protocol<Client> {
     if (this.slowLog.isSlow(durationUs) && !command.skipsSlowLog) {
       this.slowLog.add(client, command, request, durationUs, this.clock.nowMs())
     }
+    this.callLog?.add(client, command, request, this.clock.nowMs())
     if (durationUs < 1000 && this.monitors.count === 0) return
     this.latencyMonitor.addIfSlow(command.isFast ? 'fast-command' : 'command', durationUs, this.clock.nowMs())
     if (this.monitors.count > 0 && !command.skipsMonitor) {
       this.monitors.show(client, command, request, this.clock.nowUs())
     }
+  }
+
+  // ---- What tests ask for ----
+
+  /** Remembers the last `capacity` calls of clients from now on. */
+  logCalls(capacity: number): CallLog {
+    this.callLog = new CallLog(capacity)
+    this.updateTiming()
+    return this.callLog
   }
 
   // ---- MONITOR ----

@@ -1,10 +1,14 @@
 import { Config } from '../config/config.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
+import type { Call, CallLog } from '../resp/call-log.ts'
 import type { ReplyValue } from '../resp/decoder.ts'
 import type { EngineLog } from '../resp/engine.ts'
 import { durationMs } from './duration.ts'
+import { ServerFaults } from './faults.ts'
 import { type Argument, LocalClient } from './local-client.ts'
+import { type SeedOptions, type SeedValue, seedCommands } from './seed.ts'
 import { Server } from './server.ts'
+import { StoreImage } from './store-image.ts'
 
 /**
  * Options of an embedded server: every directive under its name in camel case (`maxmemory: '100mb'`), and these.
@@ -16,10 +20,17 @@ export type CreateServerOptions = DirectiveOptions & {
   readonly log?: EngineLog
   /** Numbers in [0, 1), for runs that must repeat exactly. */
   readonly random?: () => number
+  /**
+   * How many of the last calls `server.calls()` knows: 10,000 for a server that keeps nothing on disk, none for others. To
+   * remember them costs about a microsecond for each command.
+   */
+  readonly callsKept?: number
 }
 
 /** Address space reserved at first. Small, since tests run many servers in one process; the heap grows by itself. */
 const FIRST_ARENA_BYTES = 16 * 2 ** 20
+
+const CALLS_KEPT = 10_000
 
 const SILENT: EngineLog = { info() {}, warn() {}, error() {} }
 
@@ -42,8 +53,11 @@ export class HeadpondServer {
     /** Moves the server's time forward: 60_000, '60s', '5m'. What expires by then is gone when it returns. */
     advance(duration: number | string): void
   }
+  /** Delays, errors and lost connections for the next commands that match. */
+  readonly faults: ServerFaults
+  readonly #calls: CallLog | null
 
-  constructor(server: Server) {
+  constructor(server: Server, callsKept: number) {
     this.#server = server
     this.#local = new LocalClient(server.resp)
     const host = server.config.settings.bind[0].replace(/^-/, '')
@@ -69,6 +83,8 @@ export class HeadpondServer {
       nowMs: () => server.clock.nowMs(),
       advance: (duration) => server.advance(durationMs(duration)),
     }
+    this.faults = new ServerFaults(server.resp)
+    this.#calls = callsKept > 0 ? server.resp.logCalls(callsKept) : null
   }
 
   /** The port of the Redis protocol. */
@@ -94,8 +110,56 @@ export class HeadpondServer {
     return new LocalClient(this.#server.resp, options)
   }
 
-  /** Empties every database and resets the statistics; clients stay connected, settings stay as they are. */
+  /**
+   * Puts values into keys, in place of what they hold: text, numbers and bytes make strings, arrays lists (or streams, of
+   * objects), sets sets, maps of numbers sorted sets, and objects hashes. Rejects with TypeError for anything else.
+   */
+  async seed(data: { readonly [key: string]: SeedValue }, options: SeedOptions = {}): Promise<void> {
+    const commands = Object.entries(data).flatMap(([key, value]) => [
+      ...seedCommands(key, value),
+      ...(options.ttl === undefined ? [] : [['PEXPIRE', key, durationMs(options.ttl)]]),
+    ])
+    const client = this.client()
+    // Nobody has asked for this: it is neither remembered nor struck.
+    if (this.#calls !== null) this.#calls.isPaused = true
+    this.faults.isSuspended = true
+    try {
+      const replies = [['SELECT', options.database ?? 0], ...commands].map((command) => client.execute(...command))
+      await Promise.all(replies)
+    } finally {
+      if (this.#calls !== null) this.#calls.isPaused = false
+      this.faults.isSuspended = false
+      client.close()
+    }
+  }
+
+  /** The keys and values of this moment, for `restore`. O(data). */
+  snapshot(): StoreImage {
+    return StoreImage.of(this.#server.store)
+  }
+
+  /**
+   * Puts the data back as it was at a snapshot, as often as you like; clients stay connected. Throws for a server that
+   * keeps data on disk, which would not learn of it. O(data).
+   */
+  restore(image: StoreImage): void {
+    if (!this.#server.persistence.isEphemeral) throw new Error('restore: this server keeps its data on disk')
+    image.restore(this.#server.store)
+  }
+
+  /**
+   * What clients asked of the server since the start or the last `reset`, the oldest first: of one command, in any case
+   * ('GET', 'CLIENT|LIST', 'CLIENT' with all its subcommands), or all. Throws when the server does not remember any.
+   */
+  calls(command?: string): readonly Call[] {
+    if (this.#calls === null) throw new Error('calls: this server remembers none; set the option callsKept')
+    return this.#calls.of(command)
+  }
+
+  /** Empties every database, ends all faults and resets the statistics; clients stay connected, settings as they are. */
   async reset(): Promise<void> {
+    this.faults.clear()
+    this.#calls?.clear()
     this.#server.store.flushAll()
     this.#server.persistence.flushedAll()
     if (this.#server.resp.propagates) this.#server.resp.propagation.flushedElsewhere(-1)
@@ -120,7 +184,7 @@ export class HeadpondServer {
 
 /** Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used. */
 export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
-  const { log = SILENT, random, ...directives } = options
+  const { log = SILENT, random, callsKept, ...directives } = options
   const config = Config.load({
     options: {
       port: 'auto',
@@ -137,7 +201,7 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
     ...(random === undefined ? {} : { random }),
   })
   await server.start()
-  return new HeadpondServer(server)
+  return new HeadpondServer(server, callsKept ?? (config.settings.ephemeral ? CALLS_KEPT : 0))
 }
 
 /** Whoever says where or when to keep data wants it kept. */
