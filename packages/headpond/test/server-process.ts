@@ -9,6 +9,7 @@ import { RawClient } from './raw-client.ts'
 export const EXECUTABLE = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 const START_TIMEOUT_MS = 20_000
+const PORTS = ['--port', 'auto', '--memcached-port', '0']
 
 export class ServerProcess {
   readonly child: ChildProcess
@@ -22,14 +23,18 @@ export class ServerProcess {
     this.port = Number(String(readyLine['redis']).split(':').at(-1))
   }
 
-  static async start(...args: string[]): Promise<ServerProcess> {
-    const child = spawn(
-      process.execPath,
-      [EXECUTABLE, '--port', 'auto', '--memcached-port', '0', '--ephemeral', ...args],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    )
+  /** A server that keeps nothing. */
+  static start(...args: string[]): Promise<ServerProcess> {
+    return ServerProcess.#launch(undefined, [...PORTS, '--ephemeral', ...args])
+  }
+
+  /** A server that keeps what it keeps by default, started in a directory. Its arguments may begin with a file. */
+  static startIn(directory: string, ...args: string[]): Promise<ServerProcess> {
+    return ServerProcess.#launch(directory, [...args, ...PORTS])
+  }
+
+  static async #launch(cwd: string | undefined, args: readonly string[]): Promise<ServerProcess> {
+    const child = spawn(process.execPath, [EXECUTABLE, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
       const timer = setTimeout(

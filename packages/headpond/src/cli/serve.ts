@@ -1,8 +1,9 @@
 import { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import type { DirectiveOptions } from '../config/sources.ts'
 import type { ShutdownOption } from '../config/value-types.ts'
 import { ARENA_BYTES_MAX } from '../memory/arena.ts'
-import { DataDirectoryError } from '../persistence/persistence.ts'
+import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 import { RdbError } from '../persistence/rdb/rdb-error.ts'
 import { createLog } from '../server/log.ts'
 import { Server } from '../server/server.ts'
@@ -13,8 +14,7 @@ import { showLoading } from './loading-bar.ts'
 /** The server, to its end. Resolves with the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
   try {
-    await runServer(argv)
-    return 0
+    return await runServer(argv)
   } catch (error) {
     const isExpected = error instanceof ConfigError || error instanceof DataDirectoryError || error instanceof RdbError
     if (!isExpected) throw error
@@ -23,8 +23,19 @@ export async function serve(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function runServer(argv: readonly string[]): Promise<void> {
-  const config = Config.load({ argv, env: process.env })
+/**
+ * Without a configuration file, data is kept: in ./headpond-data, in an append-only file that is synced every second. With
+ * one, what it does not say is as in Redis.
+ */
+function dataDefaults(config: Config): DirectiveOptions {
+  if (config.file !== undefined) return { dir: './' }
+  if (config.settings.ephemeral || config.isSet('appendonly') || config.isSet('save')) return {}
+  return { appendonly: true, save: '' }
+}
+
+/** Resolves with the exit code. */
+async function runServer(argv: readonly string[]): Promise<number> {
+  const config = Config.load({ argv, env: process.env, defaults: dataDefaults })
   const isTerminal = process.stdout.isTTY === true
   const log = await createLog(config.settings, isTerminal)
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
@@ -51,4 +62,5 @@ async function runServer(argv: readonly string[]): Promise<void> {
 
   await server.ended
   log.info('stopped')
+  return server.failure === null ? 0 : 1
 }

@@ -24,4 +24,13 @@ export const subcommands: readonly Subcommand[] = [
       })
     },
   },
+  {
+    name: 'check',
+    usage: '<directory|file> [--fix] [--yes]',
+    summary: 'Verify data files; with --fix, drop what is damaged at the end of the append-only file',
+    run: async (argv) => {
+      const { runCheck, terminalConsole } = await import('./check.ts')
+      return runCheck(argv, terminalConsole)
+    },
+  },
 ]

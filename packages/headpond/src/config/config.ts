@@ -1,7 +1,7 @@
 /**
  * The configuration in force. Sources count in this order, later ones over earlier ones:
  *
- *   defaults < configuration file < HEADPOND_* variables < command line < options of an embedding program
+ *   defaults < defaults of the program < configuration file < HEADPOND_* variables < command line < options of an embedding program
  *
  * Directives that accumulate (`save`, `user` ...) do so across all sources, as if all were one file: this is what
  * redis-server makes of a file and flags.
@@ -33,6 +33,8 @@ export interface ConfigSources {
   readonly argv?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly options?: DirectiveOptions
+  /** What this program takes for what no source has set, in place of the table's defaults. */
+  readonly defaults?: (config: Config) => DirectiveOptions
   readonly files?: ConfigFiles
   readonly workingDirectory?: string
 }
@@ -109,6 +111,14 @@ export class Config {
     this.#adopt(parseEnvironment(sources.env ?? {}))
     this.#adopt(commandLine.statements)
     this.#adopt(parseOptions(sources.options ?? {}))
+    this.#adoptDefaults(parseOptions(sources.defaults?.(this) ?? {}))
+  }
+
+  /** They count as defaults: CONFIG SET and flags that accumulate begin anew. */
+  #adoptDefaults(statements: readonly Statement[]): void {
+    const unset = statements.filter(({ name }) => !this.#isSet.has(name as DirectiveName))
+    this.#adopt(unset)
+    for (const { name } of unset) this.#isSet.delete(name as DirectiveName)
   }
 
   /** Broker settings of Kafka that were set, under their names without the prefix. */

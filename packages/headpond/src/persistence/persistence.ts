@@ -12,8 +12,6 @@ import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './r
 import { Snapshot, SnapshotAborted } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 
-export { DataDirectoryError } from './data-directory-error.ts'
-
 export interface PersistenceHost {
   readonly store: Store
   readonly settings: Settings

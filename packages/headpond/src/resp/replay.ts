@@ -2,6 +2,7 @@ import { OutputBuffer } from '../net/output-buffer.ts'
 import type { Replay } from '../persistence/aof/replay.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
+import type { CommandTable } from './command-table.ts'
 import type { RespEngine } from './engine.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
@@ -39,7 +40,7 @@ export class EngineReplay implements Replay {
 
   run(): string | null {
     const request = this.command
-    const command = this.#find(request)
+    const command = findRepeatable(this.#engine.table, request)
     if (typeof command === 'string') return command
     const client = this.#client
     if (command.fullName === 'multi') {
@@ -58,18 +59,6 @@ export class EngineReplay implements Replay {
     return null
   }
 
-  #find(request: Request): Command | string {
-    const command = this.#engine.table.find(request.chunk, request.start(0), request.end(0))
-    if (command === null) return `the command ${JSON.stringify(request.text(0).slice(0, 64))} is not known`
-    const subcommand = request.count > 1 ? command.subcommands?.get(request.text(1).toLowerCase()) : undefined
-    const found = subcommand ?? command
-    const { arity } = found
-    if (found.handler === null || (arity > 0 ? request.count !== arity : request.count < -arity)) {
-      return `the command ${JSON.stringify(request.text(0).slice(0, 64))} has ${request.count - 1} arguments`
-    }
-    return found
-  }
-
   #run(command: Command, request: Request): void {
     const reply = this.#reply
     const { errorCount } = reply
@@ -78,6 +67,18 @@ export class EngineReplay implements Replay {
     if (reply.errorCount === errorCount || this.#warningCount++ >= WARNINGS_MAX) return
     this.#engine.log.warn(`an error while repeating ${command.fullName} from the append-only file: it is passed over`)
   }
+}
+
+/** The command that a file has, or why it cannot be repeated. */
+export function findRepeatable(table: CommandTable, request: Request): Command | string {
+  const name = () => JSON.stringify(request.text(0).slice(0, 64))
+  const command = table.find(request.chunk, request.start(0), request.end(0))
+  if (command === null) return `the command ${name()} is not known`
+  const subcommand = request.count > 1 ? command.subcommands?.get(request.text(1).toLowerCase()) : undefined
+  const found = subcommand ?? command
+  const { arity } = found
+  const isComplete = arity > 0 ? request.count === arity : request.count >= -arity
+  return found.handler !== null && isComplete ? found : `the command ${name()} has ${request.count - 1} arguments`
 }
 
 const NOWHERE = { write: () => true }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { inDirectory } from '../persistence/aof/data-server.ts'
 import { EXECUTABLE, ServerProcess } from '../server-process.ts'
 
 /** Runs the executable to its end. */
@@ -68,3 +71,51 @@ test('--version and --help', async () => {
   assert.match(output, /--maxmemory/)
   assert.match(output, /--ephemeral/)
 })
+
+test('by default data is kept in ./headpond-data, and survives the death of the process', () =>
+  inDirectory(async (directory) => {
+    let server = await ServerProcess.startIn(directory)
+    let client = await server.connect()
+    assert.equal(await client.call('SET', 'a', '1'), '+OK')
+    assert.match(await client.call('CONFIG', 'GET', 'appendonly'), /\$ "yes"$/)
+    assert.match(await client.call('CONFIG', 'GET', 'save'), /\$ ""$/)
+    await server.stop('SIGKILL')
+    assert.deepEqual(readdirSync(join(directory, 'headpond-data')), ['appendonlydir'])
+    server = await ServerProcess.startIn(directory)
+    client = await server.connect()
+    assert.equal(await client.call('GET', 'a'), '$ "1"')
+    assert.equal(await server.stop(), 0)
+  }))
+
+test('with a configuration file, what it does not say is as in Redis', () =>
+  inDirectory(async (directory) => {
+    writeFileSync(join(directory, 'redis.conf'), 'save 60 1000\n')
+    const server = await ServerProcess.startIn(directory, 'redis.conf')
+    const client = await server.connect()
+    assert.match(await client.call('CONFIG', 'GET', 'appendonly'), /\$ "no"$/)
+    assert.match(await client.call('CONFIG', 'GET', 'save'), /\$ "60 1000"$/)
+    assert.ok((await client.call('CONFIG', 'GET', 'dir')).includes(realpathSync(directory)))
+    await client.call('SET', 'a', '1')
+    assert.equal(await server.stop(), 0)
+    assert.deepEqual(readdirSync(directory).sort(), ['dump.rdb', 'redis.conf'])
+  }))
+
+test('damaged data is told in one line, and nothing is touched', () =>
+  inDirectory(async (directory) => {
+    const aof = join(directory, 'headpond-data', 'appendonlydir')
+    mkdirSync(aof, { recursive: true })
+    writeFileSync(join(aof, 'appendonly.aof.manifest'), 'file appendonly.aof.1.incr.aof seq 1 type i\n')
+    writeFileSync(join(aof, 'appendonly.aof.1.incr.aof'), 'nonsense')
+    const { exitCode, errorLines } = await run(
+      '--port',
+      'auto',
+      '--memcached-port',
+      '0',
+      '--dir',
+      join(directory, 'headpond-data'),
+    )
+    assert.equal(exitCode, 1)
+    assert.equal(errorLines.length, 1)
+    assert.match(errorLines[0], /^headpond: .*1\.incr\.aof: damaged at byte 0 of 8: .* headpond check --fix/)
+    assert.equal(readFileSync(join(aof, 'appendonly.aof.1.incr.aof'), 'utf8'), 'nonsense')
+  }))
