@@ -48,7 +48,8 @@ test('node-redis answers from its cache until the key changes', async () => {
 test('ioredis hears of changes on a second connection', async () => {
   await using server = await createServer()
   const reader = new Redis(server.urls.redis)
-  const listener = new Redis(server.urls.redis)
+  // In RESP2 invalidations are messages of a channel.
+  const listener = new Redis(server.urls.redis, { protocol: 2 })
   try {
     const listenerId = await listener.client('ID')
     await listener.subscribe('__redis__:invalidate')
