@@ -169,6 +169,11 @@ export class ExpiryIndex {
     return this.#wordsOf(slot)[this.#at(slot)]
   }
 
+  /** Every record, in no order that means anything. The index must not change from within `visit`. O(n). */
+  forEach(visit: (handle: Handle) => void): void {
+    for (let slot = 0; slot < this.#count; slot++) visit(this.#wordsOf(slot)[this.#at(slot)])
+  }
+
   clear(): void {
     for (const chunk of this.#chunks) this.#heap.free(chunk)
     this.forget()

@@ -195,12 +195,13 @@ export class Eviction {
       const { dict, expires } = database
       this.#sampled = database
       if (this.#isVolatile) {
-        for (let left = Math.min(sampleCount, expires.count); left > 0; left--) {
-          const handle = expires.random(store.random)
-          this.#offer(handle, store.hashOf(handle))
-        }
-      } else if (database.count > 0) {
-        for (let left = Math.min(sampleCount, database.count); left > 0; left -= RUN_LENGTH) {
+        // Of few keys all are looked at, so that nothing is left to chance.
+        if (expires.count <= sampleCount) expires.forEach(this.#offerUnhashed)
+        else for (let left = sampleCount; left > 0; left--) this.#offerUnhashed(expires.random(store.random))
+      } else if (database.count <= sampleCount) {
+        dict.forEach(this.#offer)
+      } else {
+        for (let left = sampleCount; left > 0; left -= RUN_LENGTH) {
           dict.sample(Math.min(left, RUN_LENGTH), store.random, this.#offer)
         }
       }
@@ -224,6 +225,8 @@ export class Eviction {
     const weight = order.weighsSize ? this.#weightOf(handle) : 1
     this.#candidates.offer(this.#sampled.index, hash | 0, handle, mark, weight, order.rankOf(mark) * weight)
   }
+
+  readonly #offerUnhashed = (handle: Handle): void => this.#offer(handle, this.#store.hashOf(handle))
 
   #rankAgain(order: VictimOrder): void {
     const { ranks, marks, weights, count } = this.#candidates
