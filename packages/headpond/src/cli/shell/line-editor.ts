@@ -98,7 +98,6 @@ export class LineEditor {
       this.#console.aroundLine = null
       this.#onEnd = () => {}
       this.#leave()
-      editor.removeAllListeners()
       editor.close()
     }
   }
@@ -208,7 +207,6 @@ export async function askSecret(streams: ShellStreams, question: string): Promis
       editor.on('SIGINT', () => editor.close())
     })
   } finally {
-    editor.removeAllListeners()
     editor.close()
     streams.errorOutput.write('\n')
   }

@@ -175,7 +175,7 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
         names: ['-i'],
         value: 'seconds',
         help: 'Pause between them, and between the steps of --scan, --stat, --bigkeys and their like',
-        apply: (o, v) => (o.intervalSeconds = secondsOf(v)),
+        apply: (o, v) => (o.intervalSeconds = secondsOf('-i', v)),
       },
       { names: ['-x'], help: 'Read the last argument from standard input', apply: (o) => setInputArgument(o, 'last') },
       {
@@ -208,7 +208,7 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
         names: ['--pipe-timeout'],
         value: 'seconds',
         help: 'How long to wait for the last reply (30; 0: for ever)',
-        apply: (o, v) => (o.pipeTimeoutSeconds = wholeNumber('--pipe-timeout', v, 0)),
+        apply: (o, v) => (o.pipeTimeoutSeconds = secondsOf('--pipe-timeout', v)),
       },
     ],
   },
@@ -365,9 +365,11 @@ function portOf(value: string): number {
   return port
 }
 
-function secondsOf(value: string): number {
+function secondsOf(name: string, value: string): number {
   const seconds = Number(value)
-  if (value === '' || !Number.isFinite(seconds) || seconds < 0) throw new ShellError(`Invalid interval: '${value}'`)
+  if (value === '' || !Number.isFinite(seconds) || seconds < 0) {
+    throw new ShellError(`Invalid number for ${name}: '${value}'`)
+  }
   return seconds
 }
 

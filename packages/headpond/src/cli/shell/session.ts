@@ -342,8 +342,7 @@ export class Session {
     }
     if ((await this.#changeSubscriptions(client, args, args.length - 1)) === 'refused') return 'failed'
     const end = await this.#whileStreaming(client, true)
-    if (end === 'type') return 'done'
-    client.close()
+    if (end === 'leave') client.close()
     return 'interrupted'
   }
 
