@@ -295,5 +295,5 @@ test('the stock redis.conf is accepted', (context) => {
   const config = Config.load({ argv: [copy] })
   assert.equal(config.settings.dir, '/var/lib/redis')
   assert.equal(config.rewrite(), undefined)
-  assert.ok(config.notYetActing().includes('appendonly'))
+  assert.ok(config.notYetActing().includes('daemonize'))
 })

@@ -108,9 +108,21 @@ function withoutGroupIds(all: readonly Fed[]): Fed[] {
   })
 }
 
+/** Which key is evicted first where all of them go is chance: deletions in a row are put in order. */
+function withSortedDeletions(lines: readonly string[]): string[] {
+  const sorted = [...lines]
+  for (let start = 0; start < sorted.length; ) {
+    let end = start
+    while (end < sorted.length && /^\d+: "DEL"/.test(sorted[end])) end++
+    sorted.splice(start, end - start, ...sorted.slice(start, end).sort())
+    start = end + 1
+  }
+  return sorted
+}
+
 function compare(theirs: readonly Fed[], ours: readonly Fed[]): string[] {
   const differences: string[] = []
-  const [their, our] = [theirs, ours].map((fed) => withoutGroupIds(fed).map(comparable))
+  const [their, our] = [theirs, ours].map((fed) => withSortedDeletions(withoutGroupIds(fed).map(comparable)))
   for (let t = 0, o = 0; t < their.length || o < our.length; ) {
     if (their[t] === our[o]) {
       t++

@@ -122,8 +122,9 @@ export class ScriptRunner {
         throw error // as from any command
       }
     }
-    if (result === outcome.SUSPENDED) this.#suspend(run, request)
-    else this.#finish(run, result, reply)
+    if (result === outcome.SUSPENDED) return this.#suspend(run, request)
+    client.propagateAs() // nothing but what the script's commands said, also when that was nothing (redis.set_repl)
+    this.#finish(run, result, reply)
   }
 
   /** SCRIPT KILL, FUNCTION KILL. Returns why not, or null. */
