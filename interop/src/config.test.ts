@@ -109,7 +109,7 @@ test('CONFIG SET accepts and refuses the same values in the same words', async (
       'x'.repeat(256),
     ],
     ...['1 2', '1 2 3', '60 1000', '60 1000 30', '0 1', '1 0', '99 50.5', '1.23456789', '101', '1 -1', '1  2'],
-    ...['normal 1 2 3', 'slave 1kb 1mb 5', 'pubsub 1 2', 'foo 1 2 3', 'replica a 2 3', 'replica 1 2 -3'],
+    ...['normal 1gb 2gb 3', 'slave 1kb 1mb 5', 'pubsub 1 2', 'foo 1 2 3', 'replica a 2 3', 'replica 1 2 -3'],
     ...['KEA', 'Ex', 'xyz', 'g$lshzxetd', 'Kn', 'now save', 'save nosave', 'default', 'force', 'ALWAYS', 'debug', 'ip'],
     ...['local', 'no one', 'host 1', 'swapdb', 'allkeys-lru', 'volatile-ttl', 'clients', 'panic', 'resetchannels'],
   ]
@@ -120,6 +120,8 @@ test('CONFIG SET accepts and refuses the same values in the same words', async (
     (name === 'oom-score-adj-values' && value === '1  2')
   // Values of one directive can stop others from being tried, so this server is for this test alone.
   const redis = await startRedis('values', ['--dir', directory])
+  // One of the values of maxmemory-clients is a byte.
+  await redis.client('NO-EVICT', 'ON')
   const ours = Config.load({ argv: ['--dir', directory, '--unixsocket', join(directory, 'values.sock')] })
   const names = Object.keys(await parametersOf(redis, '*')).filter(
     (name) => !meant.has(name) && !name.startsWith('tls-'),
