@@ -215,7 +215,9 @@ describe('options', () => {
       { args: atServer('-X') },
       { args: atServer('-x', '-X', 'tag', 'SET', 'a', 'b') },
       { args: atServer('-X', 'tag', 'SET', 'a', 'b') },
-      { args: atServer('--quoted-input', 'SET', '"a', 'b') },
+      { args: atServer('-2', '-3', 'PING') },
+      { args: atServer('-c', '-s', 'redis.sock', 'PING') },
+      { args: atServer('--rdb', 'a', '--functions-rdb', 'b') },
       { args: atServer('--quoted-pattern', '"a', '--scan') },
       { args: atServer('--eval', 'nosuch.lua') },
       { args: ['-u', 'http://127.0.0.1', 'PING'] },
@@ -249,7 +251,12 @@ describe('options', () => {
     await assertSame([
       { args: atServer('-x', 'SET', 'text'), input: Buffer.from([0, 255, 10, 65]) },
       { args: atServer('-X', 'tag', 'MSET', 'a', 'tag', 'b', 'x'), input: 'from input\n' },
+      { args: atServer('-X', 'tag', 'MSET', 'a', 'tag', 'b', 'tag'), input: 'once' },
+      { args: atServer('-x'), input: 'PING\n' },
       { args: atServer('--quoted-input', 'SET', '"null-\\x00"', 'value') },
+      { args: atServer('--quoted-input', 'SET', '"a', 'b') },
+      { args: atServer('--quoted-input', 'SET', 'a b', 'c') },
+      { args: atServer('--quoted-input', 'SET', 'a', '') },
       { args: atServer('-r', '3', '-i', '0.01', 'INCR', 'counter') },
       { args: atServer('-r', '3', 'NOSUCH') },
       { args: atServer('-r', '3', '-e', 'NOSUCH') },
@@ -332,16 +339,25 @@ describe('looking inside', () => {
     }
   })
 
-  test('--hotkeys', async () => {
-    const run = async (program: string, first: readonly string[]) => {
-      await fill()
-      await control.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lfu')
-      for (let count = 0; count < 5; count++) {
-        for (const key of ['text', 'utf8']) await control.call('SET', key, 'x')
+  test('--rdb and --functions-rdb fetch the same snapshot', async () => {
+    const normalize = (text: string) => text.replace(/\d+ bytes/, 'N bytes')
+    for (const diskless of ['yes', 'no']) {
+      await control.call('CONFIG', 'SET', 'repl-diskless-sync', diskless, 'repl-diskless-sync-delay', '0')
+      for (const option of ['--rdb', '--functions-rdb']) {
+        await assertSame([{ args: atServer(option, 'copy.rdb'), normalize }])
+        const check = await runToEnd('redis-check-rdb', ['copy.rdb'], '')
+        assert.match(check.output, option === '--rdb' ? /9 keys read/ : /0 keys read/)
       }
-      return runToEnd(program, [...first, ...atServer('--hotkeys')], '')
     }
-    assert.deepEqual(await run(process.execPath, [EXECUTABLE, 'cli']), await run('redis-cli', []))
+  })
+
+  test('--hotkeys', async () => {
+    await control.call('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lfu')
+    await control.call('FLUSHALL') // what was written before has a time where these have a counter
+    for (const key of ['warm', 'hot', 'hot', 'hot', 'hot', 'hot']) await control.call('SET', key, 'x')
+    const theirs = await runToEnd('redis-cli', atServer('--hotkeys'), '')
+    assert.deepEqual(await runToEnd(process.execPath, [EXECUTABLE, 'cli', ...atServer('--hotkeys')], ''), theirs)
+    assert.match(theirs.output, /hot key found with counter: \d+\tkeyname: "hot"/)
   })
 
   test('what needs a password says so', async () => {

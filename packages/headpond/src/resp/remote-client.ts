@@ -42,6 +42,8 @@ export class RemoteClient {
   takesMessagesAsPushes = false
   /** Replies that nobody waits for: those to `send`, and what MONITOR brings. */
   onUnasked: (reply: WireReply) => void = () => {}
+  /** Takes the bytes as they come, instead of replies: for what is no RESP. */
+  onBytes: ((bytes: Buffer) => void) | null = null
   /** The connection has ended; called once. */
   onLost: (error: RemoteError) => void = () => {}
 
@@ -106,12 +108,19 @@ export class RemoteClient {
     this.#socket.resume()
   }
 
+  /** Reads replies again, beginning with these bytes. */
+  readReplies(bytes: Buffer): void {
+    this.onBytes = null
+    if (bytes.length > 0) this.#receive(bytes)
+  }
+
   /** Ends the connection at once. Requests under way are rejected. */
   close(): void {
     this.#end(new RemoteError('The connection is closed'))
   }
 
   #receive(bytes: Buffer): void {
+    if (this.onBytes !== null) return this.onBytes(bytes)
     try {
       this.#decoder.push(bytes, (reply) => this.#deliver(reply))
     } catch (error) {

@@ -21,8 +21,9 @@ export class Console {
     this.#streams = streams
   }
 
+  /** FAKETTY in the environment is for tests, as in redis-cli. */
   get isTerminal(): boolean {
-    return this.#streams.output.isTTY === true
+    return this.#streams.output.isTTY === true || this.#streams.env['FAKETTY'] !== undefined
   }
 
   /** Binary text (a character for each byte). False when the reader cannot keep up: wait for `drained`. */

@@ -19,6 +19,9 @@ export type Mode =
   | 'latency-history'
   | 'latency-dist'
   | 'stat'
+  | 'replica'
+  | 'rdb'
+  | 'functions-rdb'
   | 'help'
   | 'version'
 
@@ -54,7 +57,8 @@ export interface ShellOptions {
   scanType: string | undefined
   memoryUsageSamples: number | undefined
   scriptFile: string | undefined
-  isVerbose: boolean
+  /** Where --rdb writes; '-' is standard output. */
+  rdbFile: string
   /** The command with its arguments; empty: commands are read from standard input. */
   command: string[]
 }
@@ -88,7 +92,7 @@ const DEFAULTS: Readonly<ShellOptions> = {
   scanType: undefined,
   memoryUsageSamples: undefined,
   scriptFile: undefined,
-  isVerbose: false,
+  rdbFile: '',
   command: [],
 }
 
@@ -136,8 +140,8 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
       { names: ['--askpass'], help: 'Ask for the password', apply: (o) => (o.asksPassword = true) },
       { names: ['--no-auth-warning'], help: 'Do not warn of -a', apply: (o) => (o.warnsOfPassword = false) },
       { names: ['-n'], value: 'db', help: 'Database', apply: (o, v) => (o.database = wholeNumber('-n', v, 0)) },
-      { names: ['-2'], help: 'Speak RESP2', apply: (o) => (o.protocol = 2) },
-      { names: ['-3'], help: 'Speak RESP3', apply: (o) => (o.protocol = 3) },
+      { names: ['-2'], help: 'Speak RESP2', apply: setProtocol(2) },
+      { names: ['-3'], help: 'Speak RESP3', apply: setProtocol(3) },
       { names: ['-c'], help: 'Follow redirections of a cluster', apply: (o) => (o.followsRedirections = true) },
     ],
   },
@@ -237,7 +241,6 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
         help: 'Show what RESP3 servers push (on terminals)',
         apply: setShowsPushes,
       },
-      { names: ['--verbose'], help: 'Tell what is done', apply: (o) => (o.isVerbose = true) },
     ],
   },
   {
@@ -273,6 +276,23 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
       { names: ['--stat'], help: 'What the server does, a line each second', apply: setMode('stat') },
       { names: ['--latency'], help: 'How long a PING takes', apply: setMode('latency') },
       { names: ['--latency-history'], help: 'The same, a line each 15 seconds', apply: setMode('latency-history') },
+      {
+        names: ['--replica', '--slave'],
+        help: 'Follow the server as a replica does, and show the writes',
+        apply: setMode('replica'),
+      },
+      {
+        names: ['--rdb'],
+        value: 'file',
+        help: 'Fetch a snapshot of the data (-: to standard output)',
+        apply: setRdbFile('rdb'),
+      },
+      {
+        names: ['--functions-rdb'],
+        value: 'file',
+        help: 'The same, of the functions alone',
+        apply: setRdbFile('functions-rdb'),
+      },
       { names: ['--latency-dist'], help: 'The same, as a spectrum in 256 colours', apply: setMode('latency-dist') },
     ],
   },
@@ -305,12 +325,34 @@ export function parseOptions(argv: readonly string[], env: NodeJS.ProcessEnv): S
     }
     flag.apply(options, flag.value === undefined ? '' : argv[++at])
   }
+  if (options.followsRedirections && options.socketPath !== undefined) {
+    throw new ShellError('Options -c and -s are mutually exclusive.')
+  }
   options.command = argv.slice(at)
   return options
 }
 
 function setMode(mode: Mode): Flag['apply'] {
   return (options) => (options.mode = mode)
+}
+
+function setRdbFile(mode: 'rdb' | 'functions-rdb'): Flag['apply'] {
+  return (options, file) => {
+    if (options.rdbFile !== '' && options.mode !== mode) {
+      throw new ShellError('Option --functions-rdb and --rdb are mutually exclusive.')
+    }
+    options.mode = mode
+    options.rdbFile = file
+  }
+}
+
+function setProtocol(protocol: 2 | 3): Flag['apply'] {
+  return (options) => {
+    if (options.protocol !== undefined && options.protocol !== protocol) {
+      throw new ShellError('Options -2 and -3 are mutually exclusive.')
+    }
+    options.protocol = protocol
+  }
 }
 
 function setInputArgument(options: ShellOptions, value: 'last' | { tag: string }): void {

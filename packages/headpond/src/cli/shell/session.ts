@@ -193,8 +193,10 @@ export class Session {
     try {
       const client = await this.client()
       if (name === 'sync' || name === 'psync') {
-        this.console.print('(error) This client does not read a replication stream\n')
-        return 'failed'
+        this.console.print('Entering replica output mode...  (press Ctrl-C to quit)\n')
+        const { followWrites } = await import('./replication.ts')
+        await followWrites(this)
+        return 'lost'
       }
       if (!this.#isInTransaction) {
         if (name === 'monitor') return await this.#monitor(client, args)

@@ -10,6 +10,7 @@ import { askSecret } from './line-editor.ts'
 import { optionsHelp, parseOptions, type ShellOptions, unquote } from './options.ts'
 import { sendPipe } from './pipe.ts'
 import { loadDocs, Repl } from './repl.ts'
+import { fetchSnapshot, followWrites } from './replication.ts'
 import { listKeys } from './scan.ts'
 import { readScript } from './script.ts'
 import { Session } from './session.ts'
@@ -69,14 +70,23 @@ async function runMode(options: ShellOptions, session: Session, streams: ShellSt
       return showLatencySpectrum(session)
     case 'stat':
       return showStatistics(session)
+    case 'replica':
+      return followWrites(session)
+    case 'rdb':
+    case 'functions-rdb':
+      return fetchSnapshot(session)
     default:
       throw new ShellError(`There is no mode ${options.mode}`)
   }
 }
 
 async function runCommands(options: ShellOptions, session: Session, streams: ShellStreams): Promise<number> {
-  const takesInput = options.inputArgument !== 'none'
-  if (options.command.length > 0 || takesInput) return runOnce(await commandOf(options, streams), session)
+  if (options.command.length > 0) {
+    const args = await commandOf(options, streams)
+    if (args !== undefined) return runOnce(args, session)
+    session.console.print('Invalid quoted string\n') // where redis-cli says it
+    return 1
+  }
   if (streams.input.isTTY === true) {
     await new Repl(session, streams).run()
     return 0
@@ -85,27 +95,27 @@ async function runCommands(options: ShellOptions, session: Session, streams: She
 }
 
 async function runOnce(args: readonly Uint8Array[], session: Session): Promise<number> {
-  if (args.length === 0) return 0
   const commands = new Commands(session, () => loadDocs(session, null), { setHints: () => {} })
   const outcome = await commands.run(args, session.options.repeatCount)
   return exitCodeOf(outcome, session)
 }
 
-/** The command line's words, with what standard input has to add. */
-async function commandOf(options: ShellOptions, streams: ShellStreams): Promise<Uint8Array[]> {
-  const args: Uint8Array[] = options.command.map((word) => {
-    if (!options.takesQuotedArguments) return Buffer.from(word)
-    const bytes = word === '' ? Buffer.alloc(0) : unquote(word)
-    if (bytes === undefined) throw new ShellError('Invalid quoted string')
-    return bytes
-  })
+/** The command line's words, with what standard input has to add; undefined when they are quoted wrongly. */
+async function commandOf(options: ShellOptions, streams: ShellStreams): Promise<Uint8Array[] | undefined> {
+  const args: Uint8Array[] = []
+  for (const word of options.command) {
+    const bytes = options.takesQuotedArguments ? unquote(word) : Buffer.from(word)
+    if (bytes === undefined) return undefined
+    args.push(bytes)
+  }
   const { inputArgument } = options
   if (inputArgument === 'none') return args
   const input = await readInput(streams.input)
-  if (inputArgument === 'last') return args.length === 0 ? [] : [...args, input]
+  if (inputArgument === 'last') return [...args, input]
   const tag = Buffer.from(inputArgument.tag)
-  if (!args.some((arg) => tag.equals(arg))) throw new ShellError('Using -X option but stdin tag not match.')
-  return args.map((arg) => (tag.equals(arg) ? input : arg))
+  const at = args.findIndex((arg) => tag.equals(arg))
+  if (at < 0) throw new ShellError('Using -X option but stdin tag not match.')
+  return args.with(at, input)
 }
 
 /** Commands line by line from what is piped in. */
