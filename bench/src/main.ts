@@ -2,9 +2,10 @@
 // Side-by-side benchmarks. Nothing here is a test: the exit code tells whether it ran, the tables tell how it went.
 
 import { writeFileSync } from 'node:fs'
+import { measureEviction } from './eviction/eviction.ts'
 import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
-import { parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
+import { type EvictionOptions, parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
 import { measurePauses } from './pauses.ts'
 import { measurePersistence } from './persistence.ts'
 import { profile } from './profile.ts'
@@ -63,6 +64,19 @@ async function compare(options: RespOptions): Promise<void> {
   if (failures.length > 0) process.exitCode = 1
 }
 
+async function replayTraces(options: EvictionOptions): Promise<void> {
+  const { text, svg, results } = await measureEviction(options, progress)
+  const json = JSON.stringify({ machine: thisMachine(), results }, null, 2)
+  writeFileSync(options.svgPath, svg)
+  if (options.jsonPath === '-') {
+    process.stderr.write(text)
+    process.stdout.write(`${json}\n`)
+  } else {
+    process.stdout.write(`\n${text}\nThe picture is in ${options.svgPath}.\n`)
+    if (options.jsonPath !== undefined) writeFileSync(options.jsonPath, `${json}\n`)
+  }
+}
+
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2))
   switch (options.kind) {
@@ -71,6 +85,8 @@ async function main(): Promise<void> {
       return
     case 'resp':
       return compare(options)
+    case 'eviction':
+      return replayTraces(options)
     case 'profile':
       process.stdout.write(await profile(options, progress))
   }

@@ -1,5 +1,8 @@
 // The command line of the benchmarks, parsed and checked once.
 
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 export const suites = [
@@ -16,13 +19,18 @@ export type Suite = (typeof suites)[number]
 
 const defaultHeadpondCommand =
   '{node} packages/headpond/dist/cli/main.js --port {port} --ephemeral --memcached-port 0 --kafka-port 0 --http-port 0'
+/** Where recorded traces are looked for, relative to the repository. */
+const traceDirectories = ['bench/traces', '../shared/traces']
+const repositoryRoot = resolve(fileURLToPath(import.meta.url), '../../..')
+const valueBytesMax = 65_536
 const defaultRedisCommand = 'redis-server --port {port} --bind 127.0.0.1 --save "" --appendonly no --loglevel warning'
 
 export const usage = `Usage:
   npm run bench -- resp [options]                       Headpond beside redis-server: medians, spread, ratios, bars
   npm run bench -- profile --line "set P16" [options]   where Headpond spends its time in one throughput line
+  npm run bench -- eviction [options]                   hit ratios of a full cache, traces replayed: a table and a picture
 
-Options for both:
+Options for all:
   --quick                  fewer pairs, shorter runs, 1 M keys: a first look
   --node PATH              the Node binary that runs Headpond (default: the one that runs the benchmark)
   --headpond-command CMD   how to start Headpond; {port} and {node} are filled in. To compare two builds, name the
@@ -34,6 +42,15 @@ Options for resp:
   --pairs N                alternated runs of each server (default 5, at least 2 for a spread; --quick: 2)
   --json FILE              also write the results as JSON; "-" writes them to stdout and the tables to stderr
   --redis-command CMD      how to start the other server (default: ${defaultRedisCommand})
+Options for eviction:
+  --traces DIR             recorded traces with their traces.json (default: ${traceDirectories.join(' or ')}; without
+                           them, made ones)
+  --trace NAME[,NAME]      only these; "made" stands for all made ones
+  --sizes N[,N]            cache sizes in keys (default: those of each trace; --quick: the middle one)
+  --value-bytes N|varied   size of the values (default 20)
+  --policy NAME            Headpond's maxmemory-policy (default allkeys-adaptive)
+  --svg FILE               where the picture goes (default eviction.svg)
+  --json, --redis-command  as above
 Options for profile:
   --line WORDS             the throughput line (required)
   --heap                   what allocates, in place of what takes time
@@ -68,10 +85,23 @@ export interface ProfileOptions extends CommonOptions {
   savePath: string | undefined
 }
 
+export interface EvictionOptions extends CommonOptions {
+  kind: 'eviction'
+  traceDirectory: string | undefined
+  /** Absent: all recorded ones, or if there are none, all made ones. */
+  traceNames: readonly string[] | undefined
+  sizes: readonly number[] | undefined
+  valueBytes: number | 'varied'
+  policy: string
+  svgPath: string
+  jsonPath: string | undefined
+  redisCommand: string
+}
+
 /** What the user asked for makes no sense; the message says what to do. */
 export class UsageError extends Error {}
 
-export function parseOptions(args: string[]): RespOptions | ProfileOptions | { kind: 'help' } {
+export function parseOptions(args: string[]): RespOptions | ProfileOptions | EvictionOptions | { kind: 'help' } {
   const { values, positionals } = parse(args)
   if (values.help || positionals.length === 0) return { kind: 'help' }
   const common: CommonOptions = {
@@ -102,8 +132,21 @@ export function parseOptions(args: string[]): RespOptions | ProfileOptions | { k
         topCount: positive('--top', values.top, 30),
         savePath: values.save,
       }
+    case 'eviction':
+      return {
+        kind: 'eviction',
+        ...common,
+        traceDirectory: findTraces(values.traces),
+        traceNames: values.trace === undefined ? undefined : words(values.trace.replaceAll(',', ' ')),
+        sizes: values.sizes?.split(',').map((text) => positive('--sizes', text, 1)),
+        valueBytes: parseValueBytes(values['value-bytes']),
+        policy: values.policy ?? 'allkeys-adaptive',
+        svgPath: values.svg ?? 'eviction.svg',
+        jsonPath: values.json,
+        redisCommand: values['redis-command'] ?? defaultRedisCommand,
+      }
     default:
-      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp and profile`)
+      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp, eviction and profile`)
   }
 }
 
@@ -133,6 +176,12 @@ function parse(args: string[]) {
         seconds: { type: 'string' },
         top: { type: 'string' },
         save: { type: 'string' },
+        traces: { type: 'string' },
+        trace: { type: 'string' },
+        sizes: { type: 'string' },
+        'value-bytes': { type: 'string' },
+        policy: { type: 'string' },
+        svg: { type: 'string' },
       },
     })
   } catch (error) {
@@ -149,6 +198,21 @@ function parseSuites(only: string[] | undefined): readonly Suite[] {
     }
   }
   return suites.filter((suite) => named.includes(suite))
+}
+
+function findTraces(named: string | undefined): string | undefined {
+  const directories =
+    named === undefined ? traceDirectories.map((path) => join(repositoryRoot, path)) : [resolve(named)]
+  const found = directories.find((directory) => existsSync(join(directory, 'traces.json')))
+  if (found === undefined && named !== undefined) throw new UsageError(`--traces ${named}: there is no traces.json`)
+  return found
+}
+
+function parseValueBytes(text: string | undefined): number | 'varied' {
+  if (text === 'varied') return text
+  const bytes = positive('--value-bytes', text, 20)
+  if (bytes > valueBytesMax) throw new UsageError(`--value-bytes ${text}: expected up to ${valueBytesMax}`)
+  return bytes
 }
 
 function words(text: string | undefined): string[] {
