@@ -74,6 +74,8 @@ static const char *const script_flags[] = {"no-writes", "allow-oom", "allow-stal
 #define REPLY_AREA_BYTES 65536
 #define HOOK_INTERVAL 100000
 #define EVERY_REPLICATION 3  /* REPL_ALL */
+/* Slots of Lua's stack that must be free for a value to be written; it decides how deep replies may be nested. */
+#define STACK_SLOTS_A_VALUE 5
 
 /* Fields that the host reads, as 32-bit integers. */
 static struct {
@@ -591,9 +593,45 @@ static void write_double (lua_State *L, double value) {
   }
 }
 
-static void write_value (lua_State *L);
+/*
+** Arrays, maps and sets that are being written. Nesting is limited by Lua's stack alone, which holds the tables; the
+** machine's would not suffice for as many calls.
+*/
+enum container_kind { ARRAY_OF, MAP_OF, SET_OF };
+struct container {
+  enum container_kind kind;
+  int index;  /* of an array: of the last item written; of a map: 1 between a key and its value */
+  int count;
+};
+static struct container *containers = NULL;
+static int container_capacity = 0;
+static int depth = 0;
 
-/* Writes a table that stands for one value of RESP. Returns 0 if it is none: an array then. */
+static void open_container (lua_State *L, enum container_kind kind, int count) {
+  struct container *opened;
+  if (depth == container_capacity) {
+    int capacity = depth == 0 ? 16 : depth * 2;
+    struct container *grown = realloc(containers, (size_t)capacity * sizeof(struct container));
+    if (grown == NULL) luaL_error(L, "not enough memory");
+    containers = grown;
+    container_capacity = capacity;
+  }
+  opened = &containers[depth++];
+  opened->kind = kind;
+  opened->index = 0;
+  opened->count = count;
+}
+
+static int count_entries (lua_State *L) {
+  int count = 0;
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) count++;
+  return count;
+}
+
+/*
+** Writes a table that stands for one value of RESP, and pops it, or begins a map or a set. Returns 0 if it is none of
+** all that: an array then.
+*/
 static int write_special_table (lua_State *L) {
   const char *text;
   size_t size;
@@ -608,7 +646,7 @@ static int write_special_table (lua_State *L) {
     write_text(L, "-");
     write_line_text(L, text, size);
     write_text(L, "\r\n");
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     return 1;
   }
   if (push_field(L, OK, LUA_TSTRING)) {
@@ -616,12 +654,12 @@ static int write_special_table (lua_State *L) {
     write_text(L, "+");
     write_line_text(L, text, strnlen(text, size));
     write_text(L, "\r\n");
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     return 1;
   }
   if (push_field(L, DOUBLE, LUA_TNUMBER)) {
     write_double(L, lua_tonumber(L, -1));
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     return 1;
   }
   if (push_field(L, BIG_NUMBER, LUA_TSTRING)) {
@@ -633,7 +671,7 @@ static int write_special_table (lua_State *L) {
     }
     write_line_text(L, text, size);
     write_text(L, "\r\n");
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     return 1;
   }
   if (push_field(L, VERBATIM_STRING, LUA_TTABLE)) {
@@ -653,47 +691,35 @@ static int write_special_table (lua_State *L) {
         write_bytes(L, text, size);
         write_text(L, "\r\n");
       }
-      lua_pop(L, 3);
+      lua_pop(L, 4);
       return 1;
     }
     lua_pop(L, 3);
   }
   if (push_field(L, MAP, LUA_TTABLE)) {
-    count = 0;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) count++;
+    count = count_entries(L);
     if (client_protocol == 2) write_header(L, '*', 2LL * count);
     else write_header(L, '%', count);
+    open_container(L, MAP_OF, count);
     lua_pushnil(L);
-    while (lua_next(L, -2)) {
-      lua_pushvalue(L, -2);
-      write_value(L);
-      write_value(L);
-    }
-    lua_pop(L, 1);
     return 1;
   }
   if (push_field(L, SET, LUA_TTABLE)) {
-    count = 0;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) count++;
+    count = count_entries(L);
     write_header(L, client_protocol == 2 ? '*' : '~', count);
+    open_container(L, SET_OF, count);
     lua_pushnil(L);
-    while (lua_next(L, -2)) {
-      lua_pop(L, 1);
-      lua_pushvalue(L, -1);
-      write_value(L);
-    }
-    lua_pop(L, 1);
     return 1;
   }
   return 0;
 }
 
-/* Writes the value on top as a reply, and pops it. */
+/* Writes the value on top as a reply, and pops it; or begins it, leaving it for `write_item`. */
 static void write_value (lua_State *L) {
   const char *text;
   size_t size;
-  int count, index;
-  if (!lua_checkstack(L, 6)) {
+  int count;
+  if (!lua_checkstack(L, STACK_SLOTS_A_VALUE)) {
     write_text(L, "-ERR reached lua stack limit\r\n");
     lua_pop(L, 1);
     return;
@@ -715,19 +741,44 @@ static void write_value (lua_State *L) {
       write_header(L, ':', headpond_int64(lua_tonumber(L, -1)));
       break;
     case LUA_TTABLE:
-      if (!has_no_fields(hvalue(L->top - 1)) && write_special_table(L)) break;
+      if (!has_no_fields(hvalue(L->top - 1)) && write_special_table(L)) return;
       count = 0;
       while (!ttisnil(luaH_getnum(hvalue(L->top - 1), count + 1))) count++;
       write_header(L, '*', count);
-      for (index = 1; index <= count; index++) {
-        lua_rawgeti(L, -1, index);
-        write_value(L);
-      }
-      break;
+      open_container(L, ARRAY_OF, count);
+      return;
     default:
       write_null(L);
   }
   lua_pop(L, 1);
+}
+
+/* Writes the next item of the innermost container, or ends it. */
+static void write_item (lua_State *L) {
+  struct container *container = &containers[depth - 1];
+  if (container->kind == ARRAY_OF) {
+    if (container->index == container->count) {
+      lua_pop(L, 1);
+      depth--;
+      return;
+    }
+    lua_rawgeti(L, -1, ++container->index);
+  }
+  else if (container->kind == MAP_OF && container->index == 1) container->index = 0;
+  else if (!lua_next(L, -2)) {
+    lua_pop(L, 2);
+    depth--;
+    return;
+  }
+  else if (container->kind == MAP_OF) {
+    container->index = 1;
+    lua_pushvalue(L, -2);
+  }
+  else {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+  }
+  write_value(L);
 }
 
 /* ---- redis.call and what goes with it ---- */
@@ -1426,7 +1477,9 @@ static void prepare_run (lua_State *L, void *ud) {
 }
 
 static int write_result (lua_State *L) {
+  depth = 0;
   write_value(L);
+  while (depth > 0) write_item(L);
   return 0;
 }
 

@@ -92,6 +92,15 @@ export class Persistence {
     return problem === null ? null : `MISCONF Errors writing to the AOF file: ${problem}`
   }
 
+  /** As `writeRefusal`, for a script that says by its flags that it may write. */
+  get scriptRefusal(): string | null {
+    if (this.writeRefusal === null) return null
+    const configured = this.rdb.refusesWrites ? 'save RDB snapshots' : 'persist data to AOF'
+    const advice = "Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
+    const detail = this.rdb.refusesWrites ? '' : ` AOF error: ${this.aof.writer.problem}`
+    return `MISCONF Redis is configured to ${configured}, but it's currently unable to persist to disk. ${advice}${detail}`
+  }
+
   // ---- Start ----
 
   /** Makes sure that there is a directory to keep data in. Throws DataDirectoryError. */
@@ -136,6 +145,9 @@ export class Persistence {
     if (!this.isEphemeral) this.rdb.flushedAll()
   }
 
+  /** Without a disk, what DEBUG RELOAD has saved last. */
+  #reloaded: Uint8Array = NOTHING
+
   /**
    * DEBUG RELOAD: saves, deletes everything, loads. Merging, keys of the file replace those that are there. Without a
    * disk it goes through memory.
@@ -151,19 +163,18 @@ export class Persistence {
   }): 'done' | 'not saved' | 'not loaded' {
     const { store, log } = this.#host
     const duplicates = merges ? 'replace' : 'refuse'
-    let bytes: Uint8Array | null = null
-    if (this.isEphemeral) {
+    if (this.isEphemeral && saves) {
       const target = new BufferTarget()
       this.snapshots.active?.snapshot.walkNow()
       new Snapshot(store, this.rdb.encoder(), target, { whenFlushed: 'abort' }).saveNow()
-      bytes = target.toBytes()
+      this.#reloaded = target.toBytes()
     } else if (saves && !this.rdb.save()) return 'not saved'
     if (flushes) {
       store.flushAll()
       this.functions.clear()
     }
     try {
-      if (bytes !== null) this.rdb.loadBytes(bytes, duplicates)
+      if (this.isEphemeral) this.rdb.loadBytes(this.#reloaded, duplicates)
       else this.rdb.loadNow(duplicates)
     } catch (error) {
       log.error({ err: error }, 'DEBUG RELOAD could not load')
@@ -200,6 +211,8 @@ export class Persistence {
     })
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 const SNAPSHOTS_FAIL =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may " +

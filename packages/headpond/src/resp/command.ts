@@ -118,6 +118,8 @@ export interface CommandSpec {
   readonly handler?: Handler
 }
 
+const SCRIPT_COMMANDS = new Set(['EVAL', 'EVAL_RO', 'EVALSHA', 'EVALSHA_RO', 'FCALL', 'FCALL_RO'])
+
 /** A row at run time: what dispatch needs, precomputed, and what the server counts. */
 export class Command {
   readonly spec: CommandSpec
@@ -142,6 +144,8 @@ export class Command {
   readonly skipsMonitor: boolean
   readonly skipsSlowLog: boolean
   readonly mayReplicate: boolean
+  /** What it does depends on the flags of a script: see Scripts.kindOf. */
+  readonly runsScript: boolean
 
   callCount = 0
   rejectedCount = 0
@@ -172,6 +176,7 @@ export class Command {
     this.skipsMonitor = spec.flags.includes('skip_monitor') || spec.flags.includes('admin')
     this.skipsSlowLog = spec.flags.includes('skip_slowlog')
     this.mayReplicate = spec.flags.includes('may_replicate')
+    this.runsScript = SCRIPT_COMMANDS.has(spec.name)
     this.subcommands =
       spec.subcommands === undefined
         ? null

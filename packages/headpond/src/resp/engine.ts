@@ -32,7 +32,7 @@ import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
-import { Restrictions, restrictByPersistence } from './restrictions.ts'
+import { Restrictions, restrictByPersistence, restrictByReplicas } from './restrictions.ts'
 import { Scripts } from './scripts.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
@@ -148,6 +148,7 @@ export class RespEngine implements Protocol<Client> {
     this.log = host.log
     this.persistence = host.persistence
     restrictByPersistence(this)
+    restrictByReplicas(this)
     connectAppendOnly(this)
     this.syncWaiters = new SyncWaiters(this)
     this.startedAtMs = host.clock.nowMs()
@@ -561,7 +562,7 @@ export class RespEngine implements Protocol<Client> {
       }
     }
     if (this.restrictions.isOn) {
-      const refusal = this.restrictions.refusal(client, command)
+      const refusal = this.restrictions.refusal(client, this.#kindOf(command, request))
       if (refusal !== null) {
         this.#reject(client, command, reply, refusal)
         return true
@@ -580,7 +581,7 @@ export class RespEngine implements Protocol<Client> {
       this.#reject(client, command, reply, "ERR Replica can't interact with the keyspace")
       return true
     }
-    if (this.pause.isOn && this.pause.holds(client, command)) return false
+    if (this.pause.isOn && this.pause.holds(client, command, this.#kindOf(command, request))) return false
     if (this.faults.isOn && this.faults.strikes(client, command, request, reply)) return !client.isHeld
     if (client.transaction !== null && !UNQUEUED_COMMANDS.has(command.fullName)) {
       this.#queue(client, client.transaction, command, request, reply)
@@ -596,11 +597,16 @@ export class RespEngine implements Protocol<Client> {
     return true
   }
 
+  /** A command that may do what this one may. */
+  #kindOf(command: Command, request: Request): Command {
+    return command.runsScript ? this.scripts.kindOf(command, request) : command
+  }
+
   #queue(client: Client, transaction: Transaction, command: Command, request: Request, reply: Reply): void {
     client.lastCommand = command
     reply.queued()
     if (transaction.isAborted || client.isWatchBroken) return // EXEC will refuse: no need to keep it
-    transaction.queue(command, request)
+    transaction.queue(command, this.#kindOf(command, request), request)
     // What waits in the queue counts as input that is not consumed yet.
     const inputBytes = transaction.queuedBytes + (client.connection?.inputBytes ?? 0)
     if (inputBytes <= this.settings.clientQueryBufferLimit || client.connection === null) return

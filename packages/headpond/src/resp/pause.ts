@@ -48,11 +48,11 @@ export class Pause {
     }
   }
 
-  /** Whether a command of a client has to wait; the client is held from then on. */
-  holds(client: Client, command: Command): boolean {
+  /** Whether a command of a client, which is of the kind of `kind`, has to wait; the client is held from then on. */
+  holds(client: Client, command: Command, kind: Command): boolean {
     const mayWrite =
-      command.isWrite ||
-      command.mayReplicate ||
+      kind.isWrite ||
+      kind.mayReplicate ||
       (command.fullName === 'exec' && client.transaction !== null && client.transaction.hasWrites)
     if (!this.#holdsAll && !mayWrite) return false
     client.isHeld = true

@@ -52,7 +52,7 @@ export class EngineReplay implements Replay {
         this.#run(next, this.#queued)
       }
     } else if (client.transaction !== null) {
-      client.transaction.queue(command, request)
+      client.transaction.queue(command, command, request)
     } else {
       this.#run(command, request)
     }

@@ -1,3 +1,4 @@
+import type { Settings } from '../config/directives.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
@@ -54,4 +55,20 @@ export function restrictByPersistence(engine: RespEngine): void {
       return undefined
     })
   }
+}
+
+/** Why no client may write, as the error to answer: with `min-replicas-to-write` there must be replicas, and there are none. */
+export function replicasRefusal({ minReplicasToWrite, minReplicasMaxLag }: Settings): string | null {
+  return minReplicasToWrite > 0 && minReplicasMaxLag > 0 ? 'NOREPLICAS Not enough good replicas to write.' : null
+}
+
+export function restrictByReplicas({ config, settings, restrictions }: RespEngine): void {
+  const withoutReplicas: Restriction = (client, command) =>
+    mayWrite(client, command) && !client.isReplaying ? replicasRefusal(settings) : null
+  const update = () => {
+    restrictions.set(withoutReplicas, replicasRefusal(settings) !== null)
+    return undefined
+  }
+  update()
+  for (const name of ['min-replicas-to-write', 'min-replicas-max-lag'] as const) config.onChange(name, update)
 }

@@ -4,8 +4,10 @@ import { verdict } from './acl.ts'
 import { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
+import { errors } from './errors.ts'
 import { Reply } from './reply.ts'
 import { Request } from './request.ts'
+import { replicasRefusal } from './restrictions.ts'
 
 /**
  * Runs the commands that a script calls: those of redis.call. They are a client's commands like any other, with a client
@@ -20,6 +22,8 @@ export class ScriptCaller {
   isReadOnly = false
   /** The script may write although memory is used up. */
   ignoresMemoryLimit = false
+  /** Switched by DEBUG SET-DISABLE-DENY-SCRIPTS, for tests: scripts may run commands that are refused to them. */
+  allowsEveryCommand = false
   /** A command that writes was called: from then on the script must be let end. */
   hasWritten = false
   /** Set by redis.set_repl: which of AOF (1) and replicas (2) the effects of its writes go to. */
@@ -142,7 +146,8 @@ export class ScriptCaller {
     if (arity > 0 ? request.count !== arity : request.count < -arity) {
       return 'ERR Wrong number of args calling Redis command from script'
     }
-    if (command.isRefusedInScripts) return 'ERR This Redis command is not allowed from script'
+    if (command.isRefusedInScripts && !this.allowsEveryCommand)
+      return 'ERR This Redis command is not allowed from script'
     const { client } = this
     if (!client.user.isUnrestricted) {
       const denial = this.#engine.acl.denialInScript(client, command, request)
@@ -152,8 +157,14 @@ export class ScriptCaller {
       return 'ERR Write commands are not allowed from read-only scripts.'
     }
     // A script that has begun to write may go on, since that cannot be undone.
-    if (isWrite && !this.hasWritten) return this.#engine.persistence.writeRefusal
-    return null
+    if (this.hasWritten) return null
+    const { persistence, memoryLimit, settings } = this.#engine
+    if (isWrite) {
+      const refusal = persistence.writeRefusal ?? replicasRefusal(settings)
+      if (refusal !== null) return refusal
+    }
+    const lacksMemory = command.denyOutOfMemory && memoryLimit.isOutOfMemory && !this.ignoresMemoryLimit
+    return lacksMemory ? errors.OUT_OF_MEMORY : null
   }
 }
 

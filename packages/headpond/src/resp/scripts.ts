@@ -3,10 +3,10 @@ import { LuaVm, scriptFlag } from '../scripting/lua-vm.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
-import { errors } from './errors.ts'
 import { FunctionLibraries, type LibraryFunction } from './function-libraries.ts'
 import type { Reply } from './reply.ts'
 import type { Request } from './request.ts'
+import { replicasRefusal } from './restrictions.ts'
 import { type CachedScript, ScriptCache } from './script-cache.ts'
 import { readScriptHeader } from './script-header.ts'
 import { ScriptRunner } from './script-runner.ts'
@@ -106,19 +106,37 @@ export class Scripts {
     this.runner.run(client, request, reply, called, keyCount)
   }
 
-  /** Why something with these flags may not run now. */
+  /** Why something with these flags may not run now. The order of the checks is Redis's (script.c, scriptPrepareForRun). */
   #refusal(client: Client, flags: number): string | null {
     if ((flags & scriptFlag.NO_WRITES) !== 0) return null
+    const { persistence, memoryLimit } = this.#engine
+    if (persistence.writeRefusal !== null) return persistence.scriptRefusal
     if (client.lastCommand!.isReadOnly) return 'ERR Can not execute a script with write flag using *_ro command.'
-    const { restrictions } = this.#engine
-    if (!restrictions.isOn) return null
-    const refusal = restrictions.refusal(client, this.#writer)
-    return refusal === errors.OUT_OF_MEMORY && (flags & scriptFlag.ALLOW_OOM) !== 0 ? null : refusal
+    const refusal = replicasRefusal(this.#engine.settings)
+    if (refusal !== null) return refusal
+    return memoryLimit.isOutOfMemory && (flags & scriptFlag.ALLOW_OOM) === 0 ? NO_MEMORY_FOR_SCRIPT : null
   }
 
-  /** Stands for whatever a script may write. */
-  get #writer(): Command {
-    return this.#engine.table.byName('set')!
+  /**
+   * A command that may do what this one may, by the flags of the script that it runs: itself if the script has none.
+   * EVAL, FCALL and their like are held to this as any command is.
+   */
+  kindOf(command: Command, request: Request): Command {
+    const flags = this.runner.isBusy ? null : this.#flagsOf(command, request)
+    if (flags === null) return command
+    const { table } = this.#engine
+    if ((flags & scriptFlag.NO_WRITES) !== 0) return table.byName('get')!
+    return table.byName((flags & scriptFlag.ALLOW_OOM) !== 0 ? 'del' : 'set')!
+  }
+
+  #flagsOf(command: Command, request: Request): number | null {
+    const { chunk } = request
+    const start = request.start(1)
+    const end = request.end(1)
+    if (command.fullName.startsWith('fcall')) return this.libraries.find(chunk, start, end)?.flags ?? null
+    if (command.fullName.startsWith('evalsha')) return this.find(chunk, start, end)?.flags ?? null
+    const script = this.load(chunk, start, end)
+    return typeof script === 'string' ? null : script.flags
   }
 
   // ---- What scripts ask for ----
@@ -153,6 +171,8 @@ export interface LibraryRegistry {
   loadVerdict(): Verdict | null
 }
 
+const NO_MEMORY_FOR_SCRIPT =
+  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 /** redis.LOG_DEBUG is 0. */
 const LOG_LEVELS = ['debug', 'verbose', 'notice', 'warning']
 const LOG_WARNING = 3

@@ -38,7 +38,8 @@ export class Transaction {
     return this.#segments.reduce((sum, segment) => sum + segment.length, 0) + this.#places.length * 4
   }
 
-  queue(command: Command, request: Request): void {
+  /** Queues a command, which is of the kind of `kind`. */
+  queue(command: Command, kind: Command, request: Request): void {
     const { count } = request
     let sizeBytes = 0
     for (let index = 0; index < count; index++) sizeBytes += request.size(index)
@@ -56,8 +57,8 @@ export class Transaction {
     this.#placesEnd = place
     this.#commands.push(command)
     this.queuedBytes += sizeBytes
-    if (command.isWrite || command.mayReplicate) this.hasWrites = true
-    if (command.denyOutOfMemory) this.needsMemory = true
+    if (kind.isWrite || kind.mayReplicate) this.hasWrites = true
+    if (kind.denyOutOfMemory) this.needsMemory = true
   }
 
   /** The next command in the order of queueing, its arguments put into `request`; undefined after the last one. */

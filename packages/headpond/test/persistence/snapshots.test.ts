@@ -241,9 +241,13 @@ test('DEBUG RELOAD keeps everything, merges, and loads what others left', async 
 test('without a disk DEBUG RELOAD goes through memory, and nothing else does', async (t) => {
   const server = await start(t, {})
   await server.execute('SET', 'a', '1')
+  await assert.rejects(server.execute('DEBUG', 'RELOAD', 'NOSAVE', 'NOFLUSH'), /Error trying to load the RDB dump/)
   await server.execute('DEBUG', 'RELOAD')
   assert.equal(await server.execute('GET', 'a'), '1')
-  for (const args of [['SAVE'], ['BGSAVE'], ['DEBUG', 'RELOAD', 'NOSAVE']]) {
+  await server.execute('SET', 'a', '2')
+  await server.execute('DEBUG', 'RELOAD', 'NOSAVE')
+  assert.equal(await server.execute('GET', 'a'), '1')
+  for (const args of [['SAVE'], ['BGSAVE']]) {
     await assert.rejects(server.execute(...args), /keeps nothing on disk/)
   }
 })

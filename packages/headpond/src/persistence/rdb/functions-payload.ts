@@ -30,7 +30,7 @@ export function readFunctionsPayload(bytes: Uint8Array, start: number, end: numb
     const opcode = reader.readByte()
     if (opcode !== OPCODE.FUNCTION && opcode !== OPCODE.FUNCTION_PRE) return 'given type is not a function'
     try {
-      codes.push(opcode === OPCODE.FUNCTION ? reader.readString().slice() : readPreRelease(reader))
+      codes.push(opcode === OPCODE.FUNCTION ? Uint8Array.from(reader.readString()) : readPreRelease(reader))
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
       return 'Failed loading library payload'

@@ -1,7 +1,8 @@
 import { memory } from '../../config/value-types.ts'
-import { NONE } from '../../memory/heap.ts'
+import { type Handle, NONE } from '../../memory/heap.ts'
 import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { dumpObject } from '../../persistence/rdb/objects.ts'
+import type { Database } from '../../store/database.ts'
 import { Digest, storeDigest, valueDigest } from '../../store/digest.ts'
 import { encoding, NEVER, type as types } from '../../store/record.ts'
 import { typeOperations } from '../../store/types.ts'
@@ -32,6 +33,7 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
   'HTSTATS-KEY': { min: 3, max: 4, run: keyTableStatistics },
   'SET-ACTIVE-EXPIRE': { min: 3, max: 3, run: setActiveExpire },
   'PAUSE-CRON': { min: 3, max: 3, run: pauseCron },
+  'SET-DISABLE-DENY-SCRIPTS': { min: 3, max: 3, run: setDisableDenyScripts },
   'CHANGE-REPL-ID': { min: 2, max: 2, run: changeReplicationId },
   'QUICKLIST-PACKED-THRESHOLD': { min: 3, max: 3, run: packedThreshold },
   REPLYBUFFER: { min: 3, max: 4, run: replyBuffer },
@@ -82,10 +84,20 @@ function error(_client: Client, request: Request, reply: Reply): void {
 
 // ---- Values ----
 
+/** The key that is named, even one that has expired and is still there. */
+function find(database: Database, request: Request): Handle {
+  const { store } = database
+  const { keepsExpired } = store
+  store.keepsExpired = true
+  const handle = database.peek(request.chunk, request.start(2), request.end(2))
+  store.keepsExpired = keepsExpired
+  return handle
+}
+
 function object(client: Client, request: Request, reply: Reply): void {
   const { database } = client
   const { store, records } = database
-  const handle = database.peek(request.chunk, request.start(2), request.end(2))
+  const handle = find(database, request)
   if (handle === NONE) return reply.error(errors.NO_KEY)
   const serializedBytes = dumpObject(store, handle, client.engine.settings.rdbcompression).length - PAYLOAD_FRAME_BYTES
   const access = records.access(handle)
@@ -102,7 +114,7 @@ const PAYLOAD_FRAME_BYTES = 11
 function stringSizes(client: Client, request: Request, reply: Reply): void {
   const { database } = client
   const { store, records } = database
-  const handle = database.peek(request.chunk, request.start(2), request.end(2))
+  const handle = find(database, request)
   if (handle === NONE) return reply.error(errors.NO_KEY)
   const isText = records.type(handle) === types.STRING
   if (!isText || typeOperations[types.STRING].encodingName(store, handle) === 'int') {
@@ -158,7 +170,6 @@ function reload(client: Client, request: Request, reply: Reply): void {
     else return reply.error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
   }
   const { persistence, log } = client.engine
-  if (persistence.isEphemeral && !options.saves) return reply.error(errors.NOTHING_ON_DISK)
   const problem = persistence.reload(options)
   if (problem === 'not saved') return reply.error(errors.UNSPECIFIED)
   if (problem === 'not loaded') return reply.error('ERR Error trying to load the RDB dump, check server logs.')
@@ -203,7 +214,7 @@ function tableText(slotCount: number, count: number): string {
 
 /** No value is kept in a hash table of its own. */
 function keyTableStatistics(client: Client, request: Request, reply: Reply): void {
-  const handle = client.database.peek(request.chunk, request.start(2), request.end(2))
+  const handle = find(client.database, request)
   if (handle === NONE) return reply.error(errors.NO_KEY)
   reply.error('ERR The value stored at the specified key is not represented using an hash table')
 }
@@ -281,6 +292,11 @@ function pauseCron(client: Client, request: Request, reply: Reply): void {
   reply.ok()
 }
 
+function setDisableDenyScripts(client: Client, request: Request, reply: Reply): void {
+  client.engine.scripts.runner.caller.allowsEveryCommand = isOn(request)
+  reply.ok()
+}
+
 function changeReplicationId(client: Client, _request: Request, reply: Reply): void {
   client.engine.log.info('Changing replication IDs after receiving change-repl-id')
   client.engine.identity.changeReplicationId()
@@ -347,6 +363,8 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    Setting it to 0 disables expiring keys in background when they are not',
     '    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the',
     '    default.',
+    'SET-DISABLE-DENY-SCRIPTS <0|1>',
+    '    Setting it to 1 lets scripts run commands that are refused to them.',
     'SLEEP <seconds>',
     '    Stop the server for <seconds>. Decimals allowed.',
   ])
