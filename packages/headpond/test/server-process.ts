@@ -44,7 +44,9 @@ export class ServerProcess {
       child.once('exit', () => reject(new Error(`it ended:\n${output}`)))
       child.stdout.on('data', (chunk) => {
         output += chunk
-        const line = output.split('\n').find((text) => text.includes('"msg":"ready"') && text.endsWith('}'))
+        const line = output
+          .split('\n')
+          .find((text) => text.includes('"msg":"Ready to accept connections"') && text.endsWith('}'))
         if (line === undefined) return
         clearTimeout(timer)
         resolve(JSON.parse(line))

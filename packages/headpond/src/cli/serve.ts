@@ -33,11 +33,20 @@ function dataDefaults(config: Config): DirectiveOptions {
   return { appendonly: true, save: '' }
 }
 
+/**
+ * In the words of Redis, for which test containers, service managers and its own test suite wait in the log of a server
+ * that they have started.
+ */
+const READY = 'Ready to accept connections'
+const STOPPED = 'Headpond is now ready to exit, bye bye...'
+const startingText = () => `Headpond ${HEADPOND_VERSION} is starting, PID: ${process.pid}`
+
 /** Resolves with the exit code. */
 async function runServer(argv: readonly string[]): Promise<number> {
   const config = Config.load({ argv, env: process.env, defaults: dataDefaults })
   const isTerminal = process.stdout.isTTY === true
   const log = await createLog(config.settings, isTerminal)
+  if (!isTerminal) log.info(startingText())
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
 
   const stopOn = (signal: NodeJS.Signals, options: () => readonly ShutdownOption[]) => {
@@ -58,9 +67,9 @@ async function runServer(argv: readonly string[]): Promise<number> {
   const notYetActing = config.notYetActing()
   if (notYetActing.length > 0) log.warn({ directives: notYetActing }, 'accepted, but not acting yet')
   if (isTerminal) process.stdout.write(bannerText(server, readyMs))
-  else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, 'ready')
+  else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, READY)
 
   await server.ended
-  log.info('stopped')
+  log.info(STOPPED)
   return server.failure === null ? 0 : 1
 }

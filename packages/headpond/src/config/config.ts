@@ -18,6 +18,7 @@ import {
   directives,
   findDirective,
   KAFKA_PREFIX,
+  OWN_SECTION,
   type SettingOf,
   type Settings,
 } from './directives.ts'
@@ -203,11 +204,12 @@ export class Config {
   /**
    * CONFIG REWRITE: writes what is in force into the configuration file. Returns undefined when done, or the error that
    * the client is to read. Blocks until the file is on disk, as in Redis.
+   * @param isWhole writes directives too that have their defaults and no line in the file
    */
-  rewrite(): Refusal {
+  rewrite(isWhole = false): Refusal {
     if (this.file === undefined) return 'ERR The server is running without a config file'
     try {
-      const rewritten = rewriteText(this.#readOrEmpty(this.file), this.#rewrittenDirectives(), ownNameOf)
+      const rewritten = rewriteText(this.#readOrEmpty(this.file), this.#rewrittenDirectives(isWhole), ownNameOf)
       this.#files.replace(this.file, rewritten)
       return undefined
     } catch (error) {
@@ -311,6 +313,7 @@ export class Config {
         kafkaChanges.push({ name, previous: this.#kafka.get(name), value: text })
         continue
       }
+      if (directive.startOnly) continue // and unchanged
       const args = directive.type.isList ? text.split(' ') : [text]
       // An alias may set again what its directive has just set, so the value before is that of the last change.
       const previous = changes.findLast((change) => change.directive === directive)?.value ?? this.#value(directive)
@@ -349,19 +352,29 @@ export class Config {
   /** What Redis finds before it looks at any value, pair by pair. */
   #refuseBeforeParsing(pairs: readonly (readonly [string, string])[], context: SetContext): Refusal {
     const names = new Set<string>()
-    for (const [spelling] of pairs) {
+    for (const [spelling, text] of pairs) {
       const name = spelling.toLowerCase()
       const isKafka = name.startsWith(KAFKA_PREFIX) && name.length > KAFKA_PREFIX.length
       const directive = findDirective(name)
       if (!isKafka && (directive === undefined || directive.fileOnly)) {
         return `ERR Unknown option or number of arguments for CONFIG SET - '${spelling}'`
       }
-      if (directive?.startOnly) return failed(spelling, "can't set immutable config")
+      if (directive?.startOnly && !this.#isOwnAndUnchanged(directive, name, text))
+        return failed(spelling, "can't set immutable config")
       if (directive?.guarded && !this.#allowsGuarded(context)) return failed(spelling, "can't set protected config")
       if (names.has(name)) return failed(spelling, 'duplicate parameter')
       names.add(name)
     }
     return undefined
+  }
+
+  /**
+   * What sets every parameter to what it is (Redis's own tests) leaves out those of Redis 7.0 that are fixed, and does not
+   * know the others: ours, and names that came later.
+   */
+  #isOwnAndUnchanged(directive: Directive, name: string, text: string): boolean {
+    const isUnknownToRedis = directive.section === OWN_SECTION || name !== directive.name
+    return isUnknownToRedis && this.#format(directive) === text
   }
 
   #allowsGuarded(context: SetContext): boolean {
@@ -419,7 +432,7 @@ export class Config {
     }
   }
 
-  #rewrittenDirectives(): RewrittenDirective[] {
+  #rewrittenDirectives(isWhole: boolean): RewrittenDirective[] {
     const ofTable = directives
       .filter((directive) => !directive.fileOnly)
       .map((directive) => {
@@ -428,7 +441,10 @@ export class Config {
         const isChanged = type.format(value) !== type.format(this.#absolute(directive, directive.defaultValue))
         const defaultLines = type.linesStandAlone ? type.lines(directive.defaultValue) : []
         const lines = type.lines(value)
-        return { name, lines: lines.map((text) => ({ text, isForced: isChanged && !defaultLines.includes(text) })) }
+        return {
+          name,
+          lines: lines.map((text) => ({ text, isForced: isWhole || (isChanged && !defaultLines.includes(text)) })),
+        }
       })
     const ofKafka = [...this.#kafka].map(([name, value]) => ({
       name: KAFKA_PREFIX + name,

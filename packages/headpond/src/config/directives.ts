@@ -77,10 +77,13 @@ const portOrNone = integer(0, 65535, { unit: 'port' })
 const seconds = integer(0, INT_MAX, { unit: 'seconds' })
 const count = integer(0, LONG_MAX)
 
+/** The section of what is no directive of Redis. */
+export const OWN_SECTION = 'Headpond'
+
 /** Each row is two lines at most: a table is read down its columns. */
 // biome-ignore format: one row, one place
 const sections = [
-  { title: 'Headpond', acting: false, rows: [
+  { title: OWN_SECTION, acting: false, rows: [
     { name: 'ephemeral', type: bool, default: 'no', startOnly: true, acting: true,
       summary: 'Keep nothing on disk' },
     { name: 'memcached-port', type: port, default: '11211', startOnly: true, acting: true,

@@ -8,7 +8,7 @@ const SUBSCRIPTION_BYTES = 128
 
 /** What a client takes, in bytes, as CLIENT LIST shows it and `maxmemory-clients` counts it. */
 export interface ClientMemory {
-  /** Input that is not consumed: requests cut short, or behind one that waits. */
+  /** Input that is not consumed: requests cut short, or behind one that waits; of the client that runs a command all it came with. */
   readonly inputBytes: number
   /** Room for more of it. */
   readonly inputFreeBytes: number
@@ -25,7 +25,7 @@ export interface ClientMemory {
 export function memoryOf(client: Client, request: Request | null = null): ClientMemory {
   const { connection, transaction, tracker } = client
   const argumentBytes = request === null ? 0 : argumentBytesOf(request)
-  const inputBytes = (connection?.inputBytes ?? 0) + argumentBytes
+  const inputBytes = request === null || connection === null ? (connection?.inputBytes ?? 0) : client.engine.inputBytes
   const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - (connection?.inputBytes ?? 0))
   const queuedBytes = (transaction?.memoryBytes ?? 0) + client.engine.watches.keyCountOf(client) * SUBSCRIPTION_BYTES
   const outputBytes = connection?.unsentBytes ?? 0

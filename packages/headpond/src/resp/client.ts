@@ -21,6 +21,8 @@ export interface Blocked {
   /** Takes the client off whatever it waits on. Called exactly once, however the wait ends. */
   readonly cancel: () => void
   timer: ScheduledCall | null
+  /** The arguments of its command for the slow log, if every call is timed. */
+  args: readonly Buffer[] | null
 }
 
 /** One conversation in RESP: the state that commands of one client share. */

@@ -122,7 +122,8 @@ export class CommandTable {
 
   /** A command by its name in any case, 'client|list' for a subcommand. */
   byName(name: string): Command | undefined {
-    const [container, subcommand] = name.toLowerCase().split('|', 2)
+    const [container, subcommand, ...more] = name.toLowerCase().split('|')
+    if (more.length > 0) return undefined
     const command = this.#byName.get(container)
     return subcommand === undefined ? command : command?.subcommands?.get(subcommand)
   }

@@ -128,6 +128,8 @@ export class RespEngine implements Protocol<Client> {
   /** Users, and what they may do. */
   readonly acl: AccessControl
 
+  /** The size of the input that is consumed now. */
+  inputBytes = 0
   /** Messages to the current client that wait for the end of its command. */
   #deferredPushes: Buffer[] = []
   /** The arguments of a queued command while EXEC runs it. */
@@ -322,7 +324,7 @@ export class RespEngine implements Protocol<Client> {
     this.store.missCount = 0
     this.store.expiredCount = 0
     this.store.activeExpiry.cutShortCount = 0
-    this.store.lazyFree.freedCount = 0
+    this.store.lazyFree.freedObjectCount = 0
     this.clientEviction.evictedCount = 0
     this.memoryLimit.resetStatistics()
     this.statistics.reset()
@@ -338,6 +340,7 @@ export class RespEngine implements Protocol<Client> {
     const parser = this.#parser
     this.#begin(client)
     this.statistics.readCount++
+    this.inputBytes = end - start
     let at = start
     let isFirst = true
     while (at < end && client.blocked === null && !client.isHeld && !client.isStalled && !client.closesAfterReply) {
@@ -689,8 +692,11 @@ export class RespEngine implements Protocol<Client> {
     command.timedCount++
     command.timedUs += durationUs
     if (this.settings.latencyTracking) command.latency.record(durationUs)
-    if (this.slowLog.isSlow(durationUs) && !command.skipsSlowLog) {
-      this.slowLog.add(client, command, request, durationUs, this.clock.nowMs())
+    // A command that waits is not over.
+    if (client.blocked !== null) {
+      if (this.timesEveryCall) client.blocked.args = this.slowLog.argumentsOf(command, request)
+    } else if (this.slowLog.isSlow(durationUs) && !command.skipsSlowLog) {
+      this.slowLog.add(client, this.slowLog.argumentsOf(command, request), durationUs, this.clock.nowMs())
     }
     this.callLog?.add(client, command, request, this.clock.nowMs())
     if (durationUs < 1000 && this.monitors.count === 0) return
@@ -737,7 +743,7 @@ export class RespEngine implements Protocol<Client> {
       wait.cancel()
       return
     }
-    client.blocked = { isUnblockable: true, ...wait, timer: null }
+    client.blocked = { isUnblockable: true, ...wait, timer: null, args: null }
     this.blockedCount++
     if (timeoutMs > 0) {
       client.blocked.timer = this.clock.schedule(timeoutMs, () => this.unblock(client, wait.onTimeout))
@@ -755,6 +761,8 @@ export class RespEngine implements Protocol<Client> {
   /** Lets `serve` answer a client that waits: if it does and says so, the wait is over. Returns what it said. */
   serveBlocked(client: Client, serve: (reply: Reply) => boolean): boolean {
     let isServed = false
+    const args = client.blocked?.args ?? null
+    const startMs = args === null ? 0 : performance.now()
     const isPropagating = this.propagates
     if (isPropagating) this.propagation.begin()
     this.replyTo(client, (reply) => {
@@ -762,6 +770,10 @@ export class RespEngine implements Protocol<Client> {
     })
     if (isPropagating) this.propagation.endServed(client)
     if (!isServed) return false
+    if (args !== null) {
+      const durationUs = Math.round((performance.now() - startMs) * 1000)
+      if (this.slowLog.isSlow(durationUs)) this.slowLog.add(client, args, durationUs, this.clock.nowMs())
+    }
     this.#unblock(client)
     this.resumeSoon(client)
     return true

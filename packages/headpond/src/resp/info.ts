@@ -91,7 +91,7 @@ function clientsSection(engine: RespEngine): Field[] {
     ['maxclients', engine.settings.maxclients],
     ['client_recent_max_input_buffer', maximum(connections.map((connection) => connection.inputBufferBytes))],
     ['client_recent_max_output_buffer', maximum(connections.map((connection) => connection.unsentBytes))],
-    ['blocked_clients', engine.blockedCount],
+    ['blocked_clients', engine.blockedCount + engine.pause.heldCount],
     ['tracking_clients', engine.tracking.clientCount],
     ['clients_in_timeout_table', clients.filter(({ blocked }) => blocked !== null && blocked.timer !== null).length],
   ]
@@ -151,8 +151,8 @@ function memorySection(engine: RespEngine): Field[] {
     ['mem_aof_buffer', 0],
     ['mem_allocator', 'headpond'],
     ['active_defrag_running', 0],
-    ['lazyfree_pending_objects', store.lazyFree.pendingCount],
-    ['lazyfreed_objects', store.lazyFree.freedCount],
+    ['lazyfree_pending_objects', store.lazyFree.pendingObjectCount],
+    ['lazyfreed_objects', store.lazyFree.freedObjectCount],
   ]
 }
 

@@ -94,6 +94,8 @@ export class MemoryLimit {
   readonly #restriction: Restriction = (client: Client, command: Command) => {
     if (client.isReplaying) return null
     this.isOutOfMemory = !this.makeRoom()
+    // Its reply has not begun: what it is told of evicted keys comes before.
+    this.#engine.sendDeferredPushes(client)
     if (!this.isOutOfMemory) return null
     return needsMemory(client, command) ? errors.OUT_OF_MEMORY : null
   }

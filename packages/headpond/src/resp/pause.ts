@@ -16,6 +16,11 @@ export class Pause {
   #timer: ScheduledCall | null = null
   readonly #held = new Set<Client>()
 
+  /** Clients whose requests wait for the end of the pause. */
+  get heldCount(): number {
+    return this.#held.size
+  }
+
   /** Commands are held rather than refused. */
   readonly #restriction: Restriction = () => null
 

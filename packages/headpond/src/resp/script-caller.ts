@@ -26,6 +26,8 @@ export class ScriptCaller {
   allowsEveryCommand = false
   /** A command that writes was called: from then on the script must be let end. */
   hasWritten = false
+  /** A command that reads was called. */
+  hasRead = false
   /** Set by redis.set_repl: which of AOF (1) and replicas (2) the effects of its writes go to. */
   replication = REPLICATE_TO_ALL
   /** A command runs; or it was left by an exception, since the machine refused memory. */
@@ -57,6 +59,7 @@ export class ScriptCaller {
     own.protocol = 2
     this.#reply.protocol = 2
     this.hasWritten = false
+    this.hasRead = false
     this.isInCommand = false
     this.replication = REPLICATE_TO_ALL
     this.#vm = vm
@@ -127,6 +130,7 @@ export class ScriptCaller {
       return
     }
     if (command!.isWrite) this.hasWritten = true
+    if (command!.isReadOnly) this.hasRead = true
     const engine = this.#engine
     const { client } = this
     if ((this.replication & REPLICATE_TO_AOF) !== 0) {

@@ -37,12 +37,17 @@ export class SlowLog {
     return thresholdUs >= 0 && durationUs >= thresholdUs
   }
 
-  add(client: Client, command: Command, request: Request, durationUs: number, nowMs: number): void {
+  /** What an entry shows of a command, for one that ends later than its request is there. */
+  argumentsOf(command: Command, request: Request): readonly Buffer[] {
+    return shortened(redactedArguments(command, request))
+  }
+
+  add(client: Client, args: readonly Buffer[], durationUs: number, nowMs: number): void {
     this.#entries.unshift({
       id: this.#nextId++,
       atSeconds: Math.floor(nowMs / 1000),
       durationUs,
-      args: shortened(redactedArguments(command, request)),
+      args,
       address: client.connection?.remoteAddress ?? '',
       clientName: client.name,
     })

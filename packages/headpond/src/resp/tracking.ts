@@ -162,14 +162,15 @@ export class Tracking implements StoreObserver {
 
   /**
    * Remembers the keys that a command has read for a client. To be called after each command of a client that tracks,
-   * within EXEC too; of a script, after each command that it calls, with the client that runs the script.
+   * within EXEC too; of a script, after each command that it calls, with the client that runs the script, and then after
+   * the script: if it has read anything, all keys that were announced count as read, as in Redis 7.0.
    */
   remember(client: Client, command: Command, request: Request): void {
     const { tracker } = client
-    if (tracker === null || !tracker.isOn || tracker.mode === 'broadcast' || !command.isReadOnly) return
+    if (tracker === null || !tracker.isOn || tracker.mode === 'broadcast') return
+    const isScript = command.spec.group === 'scripting'
+    if (isScript ? !this.#engine.scripts.runner.caller.hasRead : !command.isReadOnly) return
     if (tracker.isCachingSaid ? tracker.mode === 'optout' : tracker.mode === 'optin') return
-    // What a script may read is not what it does read.
-    if (command.spec.group === 'scripting') return
     for (const { index } of keysOf(command, request) ?? []) {
       this.table.add(request.chunk, request.start(index), request.end(index), tracker.number)
     }

@@ -57,7 +57,7 @@ export class Endpoint {
       await this.open()
       return undefined
     } catch (error) {
-      return (error as Error).message
+      return `Unable to listen on this port: ${(error as Error).message}`
     }
   }
 

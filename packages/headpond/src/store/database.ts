@@ -534,6 +534,7 @@ export class Database {
     }
     const job = dismantling(dict, freeRecord)
     return {
+      holdsKeys: true,
       get leftCount() {
         return job.leftCount
       },

@@ -5,6 +5,8 @@ import type { Handle } from '../memory/heap.ts'
 export interface FreeJob {
   /** Elements (keys of a database, members of a value) that are not freed yet. 0: done. */
   readonly leftCount: number
+  /** The elements are keys: each counts as an object. Otherwise the whole is one. */
+  readonly holdsKeys?: boolean
   /** Frees some hundred elements. */
   freeSome(): void
 }
@@ -29,12 +31,17 @@ export function dismantling(dict: Dict, freeElement: (element: Handle) => void):
  */
 export class LazyFree {
   readonly #jobs: FreeJob[] = []
-  /** Elements freed this way since the start. */
-  freedCount = 0
+  /** Keys and values freed this way since the start. */
+  freedObjectCount = 0
 
   /** Elements that wait to be freed. */
   get pendingCount(): number {
     return this.#jobs.reduce((sum, job) => sum + job.leftCount, 0)
+  }
+
+  /** Keys and values that wait to be freed. */
+  get pendingObjectCount(): number {
+    return this.#jobs.reduce((sum, job) => sum + objectCount(job), 0)
   }
 
   add(job: FreeJob): void {
@@ -47,9 +54,9 @@ export class LazyFree {
   run(isOutOfTime: () => boolean): boolean {
     while (this.#jobs.length > 0) {
       const job = this.#jobs[0]
-      const leftCount = job.leftCount
+      const pendingCount = objectCount(job)
       job.freeSome()
-      this.freedCount += leftCount - job.leftCount
+      this.freedObjectCount += pendingCount - objectCount(job)
       if (job.leftCount === 0) this.#jobs.shift()
       if (isOutOfTime()) break
     }
@@ -65,4 +72,8 @@ export class LazyFree {
   forget(): void {
     this.#jobs.length = 0
   }
+}
+
+function objectCount(job: FreeJob): number {
+  return job.holdsKeys ? job.leftCount : Math.min(1, job.leftCount)
 }

@@ -318,6 +318,15 @@ test('CONFIG SET refuses in the words of Redis', () => {
   for (const [words, answer] of cases) assert.equal(set(load(), ...words), answer)
 })
 
+test('what Redis does not have and cannot be changed may be set to what it is', () => {
+  const config = load({ argv: ['--ephemeral'] })
+  assert.equal(set(config, 'ephemeral', 'yes', 'server-cpulist', '', 'hz', '20'), undefined)
+  assert.equal(config.settings.hz, 20)
+  assert.match(String(set(config, 'ephemeral', 'no')), /can't set immutable config$/)
+  assert.match(String(set(config, 'server-cpulist', '0-1')), /can't set immutable config$/)
+  assert.match(String(set(config, 'server_cpulist', '')), /can't set immutable config$/)
+})
+
 test('a directive and its alias may be set together', () => {
   const config = load()
   assert.equal(set(config, 'slave-priority', '5', 'replica-priority', '6'), undefined)

@@ -106,6 +106,7 @@ test('a pause of writers lets others read, and ends when told', async () => {
     writer.send('GET', 'key')
     assert.equal(await reader.call('GET', 'key'), '_')
     assert.match(await reader.call('CLIENT', 'LIST'), /flags=b .* cmd=set/)
+    assert.match(await reader.call('INFO', 'clients'), /blocked_clients:1\\r/)
     // A shorter or milder pause changes nothing.
     await reader.call('CLIENT', 'PAUSE', '1', 'WRITE')
     server.clock.advance('5s')

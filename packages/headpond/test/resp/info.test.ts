@@ -121,6 +121,10 @@ test('clients, commands and traffic are counted, and CONFIG RESETSTAT begins ane
     assert.equal(afterReset.get('total_net_output_bytes'), '0')
     assert.equal(afterReset.get('total_connections_received'), '0')
     assert.equal(afterReset.get('keyspace_hits'), '0')
+    // The reset is the first command to count.
+    await server.execute('CONFIG', 'RESETSTAT')
+    const calls = await info(server, 'commandstats')
+    assert.match(calls.get('cmdstat_config|resetstat')!, /^calls=1,/)
   } finally {
     await server.close()
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createServer } from '#src/index.ts'
 import type { ReplyValue } from '#src/resp/decoder.ts'
 import { RawClient } from '../raw-client.ts'
@@ -38,6 +39,73 @@ test('the slow log keeps who, when and what, cut to size, and no secrets', async
     assert.equal(many[3][31], '... (50 more arguments)')
     assert.equal(long[3][2], `${'x'.repeat(128)}... (72 more bytes)`)
   } finally {
+    await server.close()
+  }
+})
+
+test('a command that waited is in the slow log once it is served, with its own arguments', async () => {
+  const server = await createServer({ slowlogLogSlowerThan: 0 })
+  const client = await RawClient.connect(server.port)
+  try {
+    client.send('BLPOP', 'list', '0')
+    while (!String(await server.execute('INFO', 'clients')).includes('blocked_clients:1')) await nextTurn()
+    const shown = async () => ((await server.execute('SLOWLOG', 'GET', '-1')) as string[][]).map((entry) => entry[3])
+    assert.ok(!(await shown()).some(([name]) => name === 'BLPOP'))
+    await server.execute('LPUSH', 'list', 'a')
+    assert.equal(await client.next(), '*2\n  $ "list"\n  $ "a"')
+    assert.deepEqual(
+      (await shown()).filter(([name]) => name === 'BLPOP'),
+      [['BLPOP', 'list', '0']],
+    )
+  } finally {
+    client.close()
+    await server.close()
+  }
+})
+
+test('values that are freed in the background count as one each, keys of a database one by one', async () => {
+  const server = await createServer()
+  try {
+    const lazyFreed = async () => /lazyfreed_objects:(\d+)/.exec(String(await server.execute('INFO', 'memory')))?.[1]
+    await server.execute('SADD', 'set', ...Array.from({ length: 1000 }, (_, index) => `member ${index}`))
+    await server.execute('UNLINK', 'set')
+    while ((await lazyFreed()) === '0') await nextTurn()
+    assert.equal(await lazyFreed(), '1')
+    await server.execute('SELECT', '1')
+    await server.execute('MSET', ...Array.from({ length: 4000 }, (_, index) => `k${index}`))
+    await server.execute('SET', 'other', 'x')
+    await server.execute('SELECT', '0')
+    await server.execute('SET', 'kept', 'x')
+    await server.execute('SELECT', '1')
+    await server.execute('FLUSHDB')
+    while ((await lazyFreed()) !== '2002') await nextTurn()
+  } finally {
+    await server.close()
+  }
+})
+
+test('COMMAND LIST has subcommands as well', async () => {
+  const server = await createServer()
+  try {
+    const names = (await server.execute('COMMAND', 'LIST')) as string[]
+    assert.ok(names.includes('get') && names.includes('client|list'))
+    assert.deepEqual(
+      names.toSorted(),
+      ((await server.execute('COMMAND', 'LIST', 'FILTERBY', 'PATTERN', '*')) as string[]).toSorted(),
+    )
+  } finally {
+    await server.close()
+  }
+})
+
+test('a client sees as its input what its request came with', async () => {
+  const server = await createServer()
+  const client = await RawClient.connect(server.port)
+  try {
+    const size = '*2\r\n$6\r\nCLIENT\r\n$4\r\nLIST\r\n'.length
+    assert.match(await client.call('CLIENT', 'LIST'), new RegExp(` qbuf=${size} .* argv-mem=10 `))
+  } finally {
+    client.close()
     await server.close()
   }
 })

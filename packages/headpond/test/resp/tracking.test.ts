@@ -56,6 +56,24 @@ test('what expires is told, be it looked for or not', async () => {
   }
 })
 
+test('what is evicted to make room for a command is told before its reply', async () => {
+  await using server = await createServer()
+  const client = await connect(server)
+  try {
+    await client.call('CONFIG', 'SET', 'maxmemory-policy', 'volatile-random')
+    await client.call('CLIENT', 'TRACKING', 'ON')
+    await client.call('SET', 'short', '1', 'EX', '1000')
+    await client.call('GET', 'short')
+    await client.call('SETBIT', 'large', '8000000', '0')
+    await client.call('CONFIG', 'SET', 'maxmemory', String((await infoOf(server, 'used_memory')) - 500_000))
+    client.send('GETBIT', 'large', '0')
+    assert.equal(await client.next(), invalidation('short'))
+    assert.equal(await client.next(), ':0')
+  } finally {
+    client.close()
+  }
+})
+
 test('what expires is broadcast even to those who do not want to hear of what they do', async () => {
   await using server = await createServer()
   const client = await connect(server)

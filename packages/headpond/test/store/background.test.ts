@@ -121,7 +121,7 @@ test('a database that is flushed while others hold keys is empty at once, and it
     mostAtOnce = Math.max(mostAtOnce, before - store.lazyFree.pendingCount)
   }
   assert.ok(mostAtOnce < 2048 && runs > 15, `${mostAtOnce} keys at once, in ${runs} runs`)
-  assert.equal(store.lazyFree.freedCount, 30_000)
+  assert.equal(store.lazyFree.freedObjectCount, 30_000)
   assert.equal(flushed.count, 100)
   store.heap.verify()
   store.flush(flushed)
@@ -153,7 +153,7 @@ test('expiring and freeing take turns, so that neither holds up the other', () =
   store.setNow(START_MS + 1000)
   for (let run = 0; run < 4; run++) assert.equal(store.background(atOnce), true)
   assert.ok(store.expiredCount > 0)
-  assert.ok(store.lazyFree.freedCount > 0)
+  assert.ok(store.lazyFree.freedObjectCount > 0)
   while (store.background(atOnce)) {}
   assert.equal(store.keyCount, 0)
   assert.equal(store.lazyFree.pendingCount, 0)

@@ -56,13 +56,23 @@ export function sealPayload(writer: RdbWriter): Uint8Array {
  * written, not that their writer meant well. For RESTORE the one is "DUMP payload version or checksum are wrong", the
  * other "Bad data format". Bytes that the body leaves over are ignored, as in Redis.
  */
-export function verifyDumpPayload(bytes: Uint8Array, start = 0, end = bytes.length): DumpPayload | undefined {
-  const reader = openPayload(bytes, start, end)
+export function verifyDumpPayload(
+  bytes: Uint8Array,
+  start = 0,
+  end = bytes.length,
+  verifiesChecksum = true,
+): DumpPayload | undefined {
+  const reader = openPayload(bytes, start, end, verifiesChecksum)
   return reader && { type: reader.readByte(), reader }
 }
 
 /** What stands before the footer in bytes[start, end), which may be nothing; undefined if the footer is wrong. */
-export function openPayload(bytes: Uint8Array, start: number, end: number): RdbReader | undefined {
+export function openPayload(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  verifiesChecksum = true,
+): RdbReader | undefined {
   if (end - start < FOOTER_SIZE_BYTES) return undefined
   const versionAt = end - FOOTER_SIZE_BYTES
   const crcAt = end - CRC64_SIZE_BYTES
@@ -71,6 +81,6 @@ export function openPayload(bytes: Uint8Array, start: number, end: number): RdbR
 
   const crc = new Crc64()
   crc.update(bytes, start, crcAt)
-  if (!crc.equals(bytes, crcAt)) return undefined
+  if (verifiesChecksum && !crc.equals(bytes, crcAt)) return undefined
   return new RdbReader(bytes, start, versionAt)
 }

@@ -63,6 +63,8 @@ export class RdbPersistence {
   isScheduled = false
   lastLoadedCount = 0
   lastExpiredCount = 0
+  /** Switched by DEBUG, for tests of what damaged data can do: of files that are loaded, and of payloads for RESTORE. */
+  verifiesChecksums = true
 
   constructor(host: RdbHost) {
     this.#host = host
@@ -222,7 +224,7 @@ export class RdbPersistence {
   loader(options: Partial<RdbLoadOptions> = {}): RdbLoader {
     const { store, settings, functions, log } = this.#host
     return new RdbLoader(store, {
-      verifiesChecksum: settings.rdbchecksum,
+      verifiesChecksum: settings.rdbchecksum && this.verifiesChecksums,
       allowsNewerVersion: settings.rdbVersionCheck === 'relaxed',
       duplicates: 'refuse',
       keepsExpired: false,

@@ -236,9 +236,9 @@ function getKeysAndFlags(client: Client, request: Request, reply: Reply): void {
 
 function list(client: Client, request: Request, reply: Reply): void {
   const { table } = client.engine
-  if (request.count === 2) return reply.texts(table.all.map((command) => command.fullName))
-  if (request.count !== 5 || !request.is(2, 'FILTERBY')) return reply.error(errors.SYNTAX)
   const commands = table.withSubcommands()
+  if (request.count === 2) return reply.texts(commands.map((command) => command.fullName))
+  if (request.count !== 5 || !request.is(2, 'FILTERBY')) return reply.error(errors.SYNTAX)
   if (request.is(3, 'MODULE')) return reply.array(0)
   if (request.is(3, 'ACLCAT')) {
     const category = request.text(4).toLowerCase()

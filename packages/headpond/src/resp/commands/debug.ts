@@ -29,9 +29,11 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
   POPULATE: { min: 3, max: 5, run: populate },
   RELOAD: { min: 2, max: Number.POSITIVE_INFINITY, run: reload },
   LOADAOF: { min: 2, max: 2, run: loadAof },
+  'CONFIG-REWRITE-FORCE-ALL': { min: 2, max: 2, run: rewriteWholeConfig },
   HTSTATS: { min: 3, max: 4, run: tableStatistics },
   'HTSTATS-KEY': { min: 3, max: 4, run: keyTableStatistics },
   'SET-ACTIVE-EXPIRE': { min: 3, max: 3, run: setActiveExpire },
+  'SET-SKIP-CHECKSUM-VALIDATION': { min: 3, max: 3, run: skipChecksums },
   'PAUSE-CRON': { min: 3, max: 3, run: pauseCron },
   'SET-DISABLE-DENY-SCRIPTS': { min: 3, max: 3, run: setDisableDenyScripts },
   'CHANGE-REPL-ID': { min: 2, max: 2, run: changeReplicationId },
@@ -192,6 +194,12 @@ function loadAof(client: Client, _request: Request, reply: Reply): void {
   reply.ok()
 }
 
+function rewriteWholeConfig(client: Client, _request: Request, reply: Reply): void {
+  const refusal = client.engine.config.rewrite(true)
+  if (refusal === undefined) reply.ok()
+  else reply.error(refusal)
+}
+
 // ---- Tables ----
 
 function tableStatistics(client: Client, request: Request, reply: Reply): void {
@@ -292,6 +300,11 @@ function pauseCron(client: Client, request: Request, reply: Reply): void {
   reply.ok()
 }
 
+function skipChecksums(client: Client, request: Request, reply: Reply): void {
+  client.engine.persistence.rdb.verifiesChecksums = !isOn(request)
+  reply.ok()
+}
+
 function setDisableDenyScripts(client: Client, request: Request, reply: Reply): void {
   client.engine.scripts.runner.caller.allowsEveryCommand = isOn(request)
   reply.ok()
@@ -325,6 +338,9 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    Dangerous: should be used only for testing the replication subsystem.',
     'CLIENT-EVICTION',
     '    Show low level client eviction pools info (maxmemory-clients).',
+    'CONFIG-REWRITE-FORCE-ALL',
+    '    Like CONFIG REWRITE but writes all configuration options, including',
+    '    keywords not listed in original configuration file or default values.',
     'DIGEST',
     '    Output a hex signature representing the current DB content.',
     'DIGEST-VALUE <key> [<key> ...]',
@@ -365,6 +381,8 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    default.',
     'SET-DISABLE-DENY-SCRIPTS <0|1>',
     '    Setting it to 1 lets scripts run commands that are refused to them.',
+    'SET-SKIP-CHECKSUM-VALIDATION <0|1>',
+    "    Enables or disables checksum checks for RDB files and RESTORE's payload.",
     'SLEEP <seconds>',
     '    Stop the server for <seconds>. Decimals allowed.',
   ])

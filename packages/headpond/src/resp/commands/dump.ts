@@ -39,7 +39,8 @@ function restore(client: Client, request: Request, reply: Reply): void {
   if (Number.isNaN(ttlMs)) return reply.error(errors.NOT_AN_INTEGER)
   if (ttlMs < 0) return reply.error('ERR Invalid TTL value, must be >= 0')
 
-  const payload = verifyDumpPayload(chunk, request.start(3), request.end(3))
+  const { verifiesChecksums } = client.engine.persistence.rdb
+  const payload = verifyDumpPayload(chunk, request.start(3), request.end(3), verifiesChecksums)
   if (payload === undefined) return reply.error('ERR DUMP payload version or checksum are wrong')
   let put: PutObject
   try {
