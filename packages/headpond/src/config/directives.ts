@@ -258,8 +258,8 @@ const sections = [
     { name: 'aof-timestamp-enabled', type: bool, default: 'no', summary: 'Note the time in the append-only file' },
     { name: 'aof-rewrite-incremental-fsync', type: bool, default: 'yes', summary: 'Sync a rewrite in small steps' },
     { name: 'aof-disable-auto-gc', type: bool, default: 'no', summary: 'Keep append-only files that are no longer needed' },
-    { name: 'sanitize-dump-payload', acting: false, type: oneOf(['no', 'yes', 'clients']), default: 'no',
-      summary: 'Check snapshots and RESTORE in depth' },
+    { name: 'sanitize-dump-payload', acting: 'never', type: oneOf(['no', 'yes', 'clients']), default: 'no',
+      summary: 'Check snapshots and RESTORE in depth: they always are' },
   ] },
 
   { title: 'Replication', acting: false, rows: [

@@ -15,6 +15,7 @@
 
 import { RdbError } from './rdb-error.ts'
 
+const TAIL_AT = 4
 const HEADER_BYTES = 10
 const END = 0xff
 const LONG_PREVIOUS = 0xfe
@@ -43,8 +44,12 @@ export function readZiplist(ziplist: Uint8Array, atByte: number): Uint8Array[] {
     at += count
     return at - count
   }
+  let entryAt = at
+  let previousBytes = 0
   while (at < end) {
-    if (bytes[take(1)] === LONG_PREVIOUS) take(4)
+    entryAt = at
+    const short = bytes[take(1)]
+    if ((short === LONG_PREVIOUS ? bytes.readUInt32LE(take(4)) : short) !== previousBytes) damaged()
     const marker = bytes[take(1)]
     if (marker < 0x40) {
       const start = take(marker)
@@ -58,7 +63,9 @@ export function readZiplist(ziplist: Uint8Array, atByte: number): Uint8Array[] {
     } else {
       elements.push(Buffer.from(integerText(bytes, marker, take) ?? damaged()))
     }
+    previousBytes = at - entryAt
   }
+  if (bytes.readUInt32LE(TAIL_AT) !== entryAt) damaged()
   const noted = bytes.readUInt16LE(8)
   if (noted !== 0xffff && noted !== elements.length) damaged()
   return elements

@@ -46,8 +46,9 @@ function restore(client: Client, request: Request, reply: Reply): void {
   try {
     put = readObject(payload.type, payload.reader)
   } catch (error) {
-    if (error instanceof RdbError) return reply.error('ERR Bad data format')
-    throw error
+    if (!(error instanceof RdbError)) throw error
+    client.engine.log.warn(`RESTORE was refused, the integrity check failed: ${error.message}`)
+    return reply.error('ERR Bad data format')
   }
 
   const existing = options.replaces ? database.peek(chunk, start, end) : NONE
