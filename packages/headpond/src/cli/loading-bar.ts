@@ -23,7 +23,7 @@ export function showLoading(persistence: Persistence): void {
 }
 
 /** `loading [=====>     ]  42 %  1.2 of 2.8 GB, 3 s left` */
-export function loadingLine(loadedBytes: number, totalBytes: number, elapsedMs: number): string {
+export function loadingLine(loadedBytes: number, totalBytes: number, elapsedMs: number, verb = 'loading'): string {
   const share = totalBytes === 0 ? 1 : Math.min(1, loadedBytes / totalBytes)
   const full = Math.floor(share * WIDTH)
   const bar = `${'='.repeat(full)}${full < WIDTH ? '>' : ''}`.padEnd(WIDTH)
@@ -31,5 +31,5 @@ export function loadingLine(loadedBytes: number, totalBytes: number, elapsedMs: 
   const [unit, divisor] = totalBytes >= 2 ** 30 ? ['GB', 2 ** 30] : ['MB', 2 ** 20]
   const amount = (bytes: number) => (bytes / Number(divisor)).toFixed(1)
   const percent = String(Math.floor(share * 100)).padStart(3)
-  return `loading [${bar}] ${percent} %  ${amount(loadedBytes)} of ${amount(totalBytes)} ${unit}, ${leftSeconds} s left`
+  return `${verb} [${bar}] ${percent} %  ${amount(loadedBytes)} of ${amount(totalBytes)} ${unit}, ${leftSeconds} s left`
 }

@@ -33,4 +33,19 @@ export const subcommands: readonly Subcommand[] = [
       return runCheck(argv, terminalConsole)
     },
   },
+  {
+    name: 'import',
+    usage: '<redis://host:port|dump.rdb> [--follow] [--to url]',
+    summary: 'Bring all data of a running server or a snapshot here (import --help tells more)',
+    run: async (argv) => {
+      const { runImport } = await import('./import/import.ts')
+      const stopping = new AbortController()
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+      const console = {
+        write: (text: string) => void process.stdout.write(text),
+        isTerminal: process.stdout.isTTY === true,
+      }
+      return runImport(argv, { console, env: process.env, stop: stopping.signal })
+    },
+  },
 ]

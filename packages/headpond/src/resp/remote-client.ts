@@ -157,7 +157,8 @@ function isMessage(reply: WireReply): boolean {
   return first?.kind === 'bulk' && /^([ps]?message|[ps]?(un)?subscribe)$/.test(first.bytes.toString('latin1'))
 }
 
-async function openSocket({ host, port, path, tls }: RemoteAddress): Promise<Socket> {
+/** Connects. Rejects with RemoteError. */
+export async function openSocket({ host, port, path, tls }: RemoteAddress): Promise<Socket> {
   const place = path === undefined ? { host, port } : { path }
   if (tls === undefined) return untilReady(createConnection(place), 'connect')
   const { connect } = await import('node:tls') // few need it, and it takes a while to load

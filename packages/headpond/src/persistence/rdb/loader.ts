@@ -76,6 +76,8 @@ export class RdbLoader implements LargeInput {
   readonly #value = new Text()
   /** A value that is too large for the window. */
   #large: (LargeKey & { readonly rdbType: number }) | null = null
+  /** Such a value is in the store, but not all of it. */
+  isWithinValue = false
 
   /** What the file says of its writer. */
   readonly aux = new Map<string, string>()
@@ -366,6 +368,7 @@ export class RdbLoader implements LargeInput {
 
   *#loadLarge(large: LargeKey & { readonly rdbType: number }): Generator<number, void> {
     this.#large = null
+    this.isWithinValue = true
     const { database, key } = large
     this.#key.set(key, 0, key.length)
     const isDue = this.#isDue()
@@ -379,6 +382,7 @@ export class RdbLoader implements LargeInput {
       if (!(error instanceof RdbEmptyValue)) throw this.#named(error)
       this.#leftOut()
     }
+    this.isWithinValue = false
     this.#forgetPreamble()
   }
 

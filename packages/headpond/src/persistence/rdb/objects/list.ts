@@ -66,7 +66,11 @@ export const readListQuicklist2: ObjectReader = (reader) => {
 export function readListNode(reader: RdbReader): ListNode | null {
   const container = reader.readLength()
   const bytes = reader.readString()
-  if (container === CONTAINER_PLAIN) return { isPlain: true, bytes }
+  if (container === CONTAINER_PLAIN) {
+    // Only what is large stands alone.
+    if (bytes.length === 0) throw new RdbError('a node of a list without content', reader.at)
+    return { isPlain: true, bytes }
+  }
   if (container !== CONTAINER_PACKED) throw new RdbError(`unknown container of a list ${container}`, reader.at)
   if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
   return listpack.first(bytes, 0) === listpack.NONE ? null : { isPlain: false, bytes }

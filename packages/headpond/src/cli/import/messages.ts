@@ -1,0 +1,1 @@
+export const STOPPED = 'stopped before everything was there'
