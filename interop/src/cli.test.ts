@@ -1,6 +1,7 @@
 /** `headpond cli` and redis-cli beside each other, at the same redis-server: what they print and how they end. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +33,8 @@ const FORMS = [
   ['--raw', '-3'],
   ['--csv', '-3'],
 ] as const
+
+const hasScript = spawnSync('script', ['--version']).error === undefined
 
 let redis: RedisServer
 let control: RawClient
@@ -399,5 +402,48 @@ describe('looking inside', () => {
     for (const wanted of ['yes', 'no']) {
       await assertSame([{ args: atServer('--no-raw', '--show-pushes', wanted), input, normalize }])
     }
+  })
+})
+
+describe('at a real terminal', { skip: hasScript ? false : 'util-linux (script) is not installed' }, () => {
+  test('keys, Ctrl-C and Ctrl-D do what they do elsewhere', async () => {
+    await fill()
+    const command = `'${process.execPath}' '${EXECUTABLE}' cli -p ${redis.port}`
+    const child = spawn('script', ['-qefc', command, '/dev/null'], {
+      env: { ...process.env, TERM: 'xterm', HEADPOND_HISTFILE: join(directory, 'history') },
+      timeout: 20_000,
+    })
+    let output = ''
+    let notify = () => {}
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      notify()
+    })
+    const until = (text: string) =>
+      new Promise<void>((resolve, reject) => {
+        notify = () => {
+          const at = output.indexOf(text)
+          if (at < 0) return
+          resolve()
+          output = output.slice(at + text.length)
+        }
+        child.once('close', () => reject(new Error(`it ended:\n${output}`)))
+        notify()
+      })
+    const prompt = `127.0.0.1:${redis.port}> `
+    await until(prompt)
+    child.stdin.write('GET utf8\r')
+    await until('\r\n"\\xc3\\xa9\\xe2')
+    await until(prompt)
+    child.stdin.write('BLPOP nothing 0\r')
+    while (!(await control.call('INFO', 'clients')).includes('blocked_clients:1')) await new Promise(setImmediate)
+    child.stdin.write('\x03')
+    await until(prompt)
+    child.stdin.write('\x1b[A\x1b[A\r') // two lines back
+    await until('\r\n"\\xc3\\xa9\\xe2')
+    await until(prompt)
+    const ended = once(child, 'close')
+    child.stdin.write('\x04')
+    assert.deepEqual((await ended)[0], 0)
   })
 })

@@ -1,5 +1,6 @@
 import type { WireReply } from '../../resp/wire-reply.ts'
 import { rawText } from './format.ts'
+import type { Session } from './session.ts'
 
 /** What is known of a command: from the server itself (COMMAND DOCS, Redis 7 and later), or from our own table. */
 export interface CommandDoc {
@@ -122,4 +123,10 @@ function pairsOf(reply: WireReply): [WireReply, WireReply][] {
 
 function fieldsOf(reply: WireReply): Map<string, WireReply> {
   return new Map(pairsOf(reply).map(([key, value]) => [rawText(key), value]))
+}
+
+/** What the server tells of its commands; of those that tell nothing, what we know ourselves. */
+export async function loadDocs(session: Session, known: CommandDocs | null): Promise<CommandDocs> {
+  if (known !== null) return known
+  return CommandDocs.of(await session.call('COMMAND', 'DOCS')) ?? CommandDocs.ofOwnTable()
 }

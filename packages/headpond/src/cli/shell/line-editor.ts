@@ -77,7 +77,11 @@ export class LineEditor {
     try {
       return await new Promise<Answer>((resolve) => {
         editor.on('line', (text) => resolve({ kind: 'line', text }))
-        editor.on('close', () => resolve({ kind: 'ended' }))
+        editor.on('close', () => {
+          if (this.#console.aroundLine === null) return // it was closed below
+          output.write('\n')
+          resolve({ kind: 'ended' })
+        })
         editor.on('SIGINT', () => {
           output.write('^C\n')
           resolve({ kind: editor.line === '' ? 'ended' : 'interrupted' })
@@ -174,7 +178,7 @@ class Hint {
   show(): void {
     const { line, cursor } = this.#editor
     if (line === '' || cursor !== line.length) return
-    const room = (this.#output.columns ?? 80) - this.#editor.getCursorPos().cols - 1
+    const room = (this.#output.columns || 80) - this.#editor.getCursorPos().cols - 1
     const text = this.#hintFor(line).slice(0, Math.max(0, room))
     if (text === '') return
     this.#output.write(`\x1b[90m${text}\x1b[0m`)

@@ -1,5 +1,5 @@
 import { completionsFor, hintFor } from './assistance.ts'
-import { CommandDocs } from './command-docs.ts'
+import { type CommandDocs, loadDocs } from './command-docs.ts'
 import { Commands } from './commands.ts'
 import type { ShellStreams } from './console.ts'
 import { History, historyPath } from './history.ts'
@@ -81,10 +81,4 @@ export class Repl {
       if (!(error instanceof ShellError)) throw error // the connection is gone: the next one tries again
     }
   }
-}
-
-/** What the server tells of its commands; of those that tell nothing, what we know ourselves. */
-export async function loadDocs(session: Session, known: CommandDocs | null): Promise<CommandDocs> {
-  if (known !== null) return known
-  return CommandDocs.of(await session.call('COMMAND', 'DOCS')) ?? CommandDocs.ofOwnTable()
 }

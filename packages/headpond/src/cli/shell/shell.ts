@@ -1,21 +1,10 @@
 import { HEADPOND_VERSION } from '../../server/version.ts'
-import type { CommandDocs } from './command-docs.ts'
+import { type CommandDocs, loadDocs } from './command-docs.ts'
 import { Commands } from './commands.ts'
 import { Console, type ShellStreams } from './console.ts'
-import { findHotKeys } from './hot-keys.ts'
-import { inputLines, readInput } from './input.ts'
-import { findBigKeys } from './key-sizes.ts'
-import { measureLatency, showLatencySpectrum } from './latency.ts'
-import { askSecret } from './line-editor.ts'
 import { optionsHelp, parseOptions, type ShellOptions, unquote } from './options.ts'
-import { sendPipe } from './pipe.ts'
-import { loadDocs, Repl } from './repl.ts'
-import { fetchSnapshot, followWrites } from './replication.ts'
-import { listKeys } from './scan.ts'
-import { readScript } from './script.ts'
 import { Session } from './session.ts'
 import { ShellError } from './shell-error.ts'
-import { showStatistics } from './stat.ts'
 
 /** `headpond cli [options] [command]`. Resolves with the exit code. */
 export async function runShell(argv: readonly string[], streams: ShellStreams): Promise<number> {
@@ -35,7 +24,10 @@ export async function runShell(argv: readonly string[], streams: ShellStreams): 
         "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.",
       )
     }
-    if (options.asksPassword) options.password = await askSecret(streams, 'Please input password: ')
+    if (options.asksPassword) {
+      const { askSecret } = await import('./line-editor.ts')
+      options.password = await askSecret(streams, 'Please input password: ')
+    }
     const session = new Session(options, console)
     try {
       return await runMode(options, session, streams)
@@ -49,32 +41,36 @@ export async function runShell(argv: readonly string[], streams: ShellStreams): 
   }
 }
 
+/** Only what a mode needs is loaded: a single command shall be answered at once. */
 async function runMode(options: ShellOptions, session: Session, streams: ShellStreams): Promise<number> {
   if (options.mode === 'commands') return runCommands(options, session, streams)
-  if (options.mode === 'eval') return runOnce(readScript(options), session)
+  if (options.mode === 'eval') {
+    const { readScript } = await import('./script.ts')
+    return runOnce(readScript(options), session)
+  }
   await session.client() // nothing is printed when there is none
   switch (options.mode) {
     case 'pipe':
-      return sendPipe(session, streams.input)
+      return (await import('./pipe.ts')).sendPipe(session, streams.input)
     case 'scan':
-      return listKeys(session)
+      return (await import('./scan.ts')).listKeys(session)
     case 'bigkeys':
     case 'memkeys':
-      return findBigKeys(session)
+      return (await import('./key-sizes.ts')).findBigKeys(session)
     case 'hotkeys':
-      return findHotKeys(session)
+      return (await import('./hot-keys.ts')).findHotKeys(session)
     case 'latency':
     case 'latency-history':
-      return measureLatency(session)
+      return (await import('./latency.ts')).measureLatency(session)
     case 'latency-dist':
-      return showLatencySpectrum(session)
+      return (await import('./latency.ts')).showLatencySpectrum(session)
     case 'stat':
-      return showStatistics(session)
+      return (await import('./stat.ts')).showStatistics(session)
     case 'replica':
-      return followWrites(session)
+      return (await import('./replication.ts')).followWrites(session)
     case 'rdb':
     case 'functions-rdb':
-      return fetchSnapshot(session)
+      return (await import('./replication.ts')).fetchSnapshot(session)
     default:
       throw new ShellError(`There is no mode ${options.mode}`)
   }
@@ -88,6 +84,7 @@ async function runCommands(options: ShellOptions, session: Session, streams: She
     return 1
   }
   if (streams.input.isTTY === true) {
+    const { Repl } = await import('./repl.ts')
     await new Repl(session, streams).run()
     return 0
   }
@@ -110,6 +107,7 @@ async function commandOf(options: ShellOptions, streams: ShellStreams): Promise<
   }
   const { inputArgument } = options
   if (inputArgument === 'none') return args
+  const { readInput } = await import('./input.ts')
   const input = await readInput(streams.input)
   if (inputArgument === 'last') return [...args, input]
   const tag = Buffer.from(inputArgument.tag)
@@ -120,6 +118,7 @@ async function commandOf(options: ShellOptions, streams: ShellStreams): Promise<
 
 /** Commands line by line from what is piped in. */
 async function runLines(session: Session, streams: ShellStreams): Promise<number> {
+  const { inputLines } = await import('./input.ts')
   let docs: CommandDocs | null = null
   const commands = new Commands(session, async () => (docs = await loadDocs(session, docs)), { setHints: () => {} })
   let exitCode = 0
