@@ -244,7 +244,9 @@ export class LuaVm {
   }
 
   #passSource(source: Uint8Array): number {
-    this.memory.set(source, this.#input(source.length))
+    // In this order: making room may move the memory, and `memory` is then another.
+    const at = this.#input(source.length)
+    this.memory.set(source, at)
     return source.length
   }
 
