@@ -276,6 +276,7 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
       { names: ['--stat'], help: 'What the server does, a line each second', apply: setMode('stat') },
       { names: ['--latency'], help: 'How long a PING takes', apply: setMode('latency') },
       { names: ['--latency-history'], help: 'The same, a line each 15 seconds', apply: setMode('latency-history') },
+      { names: ['--latency-dist'], help: 'The same, as a spectrum in 256 colours', apply: setMode('latency-dist') },
       {
         names: ['--replica', '--slave'],
         help: 'Follow the server as a replica does, and show the writes',
@@ -293,7 +294,6 @@ const FLAG_GROUPS: readonly FlagGroup[] = [
         help: 'The same, of the functions alone',
         apply: setRdbFile('functions-rdb'),
       },
-      { names: ['--latency-dist'], help: 'The same, as a spectrum in 256 colours', apply: setMode('latency-dist') },
     ],
   },
   {
