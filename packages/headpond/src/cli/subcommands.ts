@@ -25,6 +25,15 @@ export const subcommands: readonly Subcommand[] = [
     },
   },
   {
+    name: 'memcached',
+    usage: '[options]',
+    summary: "Serve in memcached's place, by memcached's own flags (memcached -h tells more)",
+    run: async (argv) => {
+      const { runMemcached } = await import('./memcached/launch.ts')
+      return runMemcached(argv)
+    },
+  },
+  {
     name: 'check',
     usage: '<directory|file> [--fix] [--yes]',
     summary: 'Verify data files; with --fix, drop what is damaged at the end of the append-only file',

@@ -50,6 +50,15 @@ function shutdown(context: TextContext, session: Session): number {
   return text(context, 'CLIENT_ERROR invalid shutdown mode')
 }
 
+/** The certificates of TLS are read again; clients that are connected keep what they have. */
+function refreshCertificates(context: TextContext): number {
+  const { engine } = context
+  noteNoreply(context)
+  if (!engine.host.isEncrypted()) return text(context, 'Error TLS not enabled')
+  const problem = engine.host.refreshCertificates()
+  return problem === undefined ? answer(context, lines.OK) : text(context, `Error ${problem.replace(/\s+/g, ' ')}`)
+}
+
 function verbosity(context: TextContext): number {
   const { line, engine } = context
   if (!hasWords(context, 2, 3)) return line.next
@@ -240,6 +249,7 @@ export const administrationCommands: readonly (readonly [name: string, handler: 
   ['version', version],
   ['quit', quit],
   ['shutdown', shutdown],
+  ['refresh_certs', refreshCertificates],
   ['verbosity', verbosity],
   ['cache_memlimit', memoryLimit],
   ['watch', watch],

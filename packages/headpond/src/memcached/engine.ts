@@ -48,9 +48,18 @@ export interface MemcachedHost {
   resumeTime: () => void
   /** The port of this protocol; 0 when it has none. */
   port: () => number
+  /** Where clients of this protocol are welcome: `tcp:127.0.0.1:11211`, `unix:/path`. */
+  listening: () => readonly string[]
+  /** Reads the certificates of TLS again. Returns why it cannot. */
+  refreshCertificates: () => string | undefined
+  /** Whether this protocol is spoken over TLS. */
+  isEncrypted: () => boolean
   /** Keys evicted since the start. */
   evictedCount: () => number
 }
+
+/** Lower numbers are those of listeners, in `stats conns`. */
+const FIRST_SESSION_ID = 33
 
 const PROTECTED =
   'SERVER_ERROR protected mode: only this machine may connect while no password is set (requirepass, protected-mode)\r\n'
@@ -72,7 +81,11 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly startedAtMs: number
   connectionCount = 0
   rejectedCount = 0
+  /** Sessions that were closed because they were silent for too long. */
+  idleKickCount = 0
   verbosity: number
+  /** See MemcachedOptions: the file may be read again. */
+  users: ReadonlyMap<string, string> | null
   /** `stats sizes` is to count. */
   tracksSizes: boolean
   /** Whether `lru_crawler` commands are answered: there is no crawler to stop. */
@@ -87,13 +100,14 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly #out = new OutputBuffer()
   readonly #text: TextProtocol
   readonly #binary: BinaryProtocol
-  #nextSessionId = 1
+  #nextSessionId = FIRST_SESSION_ID
 
   constructor(host: MemcachedHost, options: MemcachedOptions) {
     this.host = host
     this.store = host.store
     this.options = options
     this.verbosity = options.verbosity
+    this.users = options.users
     this.tracksSizes = options.tracksSizes
     this.startedAtMs = host.clock.nowMs()
     this.prefixes = new PrefixStatistics(options.prefixDelimiter)
@@ -118,12 +132,17 @@ export class MemcachedEngine implements Protocol<Session> {
   }
 
   get requiresAuthentication(): boolean {
-    return this.options.sasl || this.options.users !== null || this.host.requiresAuthentication()
+    return this.options.sasl || this.users !== null || this.host.requiresAuthentication()
+  }
+
+  /** Whether there is anybody who could say who he is. */
+  get canAuthenticate(): boolean {
+    return this.users !== null || this.host.requiresAuthentication()
   }
 
   /** Whether this is a user, by memcached's own file of them or by the server's directory. */
   authenticate(user: string, password: string): boolean {
-    const { users } = this.options
+    const { users } = this
     const isRight = users === null ? this.host.authenticate(user, password) : users.get(user) === password
     this.statistics.authCount++
     if (!isRight) this.statistics.authErrorCount++
@@ -138,7 +157,7 @@ export class MemcachedEngine implements Protocol<Session> {
 
   /** The rights of a user have changed: sessions that it may not have any more end. */
   userChanged(user: string): void {
-    if (this.options.users !== null || this.host.allows(user)) return
+    if (this.users !== null || this.host.allows(user)) return
     for (const session of this.sessions.values()) if (session.user === user) session.connection.destroy()
   }
 
@@ -175,7 +194,9 @@ export class MemcachedEngine implements Protocol<Session> {
     if (timeout === 0) return
     const sinceMs = this.host.clock.nowMs() - timeout * 1000
     for (const session of this.sessions.values()) {
-      if (session.lastCommandAtMs < sinceMs && session.watched === null) session.connection.destroy()
+      if (session.lastCommandAtMs >= sinceMs || session.watched !== null) continue
+      session.connection.destroy()
+      this.idleKickCount++
     }
   }
 
@@ -232,9 +253,9 @@ export class MemcachedEngine implements Protocol<Session> {
   /** The first byte tells the protocol. */
   #begin(session: Session, chunk: Uint8Array, at: number): number {
     const isBinary = chunk[at] === FIRST_BYTE
-    const { protocol, sasl, users } = this.options
+    const { protocol, sasl } = this.options
     const isBinaryOnly = protocol === 'binary' || sasl
-    const isTextOnly = protocol === 'ascii' || users !== null
+    const isTextOnly = protocol === 'ascii' || (this.users !== null && !sasl)
     if (isBinaryOnly && !isBinary) {
       session.closesAfterReply = true
       return -1
@@ -325,5 +346,6 @@ export class MemcachedEngine implements Protocol<Session> {
     this.prefixes.clear()
     this.connectionCount = this.sessions.size
     this.rejectedCount = 0
+    this.idleKickCount = 0
   }
 }

@@ -6,7 +6,7 @@ export interface MemcachedOptions {
   protocol: 'auto' | 'ascii' | 'binary'
   /** -S: only the binary protocol, and SASL before anything else. */
   sasl: boolean
-  /** Users beside the server's own (-Y): by name, their passwords. Null without such a file. */
+  /** Users in place of the server's own (a file that -Y names): by name, their passwords. Null without such a file. */
   users: ReadonlyMap<string, string> | null
   /** -C turns it off: no numbers are shown, and all are 0. */
   hasCas: boolean

@@ -84,6 +84,7 @@ function general(engine: MemcachedEngine): Stat[] {
     ['store_no_memory', statistics.noMemoryCount],
     ['auth_cmds', statistics.authCount],
     ['auth_errors', statistics.authErrorCount],
+    ...(settings.timeout === 0 ? [] : [['idle_kicks', engine.idleKickCount] satisfies Stat]),
     ['bytes_read', readBytes],
     ['bytes_written', writtenBytes],
     ['limit_maxbytes', settings.maxmemory],
@@ -162,7 +163,7 @@ function settingsOf(engine: MemcachedEngine): Stat[] {
     ['tcp_backlog', settings.tcpBacklog],
     ['binding_protocol', options.sasl ? 'binary' : options.protocol === 'auto' ? 'auto-negotiate' : options.protocol],
     ['auth_enabled_sasl', yes(options.sasl)],
-    ['auth_enabled_ascii', yes(options.users !== null)],
+    ['auth_enabled_ascii', yes(engine.users !== null && !options.sasl)],
     ['item_size_max', settings.memcachedMaxItemSize],
     ['maxconns_fast', 'yes'],
     shown('hashpower_init', 0),
@@ -192,7 +193,8 @@ function settingsOf(engine: MemcachedEngine): Stat[] {
     shown('read_buf_mem_limit', 0),
     ['track_sizes', yes(options.tracksSizes)],
     ['inline_ascii_response', 'no'],
-    ['ssl_enabled', 'no'],
+    ['ssl_enabled', yes(host.isEncrypted())],
+    ...Object.entries(options.shown).filter(([name]) => name.startsWith('ssl_') || name === 'memory_file'),
     ['maxmemory_policy', settings.maxmemoryPolicy],
   ]
 }
@@ -305,15 +307,29 @@ function sizeStats(engine: MemcachedEngine): Stat[] {
 
 function connectionStats(engine: MemcachedEngine): Stat[] {
   const nowMs = engine.host.clock.nowMs()
-  return [...engine.sessions.values()].flatMap(({ id, connection, lastCommandAtMs, watched, isBusy }): Stat[] => {
+  const listeners = engine.host.listening().flatMap((address, index): Stat[] => [
+    [`${index + 1}:addr`, address],
+    [`${index + 1}:state`, 'conn_listening'],
+    [`${index + 1}:secs_since_last_cmd`, Math.floor((nowMs - engine.startedAtMs) / 1000)],
+  ])
+  const sessions = [...engine.sessions.values()].flatMap((session): Stat[] => {
+    const { id, connection, lastCommandAtMs } = session
     const address = (text: string) => (text.startsWith('/') ? `unix:${text.replace(/:0$/, '')}` : `tcp:${text}`)
     return [
       [`${id}:addr`, address(connection.remoteAddress)],
       [`${id}:listen_addr`, address(connection.localAddress)],
-      [`${id}:state`, watched !== null ? 'conn_watch' : isBusy ? 'conn_io_queue' : 'conn_parse_cmd'],
+      [`${id}:state`, stateOf(session)],
       [`${id}:secs_since_last_cmd`, Math.floor((nowMs - lastCommandAtMs) / 1000)],
     ]
   })
+  return [...listeners, ...sessions]
+}
+
+function stateOf({ watched, isBusy, neededBytes, swallowBytes }: Session): string {
+  if (watched !== null) return 'conn_watch'
+  if (isBusy) return 'conn_io_queue'
+  if (swallowBytes > 0) return 'conn_swallow'
+  return neededBytes > 0 ? 'conn_nread' : 'conn_parse_cmd'
 }
 
 /** A family of statistics by its name; undefined when there is none. '' is the general one. */

@@ -2,7 +2,9 @@ import { GrowingBuffer } from '../bytes/growing-buffer.ts'
 import { decimalLength } from '../bytes/integer.ts'
 import { appendBulk, appendCommand, appendCount, type CommandPart } from '../bytes/multibulk.ts'
 import { NONE } from '../memory/heap.ts'
+import { clientFlagsAnnotation } from '../persistence/client-flags.ts'
 import type { Database } from '../store/database.ts'
+import { clientFlags } from '../store/item.ts'
 import { NEVER } from '../store/record.ts'
 import { stringArray, stringStart } from '../store/string.ts'
 import type { Client } from './client.ts'
@@ -156,6 +158,8 @@ export class Propagation {
     const expireAtMs = database.records.expireAtMs(handle)
     const valueStart = stringStart(store, handle)
     const value = stringArray(store, handle).subarray(valueStart, valueStart + database.records.valueSize(handle))
+    const flags = clientFlags(database.records, handle)
+    if (flags !== 0) this.#pending.append(clientFlagsAnnotation(flags))
     this.#addByItself(database.index, ['SET', key, value, ...(expireAtMs === NEVER ? [] : ['PXAT', expireAtMs])])
   }
 

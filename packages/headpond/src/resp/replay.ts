@@ -1,5 +1,9 @@
+import { NONE } from '../memory/heap.ts'
 import { OutputBuffer } from '../net/output-buffer.ts'
 import type { Replay } from '../persistence/aof/replay.ts'
+import { readClientFlagsAnnotation } from '../persistence/client-flags.ts'
+import { giveClientFlags } from '../store/item.ts'
+import { type as types } from '../store/record.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { CommandTable } from './command-table.ts'
@@ -21,6 +25,8 @@ export class EngineReplay implements Replay {
   readonly #reply = new Reply(new OutputBuffer(4096))
   readonly #queued = new Request()
   #warningCount = 0
+  /** What an annotation says of the next command's string. */
+  #clientFlags = 0
 
   constructor(engine: RespEngine) {
     this.#engine = engine
@@ -38,7 +44,26 @@ export class EngineReplay implements Replay {
     this.#client.transaction = null
   }
 
+  annotated(text: string): void {
+    this.#clientFlags = readClientFlagsAnnotation(text)
+  }
+
   run(): string | null {
+    const flags = this.#clientFlags
+    this.#clientFlags = 0
+    const problem = this.#runNext()
+    if (flags !== 0 && problem === null) this.#giveClientFlags(flags)
+    return problem
+  }
+
+  #giveClientFlags(flags: number): void {
+    const { command } = this
+    const { database } = this.#client
+    const handle = command.count > 2 ? database.peek(command.chunk, command.start(1), command.end(1)) : NONE
+    if (handle !== NONE && database.records.type(handle) === types.STRING) giveClientFlags(database, handle, flags)
+  }
+
+  #runNext(): string | null {
     const request = this.command
     const command = findRepeatable(this.#engine.table, request)
     if (typeof command === 'string') return command

@@ -114,7 +114,8 @@ const PORT_KEYS = {
   'http-port': 'httpPort',
 } as const
 
-function hostOf(address: string): string {
+/** The host of an address of `bind` without its minus. */
+export function hostOf(address: string): string {
   if (address === '*') return '0.0.0.0'
   if (address === '::*') return '::'
   return address

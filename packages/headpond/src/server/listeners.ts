@@ -16,6 +16,19 @@ export interface ListenersParts {
   readonly gate: OutputGate
   readonly resp: RespEngine
   readonly memcached: MemcachedEngine
+  /** Where memcached's protocol is spoken in place of `memcached-port`, if so. */
+  readonly memcachedAddresses: readonly MemcachedAddress[]
+}
+
+/** One address of memcached's protocol. */
+export interface MemcachedAddress {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Over TLS, as the `tls-` directives say. */
+  readonly isEncrypted: boolean
+  /** This machine may not have it. */
+  readonly isOptional: boolean
 }
 
 /** Everything that a server listens on: for each protocol a port, one over TLS, the path of a unix socket. */
@@ -24,12 +37,17 @@ export class Listeners {
   readonly redis: Endpoint
   readonly rediss: Endpoint
   readonly memcached: Endpoint
-  readonly #paths: Listener[] = []
+  /** Those at no port of the configuration. */
+  readonly #others: Listener[] = []
+  readonly #encryption: Encryption
+  /** Where memcached's clients are welcome beside `memcached-port`: for the launcher. */
+  readonly memcachedListening: { host: string; port: number }[] = []
 
   constructor(parts: ListenersParts) {
     this.#parts = parts
     const { config, clock, log, resp, memcached } = parts
-    const encryption = new Encryption(config, log, clock, () => this.rediss.port !== 0)
+    const encryption = new Encryption(config, log, clock, () => this.rediss.port !== 0 || this.isMemcachedEncrypted)
+    this.#encryption = encryption
     this.redis = new Endpoint({ config, directive: 'port', protocol: resp, listener: this.#respOptions() })
     this.rediss = new Endpoint({
       config,
@@ -76,8 +94,10 @@ export class Listeners {
   }
 
   async openMemcached(): Promise<void> {
-    const { config, memcached, log } = this.#parts
+    const { config, memcached, log, memcachedAddresses } = this.#parts
     const { memcachedUnixsocket } = config.settings
+    if (this.isMemcachedEncrypted) this.#encryption.load()
+    for (const address of memcachedAddresses) await this.#openAddress(address)
     await this.#openPath(memcachedUnixsocket, 'memcached-unixsocket', memcached, this.#memcachedOptions())
     try {
       await this.memcached.open()
@@ -90,12 +110,12 @@ export class Listeners {
 
   /** Stops accepting, and closes every connection once its replies are sent. */
   async close(): Promise<void> {
-    await Promise.all([...this.#endpoints, ...this.#paths.splice(0)].map((each) => each.close()))
+    await Promise.all([...this.#endpoints, ...this.#others.splice(0)].map((each) => each.close()))
   }
 
   /** Closes every connection at once; replies that are under way are lost. */
   destroyConnections(): void {
-    for (const each of [...this.#endpoints, ...this.#paths]) each.destroyConnections()
+    for (const each of [...this.#endpoints, ...this.#others]) each.destroyConnections()
   }
 
   async #openPath(
@@ -115,7 +135,40 @@ export class Listeners {
       const code = (error as NodeJS.ErrnoException).code ?? String(error)
       throw new ConfigError(`${directive} ${path}`, `cannot listen there (${code})`, 'Choose another path.')
     }
-    this.#paths.push(listener)
+    this.#others.push(listener)
+  }
+
+  async #openAddress({ host, port, isEncrypted, isOptional }: MemcachedAddress): Promise<void> {
+    const { memcached, config } = this.#parts
+    const options = this.#memcachedOptions()
+    const listener = new Listener(memcached, isEncrypted ? { ...options, tls: this.#encryption.listener } : options)
+    // What is chosen at the first address holds for all that leave it open.
+    const wanted = port === 0 ? (this.memcachedListening[0]?.port ?? 0) : port
+    try {
+      await listener.listen({ host, port: wanted, backlog: config.settings.tcpBacklog })
+    } catch (error) {
+      if (isOptional) return
+      const { code } = error as NodeJS.ErrnoException
+      const reason = code === 'EADDRINUSE' ? 'Address already in use' : (error as Error).message
+      throw new ConfigError(`memcached ${host}:${port}`, `failed to listen on TCP port ${port}: ${reason}`)
+    }
+    this.#others.push(listener)
+    this.memcachedListening.push({ host, port: listener.port })
+  }
+
+  /** Whether some address of memcached's protocol is over TLS. */
+  get isMemcachedEncrypted(): boolean {
+    return this.#parts.memcachedAddresses.some(({ isEncrypted }) => isEncrypted)
+  }
+
+  /** Reads the certificates again. Returns why it cannot. */
+  refreshCertificates(): string | undefined {
+    try {
+      this.#encryption.load()
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
   }
 
   #respOptions(): ListenerOptions {

@@ -1,5 +1,6 @@
 import type { MemcachedHost } from '../memcached/engine.ts'
 import type { User } from '../security/user.ts'
+import { hostOf } from './endpoint.ts'
 import type { Server } from './server.ts'
 import { HEADPOND_VERSION } from './version.ts'
 
@@ -39,7 +40,8 @@ export function memcachedHost(server: Server): MemcachedHost {
     log,
     version: HEADPOND_VERSION,
     shutdown: () => void server.shutdown('default', true),
-    makeRoom: () => persistence.writeRefusal === null,
+    makeRoom: () =>
+      persistence.writeRefusal === null && (config.settings.maxmemory === 0 || resp.memoryLimit.makeRoom()),
     audience: {
       changed: (chunk, start, end) => {
         if (resp.propagates) resp.propagation.changedElsewhere(store.databases[0], chunk, start, end)
@@ -61,6 +63,24 @@ export function memcachedHost(server: Server): MemcachedHost {
     pauseTime: () => clock.pause(),
     resumeTime: () => clock.resume(),
     port: () => server.memcachedPort,
-    evictedCount: () => 0,
+    listening: () => listeningTexts(server),
+    refreshCertificates: () => server.listeners.refreshCertificates(),
+    isEncrypted: () => server.listeners.isMemcachedEncrypted,
+    evictedCount: () => store.eviction.evictedCount,
   }
+}
+
+/** Addresses as `stats conns` writes them. */
+function listeningTexts({ config, listeners }: Server): string[] {
+  const { memcachedUnixsocket, bind } = config.settings
+  const places = [
+    ...(listeners.memcached.port === 0
+      ? []
+      : bind.map((address) => ({ host: hostOf(address.replace(/^-/, '')), port: listeners.memcached.port }))),
+    ...listeners.memcachedListening,
+  ]
+  return [
+    ...(memcachedUnixsocket === '' ? [] : [`unix:${memcachedUnixsocket}`]),
+    ...places.map(({ host, port }) => `tcp${host.includes(':') ? `6:[${host}]` : `:${host}`}:${port}`),
+  ]
 }

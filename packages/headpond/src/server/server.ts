@@ -10,7 +10,7 @@ import { type EngineLog, RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
-import { Listeners } from './listeners.ts'
+import { Listeners, type MemcachedAddress } from './listeners.ts'
 import { memcachedHost } from './memcached-host.ts'
 import { HEADPOND_VERSION } from './version.ts'
 
@@ -25,6 +25,8 @@ export interface ServerParts {
   readonly openLogFile?: OpenLogFile
   /** What memcached's own flags decide. */
   readonly memcached?: Partial<MemcachedOptions>
+  /** Where memcached's protocol is spoken in place of `memcached-port`. */
+  readonly memcachedAddresses?: readonly MemcachedAddress[]
 }
 
 /** One whole server: what it consists of, how it starts and how it ends. Shares nothing with another in the process. */
@@ -83,7 +85,15 @@ export class Server {
       this.#resolveEnded = resolve
     })
     this.memcached = new MemcachedEngine(memcachedHost(this), { ...DEFAULT_OPTIONS, ...parts.memcached })
-    this.#listeners = new Listeners(this)
+    this.#listeners = new Listeners({
+      config: this.config,
+      clock: this.clock,
+      log: parts.log,
+      gate: this.gate,
+      resp: this.resp,
+      memcached: this.memcached,
+      memcachedAddresses: parts.memcachedAddresses ?? [],
+    })
   }
 
   /** The port of the Redis protocol; 0 when it is not listened on. */
@@ -98,7 +108,11 @@ export class Server {
 
   /** The port of memcached's protocol; 0 when it is not listened on. */
   get memcachedPort(): number {
-    return this.#listeners.memcached.port
+    return this.#listeners.memcached.port || (this.#listeners.memcachedListening[0]?.port ?? 0)
+  }
+
+  get listeners(): Listeners {
+    return this.#listeners
   }
 
   /** Where each protocol listens, for the banner and the log. */

@@ -73,6 +73,14 @@ export function setClientFlags(records: Records, handle: Handle, flags: number):
   records.heap.arenaOf(handle).u32[records.itemAt(handle)] = flags
 }
 
+/** Gives a string client flags. Returns its handle, which is another when it had to move. */
+export function giveClientFlags(database: Database, handle: Handle, flags: number): Handle {
+  const { records } = database
+  const item = records.hasItem(handle) ? handle : database.addItem(handle)
+  setClientFlags(records, item, flags)
+  return item
+}
+
 /** The bits of `itemState` that are set. */
 export function stateOf(records: Records, handle: Handle): number {
   if (!records.hasItem(handle)) return 0

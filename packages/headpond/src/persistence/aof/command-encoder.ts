@@ -1,9 +1,11 @@
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import { appendBulk, appendCommand, appendCount } from '../../bytes/multibulk.ts'
 import type { Handle } from '../../memory/heap.ts'
+import { clientFlags } from '../../store/item.ts'
 import { NEVER, type as types } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import { stringArray, stringStart } from '../../store/string.ts'
+import { clientFlagsAnnotation } from '../client-flags.ts'
 import type { ValueParts } from '../rdb/objects/object-format.ts'
 import { dumpObject } from '../rdb/objects.ts'
 import type { SnapshotEncoder } from '../snapshot-encoder.ts'
@@ -51,6 +53,8 @@ export class CommandEncoder implements SnapshotEncoder {
       appendCommand(main, ['RESTORE', key, expireAtMs === NEVER ? 0 : expireAtMs, payload, 'ABSTTL'])
       return null
     }
+    const flags = clientFlags(records, handle)
+    if (flags !== 0) main.append(clientFlagsAnnotation(flags))
     appendCount(main, expireAtMs === NEVER ? 3 : 5)
     appendBulk(main, SET)
     appendBulk(main, key)

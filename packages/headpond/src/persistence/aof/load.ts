@@ -143,9 +143,12 @@ class FileLoad {
         end += readBytes
         continue
       }
-      if (replay.command.count > 0) {
+      const { command } = replay
+      if (command.count > 0) {
         const problem = replay.run()
         if (problem !== null) throw this.#damaged(base + at, problem)
+      } else {
+        replay.annotated(Buffer.from(window.subarray(command.places[0], command.places[1])).toString('latin1'))
       }
       at = next
       this.atByte = base + at

@@ -6,6 +6,8 @@ export interface Replay {
   readonly command: CommandPlaces
   /** Runs it. Returns what is wrong with it, if it cannot be run at all; its own errors count as part of what happened. */
   run(): string | null
+  /** An annotation, without its '#', stands before the next command. */
+  annotated(text: string): void
   /** Between MULTI and EXEC, where nothing has happened yet. */
   readonly isInTransaction: boolean
   /** Forgets the transaction that is open. */

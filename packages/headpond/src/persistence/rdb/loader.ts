@@ -2,8 +2,10 @@ import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
 import { type Handle, NONE } from '../../memory/heap.ts'
 import { Text } from '../../memory/text.ts'
 import type { Database } from '../../store/database.ts'
-import { NEVER } from '../../store/record.ts'
+import { giveClientFlags } from '../../store/item.ts'
+import { NEVER, type as types } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
+import { CLIENT_FLAGS_FIELD, readClientFlags } from '../client-flags.ts'
 import { RDB_VERSION_MAX } from './dump-payload.ts'
 import { RdbReader } from './encoding.ts'
 import { OPCODE, RDB_HEADER_BYTES, RDB_MAGIC } from './file-format.ts'
@@ -72,6 +74,7 @@ export class RdbLoader implements LargeInput {
   #expireAtMs = NEVER
   #idleSeconds = -1
   #frequency = -1
+  #clientFlags = 0
   readonly #key = new Text()
   readonly #value = new Text()
   /** A value that is too large for the window. */
@@ -298,7 +301,9 @@ export class RdbLoader implements LargeInput {
         return false
       case OPCODE.AUX: {
         const name = textOf(reader.readString())
-        this.aux.set(name, textOf(reader.readString()))
+        const text = textOf(reader.readString())
+        if (name === CLIENT_FLAGS_FIELD) this.#clientFlags = readClientFlags(text)
+        else this.aux.set(name, text)
         return false
       }
       case OPCODE.FUNCTION:
@@ -402,8 +407,12 @@ export class RdbLoader implements LargeInput {
     database.remove(existing)
   }
 
-  #loaded(handle: Handle): void {
+  #loaded(loaded: Handle): void {
     this.loadedCount++
+    let handle = loaded
+    if (this.#clientFlags !== 0 && this.#store.records.type(handle) === types.STRING) {
+      handle = giveClientFlags(this.#database, handle, this.#clientFlags)
+    }
     const { records, accessFrequency, nowMs } = this.#store
     if (accessFrequency !== null) {
       if (this.#frequency >= 0) records.setAccess(handle, accessFrequency.of(this.#frequency, nowMs))
@@ -422,6 +431,7 @@ export class RdbLoader implements LargeInput {
     this.#expireAtMs = NEVER
     this.#idleSeconds = -1
     this.#frequency = -1
+    this.#clientFlags = 0
   }
 
   *#readChecksum(): Generator<number, void> {

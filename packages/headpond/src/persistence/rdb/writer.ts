@@ -1,8 +1,10 @@
 import { CRC64_SIZE_BYTES, Crc64 } from '../../bytes/crc64.ts'
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import type { Handle } from '../../memory/heap.ts'
+import { clientFlags } from '../../store/item.ts'
 import { NEVER } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
+import { CLIENT_FLAGS_FIELD } from '../client-flags.ts'
 import type { DatabaseFigures, SnapshotEncoder } from '../snapshot-encoder.ts'
 import { RDB_VERSION } from './dump-payload.ts'
 import { RdbWriter } from './encoding.ts'
@@ -76,6 +78,7 @@ export class RdbEncoder implements SnapshotEncoder {
       writer.writeMilliseconds(expireAtMs)
     }
     if (this.#options.access !== 'none') this.#writeAccess(writer, handle)
+    if (records.hasItem(handle)) this.#writeClientFlags(writer, handle)
     writer.writeByte(objectType(store, handle))
     const keyStart = records.keyStart(handle)
     writer.writeString(records.keyBytes(handle), keyStart, keyStart + records.keySize(handle))
@@ -103,6 +106,14 @@ export class RdbEncoder implements SnapshotEncoder {
 
   leaving(bytes: Uint8Array): void {
     if (this.#options.hasChecksum) this.#crc.update(bytes, 0, bytes.length)
+  }
+
+  #writeClientFlags(writer: RdbWriter, handle: Handle): void {
+    const flags = clientFlags(this.#store.records, handle)
+    if (flags === 0) return
+    writer.writeByte(OPCODE.AUX)
+    writer.writeString(Buffer.from(CLIENT_FLAGS_FIELD))
+    writer.writeString(Buffer.from(String(flags)))
   }
 
   #writeAccess(writer: RdbWriter, handle: Handle): void {
