@@ -74,6 +74,8 @@ static const char *const script_flags[] = {"no-writes", "allow-oom", "allow-stal
 #define REPLY_AREA_BYTES 65536
 #define HOOK_INTERVAL 100000
 #define EVERY_REPLICATION 3  /* REPL_ALL */
+/* What the reply of a value other than a table takes at most, besides the bytes of a string. */
+#define PLAIN_REPLY_BYTES 64
 /* Slots of Lua's stack that must be free for a value to be written; it decides how deep replies may be nested. */
 #define STACK_SLOTS_A_VALUE 5
 
@@ -549,9 +551,10 @@ static const char *parse_reply (lua_State *L, const char *at) {
 
 /* ---- From Lua to RESP ---- */
 
-/* Fields of tables that are not arrays. The strings are never collected, so that looking one up is one comparison. */
-enum field { ERR, OK, DOUBLE, BIG_NUMBER, VERBATIM_STRING, MAP, SET, FIELD_COUNT };
-static const char *const field_names[] = {"err", "ok", "double", "big_number", "verbatim_string", "map", "set"};
+/* Fields of tables that are not arrays, and the globals of a script. The strings are never collected, so that looking one up is one comparison. */
+enum field { ERR, OK, DOUBLE, BIG_NUMBER, VERBATIM_STRING, MAP, SET, KEYS, ARGV, FIELD_COUNT };
+static const char *const field_names[] = {"err", "ok", "double", "big_number", "verbatim_string", "map", "set", "KEYS",
+                                          "ARGV"};
 static TString *field_strings[FIELD_COUNT];
 
 static void fix_field_strings (lua_State *L) {
@@ -1455,6 +1458,14 @@ static void push_arguments (lua_State *L, int first, int count) {
   }
 }
 
+/* Pops the table on top, and makes it a global of scripts, though they cannot change their globals. */
+static void set_read_only_global (lua_State *L, enum field name) {
+  Table *globals = hvalue(gt(L));
+  setobj2t(L, luaH_setstr(L, globals, field_strings[name]), L->top - 1);
+  luaC_barriert(L, globals, L->top - 1);
+  L->top--;
+}
+
 struct run {
   int reference;
   int key_count;
@@ -1469,11 +1480,21 @@ static void prepare_run (lua_State *L, void *ud) {
   push_arguments(runner, 0, run->key_count);
   push_arguments(runner, run->key_count, run->argument_count);
   if (!run->is_for_scripts) return;
-  lua_enablereadonlytable(runner, LUA_GLOBALSINDEX, 0);
-  lua_setglobal(runner, "ARGV");
-  lua_setglobal(runner, "KEYS");
-  lua_enablereadonlytable(runner, LUA_GLOBALSINDEX, 1);
+  set_read_only_global(runner, ARGV);
+  set_read_only_global(runner, KEYS);
   (void)L;
+}
+
+/*
+** Writes the value on top and pops it if that needs neither memory nor a call, so that nothing can fail. Returns 0 if it
+** did nothing.
+*/
+static int write_result_plainly (lua_State *L) {
+  const TValue *value = L->top - 1;
+  size_t size = ttisstring(value) ? tsvalue(value)->len : 0;
+  if (ttistable(value) || size + PLAIN_REPLY_BYTES > output_capacity) return 0;
+  write_value(L);
+  return 1;
 }
 
 static int write_result (lua_State *L) {
@@ -1520,15 +1541,21 @@ static int finish (int status) {
   if (status == 0) {
     /* The first value alone is the reply. */
     lua_settop(runner, 1);
-    lua_pushcfunction(runner, write_result);
-    lua_insert(runner, 1);
-    if (lua_pcall(runner, 1, 0, 0) != 0) {
-      outcome = fail_plainly("not enough memory");
-      lua_settop(runner, 0);
+    if (write_result_plainly(runner)) {
+      publish_output();
+      outcome = DONE;
     }
     else {
-      publish_output();
-      outcome = output[0] == '-' ? ERROR_REPLY : DONE;
+      lua_pushcfunction(runner, write_result);
+      lua_insert(runner, 1);
+      if (lua_pcall(runner, 1, 0, 0) != 0) {
+        outcome = fail_plainly("not enough memory");
+        lua_settop(runner, 0);
+      }
+      else {
+        publish_output();
+        outcome = output[0] == '-' ? ERROR_REPLY : DONE;
+      }
     }
   }
   else {

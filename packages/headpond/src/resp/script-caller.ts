@@ -150,7 +150,7 @@ export class ScriptCaller {
     if (arity > 0 ? request.count !== arity : request.count < -arity) {
       return 'ERR Wrong number of args calling Redis command from script'
     }
-    if (command.isRefusedInScripts && !this.allowsEveryCommand)
+    if (command.isRefusedInScripts && (!this.allowsEveryCommand || command.runsScript))
       return 'ERR This Redis command is not allowed from script'
     const { client } = this
     if (!client.user.isUnrestricted) {

@@ -21,27 +21,46 @@ export interface Runnable {
   readonly reference: number
 }
 
-/** A script that is under way. */
-interface Run {
-  readonly runnable: Runnable
-  readonly client: Client
+/**
+ * The script that is under way. One object serves all of them in turn: with a new one for each, V8 now and then settled on
+ * converting every one of them from one layout to another, which took longer than the script.
+ */
+class Run {
+  isActive = false
+  runnable!: Runnable
+  client!: Client
   /** That it was called by. */
-  readonly command: Command
+  command!: Command
   /** The time that all of its commands see. */
-  readonly atMs: number
-  /** By the clock of the machine, as all that follows; 0 until it has been asked for, which few scripts last for. */
-  startedAtMs: number
+  atMs = Number.NaN
+  /** By the clock of the machine, as all that follows; NaN until it has been asked for, which few scripts last for. */
+  startedAtMs = Number.NaN
   /** Since when nobody else could do anything. */
-  heldSinceMs: number
-  sliceEndsAtMs: number
-  isSlow: boolean
-  isKilled: boolean
+  heldSinceMs = Number.NaN
+  sliceEndsAtMs = Number.NaN
+  isSlow = false
+  isKilled = false
   /** What asked for it, once it has been suspended: the request itself is gone by then. */
-  request: Request | null
+  request: Request | null = null
   /** Whether its client has gone meanwhile. */
-  isAbandoned: boolean
+  isAbandoned = false
   /** Whether its effects are held back until its end, so that they are repeated as one. */
-  holdsPropagation: boolean
+  holdsPropagation = false
+
+  begin(runnable: Runnable, client: Client, atMs: number): void {
+    this.isActive = true
+    this.runnable = runnable
+    this.client = client
+    this.command = client.lastCommand!
+    this.atMs = atMs
+    this.startedAtMs = Number.NaN
+    this.sliceEndsAtMs = Number.NaN
+    this.isSlow = false
+    this.isKilled = false
+    this.request = null
+    this.isAbandoned = false
+    this.holdsPropagation = false
+  }
 }
 
 /**
@@ -59,7 +78,7 @@ interface Run {
 export class ScriptRunner {
   readonly caller: ScriptCaller
   readonly #engine: RespEngine
-  #run: Run | null = null
+  readonly #run = new Run()
   #restriction: Restriction | null = null
   #isStopped = false
   #continuation: NodeJS.Immediate | null = null
@@ -77,7 +96,7 @@ export class ScriptRunner {
   /** The suspended script. */
   get running(): { name: string; isScript: boolean; request: Request; durationMs: number } | null {
     const run = this.#run
-    if (run === null || run.request === null) return null
+    if (!run.isActive || run.request === null) return null
     const durationMs = Math.floor(performance.now() - run.startedAtMs)
     return { name: run.runnable.name, isScript: run.runnable.isScript, request: run.request, durationMs }
   }
@@ -88,26 +107,12 @@ export class ScriptRunner {
    */
   run(client: Client, request: Request, reply: Reply, runnable: Runnable, keyCount: number): void {
     const vm = runnable.vm!
-    const command = client.lastCommand!
     const { flags } = runnable
     const { caller } = this
-    const run: Run = {
-      runnable,
-      client,
-      command,
-      atMs: this.#engine.store.nowMs,
-      startedAtMs: 0,
-      heldSinceMs: 0,
-      sliceEndsAtMs: 0,
-      isSlow: false,
-      isKilled: false,
-      request: null,
-      isAbandoned: false,
-      holdsPropagation: false,
-    }
-    this.#run = run
+    const run = this.#run
+    run.begin(runnable, client, this.#engine.store.nowMs)
     caller.begin(client, vm)
-    caller.isReadOnly = command.isReadOnly || (flags !== null && (flags & scriptFlag.NO_WRITES) !== 0)
+    caller.isReadOnly = run.command.isReadOnly || (flags !== null && (flags & scriptFlag.NO_WRITES) !== 0)
     caller.ignoresMemoryLimit = flags !== null && (flags & scriptFlag.ALLOW_OOM) !== 0
     const argumentCount = request.count - FIRST_KEY
     let result: Outcome | null = null
@@ -117,20 +122,20 @@ export class ScriptRunner {
     } catch (error) {
       this.#broke(error)
       if (caller.isInCommand) {
-        this.#run = null
+        run.isActive = false
         caller.end()
         throw error // as from any command
       }
     }
-    if (result === outcome.SUSPENDED) return this.#suspend(run, request)
+    if (result === outcome.SUSPENDED) return this.#suspend(request)
     client.propagateAs() // nothing but what the script's commands said, also when that was nothing (redis.set_repl)
-    this.#finish(run, result, reply)
+    this.#finish(result, reply)
   }
 
   /** SCRIPT KILL, FUNCTION KILL. Returns why not, or null. */
   kill(asScript: boolean): string | null {
     const run = this.#run
-    if (run === null) return 'NOTBUSY No scripts in execution right now.'
+    if (!run.isActive) return 'NOTBUSY No scripts in execution right now.'
     if (this.caller.hasWritten) {
       return 'UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.'
     }
@@ -149,14 +154,14 @@ export class ScriptRunner {
 
   /** Once in 100,000 instructions. */
   interrupt(maySuspend: boolean): Verdict {
-    const run = this.#run!
+    const run = this.#run
     if (run.isKilled) return verdict.KILLED_BY_USER
     const thresholdMs = this.#engine.settings.busyReplyThreshold
     if (thresholdMs === 0) return verdict.GO_ON
     const nowMs = performance.now()
-    if (run.startedAtMs === 0) run.startedAtMs = run.heldSinceMs = nowMs
+    if (Number.isNaN(run.startedAtMs)) run.startedAtMs = run.heldSinceMs = nowMs
     if (nowMs - run.startedAtMs < thresholdMs) return verdict.GO_ON
-    if (!run.isSlow) this.#noteSlow(run, nowMs)
+    if (!run.isSlow) this.#noteSlow(nowMs)
     if (maySuspend && !run.client.deniesBlocking) {
       return nowMs < run.sliceEndsAtMs ? verdict.GO_ON : verdict.SUSPEND
     }
@@ -164,7 +169,8 @@ export class ScriptRunner {
     return nowMs - run.heldSinceMs < limitMs ? verdict.GO_ON : verdict.KILLED_BY_LIMIT
   }
 
-  #noteSlow(run: Run, nowMs: number): void {
+  #noteSlow(nowMs: number): void {
+    const run = this.#run
     run.isSlow = true
     const { name, isScript } = run.runnable
     const elapsedMs = Math.floor(nowMs - run.startedAtMs)
@@ -176,7 +182,8 @@ export class ScriptRunner {
 
   // ---- Suspension ----
 
-  #suspend(run: Run, request: Request): void {
+  #suspend(request: Request): void {
+    const run = this.#run
     const { restrictions, propagation, propagates } = this.#engine
     run.request = request.copy()
     if (propagates) {
@@ -203,7 +210,7 @@ export class ScriptRunner {
   }
 
   #continue(): void {
-    const run = this.#run!
+    const run = this.#run
     const { store } = this.#engine
     store.setNow(run.atMs)
     run.heldSinceMs = performance.now()
@@ -223,8 +230,8 @@ export class ScriptRunner {
     if (run.holdsPropagation) propagation.endServed(run.client)
     restrictions.set(this.#restriction!, false)
     this.#restriction = null
-    if (run.isAbandoned) this.#finish(run, result, null)
-    else this.#engine.unblock(run.client, (reply) => this.#finish(run, result, reply))
+    if (run.isAbandoned) this.#finish(result, null)
+    else this.#engine.unblock(run.client, (reply) => this.#finish(result, reply))
     if (blocking.hasReady) blocking.serve()
   }
 
@@ -240,28 +247,30 @@ export class ScriptRunner {
   }
 
   /** Answers. Without a reply nobody wants to know. */
-  #finish(run: Run, result: Outcome | null, reply: Reply | null): void {
+  #finish(result: Outcome | null, reply: Reply | null): void {
+    const run = this.#run
     const { name } = run.runnable
     const vm = run.runnable.vm!
-    this.#run = null
+    run.isActive = false
+    run.request = null
     this.caller.end()
     if (reply === null) return
     if (result === outcome.DONE) return reply.rawRange(vm.memory, vm.replyStart, vm.replyEnd)
     if (result === null) return reply.error(`ERR Error running script ${name}, not enough memory`)
     if (result === outcome.ERROR_REPLY) {
       const isCounted = vm.replyIsCounted
-      return this.#error(run, reply, vm.memory.toString('latin1', vm.replyStart + 1, vm.replyEnd - 2), isCounted)
+      return this.#error(reply, vm.memory.toString('latin1', vm.replyStart + 1, vm.replyEnd - 2), isCounted)
     }
     const { message, plain, where, isCounted } = vm.failure()
     if (plain !== null) return reply.error(`ERR Error running script ${name}, ${plain}`)
     const suffix = where === null ? '' : ` script: ${name}, on ${where}.`
-    this.#error(run, reply, `${message ?? 'ERR the error of the script has no message'}${suffix}`, isCounted)
+    this.#error(reply, `${message ?? 'ERR the error of the script has no message'}${suffix}`, isCounted)
   }
 
   /** An error that was counted when a command failed counts for EVAL's row alone. */
-  #error(run: Run, reply: Reply, text: string, isCounted: boolean): void {
+  #error(reply: Reply, text: string, isCounted: boolean): void {
     if (!isCounted) return reply.errorOfBytes(text)
-    run.command.failedCount++
+    this.#run.command.failedCount++
     reply.raw(Buffer.from(`-${text.replace(/[\r\n]/g, ' ')}\r\n`, 'latin1'))
   }
 }
