@@ -12,7 +12,7 @@ const HORIZON_KEYS = 24
 /** Evicted keys that are remembered, for each key held. */
 const GHOSTS_PER_KEY = 6
 /** Half of the evidence is forgotten after so many accesses for each key. */
-const HALF_LIFE_KEYS = 16
+const HALF_LIFE_KEYS = 8
 /** Of keys that are worth the same the younger goes: so of a loop that does not fit, a part stays. */
 const YOUNGER_FIRST = 1e-16
 const LEARNING_TICKS_MIN = 512
@@ -31,11 +31,11 @@ const USES_MASK = USES_MAX
  *
  *   | tick of the last access: 25 bits | in the sample: 1 bit | uses before it: 6 bits |
  *
- * A few thousand keys are followed through their whole lives (see reuse-history.ts), and the table of densities is made
- * anew from that, every quarter of as many accesses as there are keys. Evicted keys leave four bytes (see ghosts.ts).
+ * A few thousand keys are followed through their whole lives (see reuse-history.ts), and from that the table of densities
+ * is made anew, eight times in as many accesses as there are keys. Evicted keys leave four bytes (see ghosts.ts).
  */
 export class AdaptivePolicy implements AccessMarker {
-  readonly history = new ReuseHistory()
+  readonly history: ReuseHistory
   readonly densities = new HitDensity()
   readonly ghosts = new Ghosts()
   /** The key that came last: if it is of a scan, it is best evicted first. */
@@ -59,6 +59,7 @@ export class AdaptivePolicy implements AccessMarker {
    * @param hashOf the hash of a key, by its record
    */
   constructor(keyCount: () => number, hashOf: (handle: Handle) => number) {
+    this.history = new ReuseHistory(keyCount)
     this.#keyCount = keyCount
     this.#hashOf = hashOf
     this.#learn()
@@ -155,7 +156,7 @@ export class AdaptivePolicy implements AccessMarker {
       }
       this.#nextDecayTick = tick + keyTicks * HALF_LIFE_KEYS
     }
-    this.#nextLearningTick = tick + Math.max(LEARNING_TICKS_MIN, Math.floor(keyTicks / 4))
+    this.#nextLearningTick = tick + Math.max(LEARNING_TICKS_MIN, Math.floor(keyTicks / 8))
     this.#fitGhosts(keyCount)
   }
 
