@@ -2,6 +2,7 @@ import type { Handle } from '../memory/heap.ts'
 import { itemState } from '../store/item.ts'
 import { NEVER, type as types } from '../store/record.ts'
 import type { MemcachedEngine } from './engine.ts'
+import { CLASSES_END } from './item-classes.ts'
 import { keyText } from './log-streams.ts'
 import { parseFraction } from './numbers.ts'
 import type { Session } from './session.ts'
@@ -18,7 +19,6 @@ const VERBOSITY_MAX = 2
 const MEGABYTE = 2 ** 20
 const MEMORY_MEGABYTES_MIN = 8
 const MEMORY_MEGABYTES_MAX = 1_000_000_000
-const CLASSES_END = 64
 
 /** Slots of the key table that a dump looks at in one turn, and what it lets its reader leave unread. */
 const DUMP_SLOTS_PER_TURN = 2000
@@ -91,6 +91,7 @@ function watch(context: TextContext, session: Session): number {
   noteNoreply(context)
   context.reply.isSilent = false
   if (!engine.options.hasWatch) return text(context, 'CLIENT_ERROR watch commands not allowed')
+  if (context.reply.out.pendingBytes > 0) return text(context, 'ERROR cannot pipeline other commands before watch')
   const names = Array.from({ length: line.count - 1 }, (_, index) => line.text(index + 1))
   return text(context, engine.streams.add(session, names))
 }
@@ -111,6 +112,9 @@ function lruCrawler(context: TextContext, session: Session): number {
     if (!engine.isCrawlerOn) return text(context, 'CLIENT_ERROR lru crawler disabled')
     const isDump = line.is(1, 'metadump')
     if (isDump && !engine.options.hasDump) return text(context, 'ERROR metadump not allowed')
+    if (isDump && context.reply.out.pendingBytes > 0) {
+      return text(context, 'ERROR cannot pipeline other commands before metadump')
+    }
     const classes = classesOf(line.text(2))
     if (classes === undefined) return text(context, 'BADCLASS invalid class id')
     if (isDump) dump(engine, session, classes)
@@ -154,7 +158,7 @@ function dump(engine: MemcachedEngine, session: Session, classes: ReadonlySet<nu
     let slice = ''
     cursor = items.database.dict.scan(cursor, DUMP_SLOTS_PER_TURN, (handle) => {
       if (store.records.type(handle) !== types.STRING) return
-      if (classes === null || classes.has(store.heap.classOf(handle))) slice += dumpLine(engine, handle)
+      if (classes === null || classes.has(items.classOf(handle))) slice += dumpLine(engine, handle)
     })
     if (cursor === 0) slice += 'END\r\n'
     if (slice !== '') engine.push(session, Buffer.from(slice, 'latin1'))
@@ -175,7 +179,7 @@ function dumpLine(engine: MemcachedEngine, handle: Handle): string {
     `la=${store.nowSeconds - items.idleSeconds(handle)}`,
     `cas=${items.givenCasOf(handle)}`,
     `fetch=${(items.stateOf(handle) & itemState.FETCHED) === 0 ? 'no' : 'yes'}`,
-    `cls=${store.heap.classOf(handle)}`,
+    `cls=${items.classOf(handle)}`,
     `size=${items.memoryOf(handle)}`,
   ]
   return `${facts.join(' ')}\n`

@@ -84,11 +84,11 @@ export class BinaryProtocol {
   step(session: Session, chunk: Uint8Array, at: number, end: number): number {
     if (end - at < HEADER_BYTES) {
       if (chunk[at] === FIRST_BYTE) return this.#wait(session, HEADER_BYTES)
-      session.closesAfterReply = true
+      session.endWithError()
       return end
     }
     if (chunk[at] !== FIRST_BYTE) {
-      session.closesAfterReply = true
+      session.endWithError()
       return end
     }
     this.#chunk = chunk
@@ -108,12 +108,12 @@ export class BinaryProtocol {
     const requestCas = cas === 0 ? 0n : Buffer.from(chunk.subarray(at + 16, at + 24)).readBigUInt64BE()
     if (this.#keySize + this.#extrasSize > this.#bodySize) {
       this.#error(status.UNKNOWN_COMMAND)
-      session.closesAfterReply = true
+      session.endWithError()
       return end
     }
     if (!session.isAuthenticated && !ANYBODYS.has(command)) {
       this.#error(status.AUTH_ERROR)
-      session.closesAfterReply = true
+      session.endWithError()
       return end
     }
     if (this.#keySize > KEY_BYTES_MAX) return this.#protocolError(session, end)
@@ -466,7 +466,7 @@ export class BinaryProtocol {
   /** A request that contradicts itself: what follows cannot be trusted. */
   #protocolError(session: Session, end: number): number {
     this.#error(status.INVALID_ARGUMENTS)
-    session.closesAfterReply = true
+    session.endWithError()
     return end
   }
 

@@ -89,7 +89,7 @@ export class MemcachedEngine implements Protocol<Session> {
   /** `stats sizes` is to count. */
   tracksSizes: boolean
   /** Whether `lru_crawler` commands are answered: there is no crawler to stop. */
-  isCrawlerOn = true
+  isCrawlerOn: boolean
   /** Where the data of a command ends that has not come whole: see `hasData`. */
   neededEnd = 0
   /** Somebody wants to hear of commands (`watch`, `stats detail on`): the one check that a command pays. */
@@ -109,6 +109,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.verbosity = options.verbosity
     this.users = options.users
     this.tracksSizes = options.tracksSizes
+    this.isCrawlerOn = options.hasCrawler
     this.startedAtMs = host.clock.nowMs()
     this.prefixes = new PrefixStatistics(options.prefixDelimiter)
     this.prefixes.isOn = options.hasDetail
@@ -195,6 +196,7 @@ export class MemcachedEngine implements Protocol<Session> {
     const sinceMs = this.host.clock.nowMs() - timeout * 1000
     for (const session of this.sessions.values()) {
       if (session.lastCommandAtMs >= sinceMs || session.watched !== null) continue
+      session.endReason = 'idle_timeout'
       session.connection.destroy()
       this.idleKickCount++
     }
@@ -245,7 +247,7 @@ export class MemcachedEngine implements Protocol<Session> {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       this.host.log.error({ err: error }, 'out of memory in a command of memcached')
-      session.closesAfterReply = true
+      session.endWithError()
       return end
     }
   }
@@ -257,7 +259,7 @@ export class MemcachedEngine implements Protocol<Session> {
     const isBinaryOnly = protocol === 'binary' || sasl
     const isTextOnly = protocol === 'ascii' || (this.users !== null && !sasl)
     if (isBinaryOnly && !isBinary) {
-      session.closesAfterReply = true
+      session.endWithError()
       return -1
     }
     session.protocol = isBinary && !isTextOnly ? 'binary' : 'text'
@@ -298,12 +300,19 @@ export class MemcachedEngine implements Protocol<Session> {
 
   updateObserved(): void {
     this.isObserved = this.prefixes.isOn || this.streams.hasListeners
+    this.store.evictionWatcher = this.streams.hearsEvictions ? (handle) => this.streams.evicted(handle) : null
   }
 
   /** A key was asked for, while somebody wants to know. */
   fetched(session: Session, chunk: Uint8Array, start: number, end: number, handle: Handle): void {
     if (this.prefixes.isOn) this.prefixes.countGet(chunk, start, end, handle !== NONE)
     if (this.streams.hasListeners) this.streams.fetched(session, chunk, start, end, handle)
+  }
+
+  /** A command that changes a key looked for it, while somebody wants to know. */
+  looked(session: Session, chunk: Uint8Array, start: number, end: number): void {
+    if (!this.streams.hasListeners) return
+    this.streams.fetched(session, chunk, start, end, this.items.peek(chunk, start, end))
   }
 
   /** An item was to be stored, while somebody wants to know. */

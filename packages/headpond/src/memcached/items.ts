@@ -17,6 +17,7 @@ import { keyUsageBytes } from '../store/memory-usage.ts'
 import { encoding, kindOf, NEVER, type as types } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { stringArray, stringStart, writableArray } from '../store/string.ts'
+import { itemClassOf } from './item-classes.ts'
 import { parseUint64 } from './numbers.ts'
 import { itemBytes, type MemcachedSettings } from './settings.ts'
 import type { Statistics } from './statistics.ts'
@@ -191,6 +192,18 @@ export class Items {
     const item = this.store.records.hasItem(handle) ? handle : this.database.addItem(handle)
     setState(this.store.records, item, bits)
     return item
+  }
+
+  /** The size of an item as memcached counts it. */
+  sizeOf(handle: Handle): number {
+    const { records } = this.store
+    const flags = clientFlags(records, handle)
+    return itemBytes(records.keySize(handle), flags, records.valueSize(handle), this.#settings.hasCas)
+  }
+
+  /** The size class that an item has in memcached. */
+  classOf(handle: Handle): number {
+    return itemClassOf(this.sizeOf(handle))
   }
 
   /** The memory that an item takes. */

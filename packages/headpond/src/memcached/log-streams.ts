@@ -1,7 +1,7 @@
 import { type Handle, NONE } from '../memory/heap.ts'
+import { itemState } from '../store/item.ts'
 import type { MemcachedEngine } from './engine.ts'
 import type { Session } from './session.ts'
-import { itemBytes } from './settings.ts'
 
 /** The kinds of events that `watch` knows. Those without a source here are accepted, and silent. */
 const STREAMS = new Set([
@@ -24,7 +24,8 @@ const UNREAD_BYTES_MAX = 256 * 1024
 /** The log of commands and connections that sessions can listen to (`watch`). */
 export class LogStreams {
   readonly #engine: MemcachedEngine
-  readonly #listeners = new Set<Session>()
+  /** Who listens, with the events that were dropped since the last one sent. */
+  readonly #listeners = new Map<Session, number>()
   #nextEventId = 1
   sentCount = 0
   skippedCount = 0
@@ -46,7 +47,7 @@ export class LogStreams {
     if (names.some((name) => !STREAMS.has(name))) return 'ERROR'
     if (this.#listeners.size === LISTENERS_MAX) return 'WATCHER_TOO_MANY log watcher limit reached'
     session.watched = new Set(names.length === 0 ? ['fetchers'] : names)
-    this.#listeners.add(session)
+    this.#listeners.set(session, 0)
     this.#engine.updateObserved()
     return 'OK'
   }
@@ -59,10 +60,10 @@ export class LogStreams {
 
   fetched(session: Session, chunk: Uint8Array, start: number, end: number, handle: Handle): void {
     if (!this.#isHeard('fetchers')) return
-    const { records, heap } = this.#engine.store
+    const { items, store } = this.#engine
     const status = handle === NONE ? 'not_found' : 'found'
-    const sizeClass = handle === NONE ? 0 : heap.classOf(handle)
-    const sizeBytes = handle === NONE ? 0 : records.valueSize(handle)
+    const sizeClass = handle === NONE ? 0 : items.classOf(handle)
+    const sizeBytes = handle === NONE ? 0 : store.records.valueSize(handle)
     const key = keyText(chunk, start, end)
     this.#send(
       'fetchers',
@@ -82,17 +83,31 @@ export class LogStreams {
   ): void {
     if (!this.#isHeard('mutations')) return
     const key = keyText(chunk, start, end)
-    const { handle } = this.#engine.items
-    const sizeClass = handle === NONE ? 0 : this.#engine.store.heap.classOf(handle)
+    const { items } = this.#engine
+    const sizeClass = items.handle === NONE ? 0 : items.classOf(items.handle)
     const facts = `cmd=${command} ttl=${ttlSeconds} clsid=${sizeClass} cfd=${session.id} size=${valueBytes}`
     this.#send('mutations', `type=item_store key=${key} status=${status} ${facts}`)
   }
 
-  /** A key was evicted, when this server is told of it. */
-  evicted(key: Uint8Array): void {
-    if (!this.#isHeard('evictions')) return
-    const sizeBytes = itemBytes(key.length, 0, 0, true)
-    this.#send('evictions', `type=eviction key=${keyText(key, 0, key.length)} size=${sizeBytes}`)
+  /** Whether somebody wants to know what is evicted. */
+  get hearsEvictions(): boolean {
+    return this.#isHeard('evictions')
+  }
+
+  /** A key is about to be evicted. */
+  evicted(handle: Handle): void {
+    const { items, store } = this.#engine
+    const { records } = store
+    const key = records.keyCopy(handle)
+    const isFetched = (items.stateOf(handle) & itemState.FETCHED) !== 0
+    const facts = [
+      `fetch=${isFetched ? 'yes' : 'no'}`,
+      `ttl=${items.ttlSeconds(handle)}`,
+      `la=${items.idleSeconds(handle)}`,
+      `clsid=${items.classOf(handle)}`,
+      `size=${records.valueSize(handle)}`,
+    ]
+    this.#send('evictions', `type=eviction key=${keyText(key, 0, key.length)} ${facts.join(' ')}`)
   }
 
   connectionOpened(session: Session): void {
@@ -101,12 +116,11 @@ export class LogStreams {
 
   connectionClosed(session: Session): void {
     if (!this.#isHeard('connevents')) return
-    const reason = session.closesAfterReply ? 'normal' : 'error'
-    this.#send('connevents', `type=conn_close ${peerText(session)} reason=${reason} cfd=${session.id}`)
+    this.#send('connevents', `type=conn_close ${peerText(session)} reason=${session.endReason} cfd=${session.id}`)
   }
 
   #isHeard(stream: string): boolean {
-    for (const listener of this.#listeners) if (listener.watched?.has(stream)) return true
+    for (const listener of this.#listeners.keys()) if (listener.watched?.has(stream)) return true
     return false
   }
 
@@ -115,14 +129,19 @@ export class LogStreams {
     const seconds = Math.floor(nowUs / 1e6)
     const microseconds = String(nowUs - seconds * 1e6).padStart(6, '0')
     const bytes = Buffer.from(`ts=${seconds}.${microseconds} gid=${this.#nextEventId++} ${text}\n`)
-    for (const listener of this.#listeners) {
+    for (const [listener, skippedCount] of this.#listeners) {
       if (!listener.watched?.has(stream)) continue
       if (listener.connection.unsentBytes > UNREAD_BYTES_MAX) {
         this.skippedCount++
-      } else {
-        this.sentCount++
-        this.#engine.push(listener, bytes)
+        this.#listeners.set(listener, skippedCount + 1)
+        continue
       }
+      if (skippedCount > 0) {
+        this.#engine.push(listener, Buffer.from(`skipped=${skippedCount}\n`))
+        this.#listeners.set(listener, 0)
+      }
+      this.sentCount++
+      this.#engine.push(listener, bytes)
     }
   }
 }

@@ -455,7 +455,7 @@ function metaDebug(context: TextContext): number {
   const found = items.peek(key, start, end)
   if (found === NONE) return answer(context, lines.EN)
   const cas = items.casOf(found)
-  const { handle, store } = items
+  const { handle } = items
   const state = items.stateOf(handle)
   const ttl = items.ttlSeconds(handle)
   const name = Buffer.from(key.subarray(start, end))
@@ -465,7 +465,7 @@ function metaDebug(context: TextContext): number {
     `la=${items.idleSeconds(handle)}`,
     `cas=${cas}`,
     `fetch=${(state & itemState.FETCHED) === 0 ? 'no' : 'yes'}`,
-    `cls=${store.heap.classOf(handle)}`,
+    `cls=${items.classOf(handle)}`,
     `size=${items.memoryOf(handle)}`,
   ]
   reply.text(`ME ${shown} ${details.join(' ')}`)

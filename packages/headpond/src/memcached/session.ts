@@ -16,6 +16,8 @@ export class Session {
   /** The bytes that the request will have which was cut: nothing is looked at again before they are there. */
   neededBytes = 0
   closesAfterReply = false
+  /** Why it ends, in the words of the log. */
+  endReason: 'error' | 'normal' | 'idle_timeout' = 'normal'
   isStalled = false
   /** An answer is being made in steps: the next request waits. */
   isBusy = false
@@ -34,6 +36,12 @@ export class Session {
   /** Whether the peer is on this machine. */
   get isLocal(): boolean {
     return /^(127\.|\[::1\]|\[::ffff:127\.|\/)/.test(this.connection.remoteAddress)
+  }
+
+  /** Ends with what it has been answered: what it sends is not to be trusted. */
+  endWithError(): void {
+    this.endReason = 'error'
+    this.closesAfterReply = true
   }
 
   get mustWait(): boolean {

@@ -24,6 +24,10 @@ export interface MemcachedOptions {
   hasDetail: boolean
   /** -v, -vv: how much is said of what happens. */
   verbosity: number
+  /** -o no_lru_crawler turns it off: `lru_crawler` commands must be enabled first. */
+  hasCrawler: boolean
+  /** -o no_lru_maintainer turns it off: `stats` is without its numbers. */
+  hasMaintainer: boolean
   /** -o track_sizes */
   tracksSizes: boolean
   /** What `stats settings` shows of flags that have no effect here, under the names it has for them. */
@@ -42,6 +46,8 @@ export const DEFAULT_OPTIONS: MemcachedOptions = {
   prefixDelimiter: ':',
   hasDetail: false,
   verbosity: 0,
+  hasCrawler: true,
+  hasMaintainer: true,
   tracksSizes: false,
   shown: {},
 }

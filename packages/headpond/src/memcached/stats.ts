@@ -1,7 +1,8 @@
 import { type Handle, NONE } from '../memory/heap.ts'
 import type { MemcachedEngine } from './engine.ts'
+import { CLASSES_END, chunkBytesOf, chunksPerPageOf } from './item-classes.ts'
 import type { Session } from './session.ts'
-import { itemBytes, MEMCACHED_VERSION } from './settings.ts'
+import { MEMCACHED_VERSION } from './settings.ts'
 import { answer, type TextContext } from './text-command.ts'
 import { lines } from './text-reply.ts'
 
@@ -18,7 +19,6 @@ const SAMPLED_COUNT = 10_000
 /** Items that `stats cachedump` looks at, at most, and bytes that it answers. */
 const DUMPED_COUNT_MAX = 100_000
 const DUMPED_BYTES_MAX = 2 * 2 ** 20
-const CLASSES_END = 64
 /** `stats sizes` counts items in steps of so many bytes. */
 const SIZE_STEP_BYTES = 32
 
@@ -43,7 +43,7 @@ function general(engine: MemcachedEngine): Stat[] {
     ['uptime', Math.floor((nowMs - engine.startedAtMs) / 1000)],
     ['time', Math.floor(nowMs / 1000)],
     ['version', MEMCACHED_VERSION],
-    ['headpond_version', host.version],
+    ['libevent', `libuv ${process.versions.uv}`],
     ['pointer_size', 64],
     ['rusage_user', (usage.userCPUTime / 1e6).toFixed(6)],
     ['rusage_system', (usage.systemCPUTime / 1e6).toFixed(6)],
@@ -172,7 +172,7 @@ function settingsOf(engine: MemcachedEngine): Stat[] {
     shown('slab_automove_ratio', '0.80'),
     shown('slab_automove_window', 30),
     shown('slab_chunk_max', 524288),
-    ['lru_crawler', 'yes'],
+    ['lru_crawler', yes(engine.isCrawlerOn)],
     shown('lru_crawler_sleep', 100),
     shown('lru_crawler_tocrawl', 0),
     shown('tail_repair_time', 0),
@@ -196,6 +196,7 @@ function settingsOf(engine: MemcachedEngine): Stat[] {
     ['ssl_enabled', yes(host.isEncrypted())],
     ...Object.entries(options.shown).filter(([name]) => name.startsWith('ssl_') || name === 'memory_file'),
     ['maxmemory_policy', settings.maxmemoryPolicy],
+    ['headpond_version', host.version],
   ]
 }
 
@@ -208,14 +209,13 @@ interface ClassSample {
 
 function sampleClasses(engine: MemcachedEngine): Map<number, ClassSample> {
   const { items, store } = engine
-  const { records, heap } = store
   const samples = new Map<number, ClassSample>()
   const visit = (handle: Handle) => {
-    const sizeClass = heap.classOf(handle)
+    const sizeClass = items.classOf(handle)
     const sample = samples.get(sizeClass) ?? { count: 0, oldestSeconds: 0, itemBytes: 0 }
     sample.count++
     sample.oldestSeconds = Math.max(sample.oldestSeconds, items.idleSeconds(handle))
-    sample.itemBytes += itemBytes(records.keySize(handle), items.clientFlags(handle), records.valueSize(handle), true)
+    sample.itemBytes += items.sizeOf(handle)
     samples.set(sizeClass, sample)
   }
   const { dict, count } = items.database
@@ -262,22 +262,25 @@ const UNUSED_ITEM_COUNTERS = [
   'lrutail_reflocked',
 ]
 
-/** Classes of blocks: what memcached calls slabs. They hold the tables of the server as well as items. */
+/** What items of each class take, counted in memcached's own chunks; what is taken in truth is `total_malloced`. */
 function slabStats(engine: MemcachedEngine): Stat[] {
-  const { heap } = engine.store
-  const classes = heap.describeClasses()
+  const samples = [...sampleClasses(engine)].sort(([first], [second]) => first - second)
   return [
-    ...classes.flatMap(({ number, blockBytes, blocksPerPage, pageCount, liveCount }): Stat[] => [
-      [`${number}:chunk_size`, blockBytes],
-      [`${number}:chunks_per_page`, blocksPerPage],
-      [`${number}:total_pages`, pageCount],
-      [`${number}:total_chunks`, pageCount * blocksPerPage],
-      [`${number}:used_chunks`, liveCount],
-      [`${number}:free_chunks`, pageCount * blocksPerPage - liveCount],
-      [`${number}:free_chunks_end`, 0],
-    ]),
-    ['active_slabs', classes.length],
-    ['total_malloced', heap.activeBytes],
+    ...samples.flatMap(([number, { count }]): Stat[] => {
+      const perPage = chunksPerPageOf(number)
+      const pageCount = Math.ceil(count / perPage)
+      return [
+        [`${number}:chunk_size`, chunkBytesOf(number)],
+        [`${number}:chunks_per_page`, perPage],
+        [`${number}:total_pages`, pageCount],
+        [`${number}:total_chunks`, pageCount * perPage],
+        [`${number}:used_chunks`, count],
+        [`${number}:free_chunks`, pageCount * perPage - count],
+        [`${number}:free_chunks_end`, 0],
+      ]
+    }),
+    ['active_slabs', samples.length],
+    ['total_malloced', engine.store.heap.activeBytes],
   ]
 }
 
@@ -286,12 +289,7 @@ function sizeStats(engine: MemcachedEngine): Stat[] {
   const { items, store } = engine
   const counts = new Map<number, number>()
   const visit = (handle: Handle) => {
-    const size = itemBytes(
-      store.records.keySize(handle),
-      items.clientFlags(handle),
-      store.records.valueSize(handle),
-      engine.options.hasCas,
-    )
+    const size = items.sizeOf(handle)
     const step = Math.ceil(size / SIZE_STEP_BYTES) * SIZE_STEP_BYTES
     counts.set(step, (counts.get(step) ?? 0) + 1)
   }
@@ -332,11 +330,31 @@ function stateOf({ watched, isBusy, neededBytes, swallowBytes }: Session): strin
   return neededBytes > 0 ? 'conn_nread' : 'conn_parse_cmd'
 }
 
+/** What is not shown while the part of memcached that it speaks of is turned off. */
+const CRAWLER_STATS = ['lru_crawler_running', 'lru_crawler_starts']
+const MAINTAINER_STATS = [
+  'lru_maintainer_juggles',
+  'evicted_active',
+  'moves_to_cold',
+  'moves_to_warm',
+  'moves_within_lru',
+  'direct_reclaims',
+  'lru_bumps_dropped',
+]
+
+function shownStats(engine: MemcachedEngine): Stat[] {
+  const hidden = [
+    ...(engine.isCrawlerOn ? [] : CRAWLER_STATS),
+    ...(engine.options.hasMaintainer ? [] : MAINTAINER_STATS),
+  ]
+  return general(engine).filter(([name]) => !hidden.includes(name))
+}
+
 /** A family of statistics by its name; undefined when there is none. '' is the general one. */
 export function statsOf(engine: MemcachedEngine, family: string): Stat[] | undefined {
   switch (family) {
     case '':
-      return general(engine)
+      return shownStats(engine)
     case 'settings':
       return settingsOf(engine)
     case 'items':
@@ -413,7 +431,7 @@ function cacheDump(context: TextContext): number {
     return line.next
   }
   const { store, database } = items
-  const { records, heap } = store
+  const { records } = store
   const countMax = limit === 0 ? Number.POSITIVE_INFINITY : limit
   let count = 0
   let visitedCount = 0
@@ -422,7 +440,7 @@ function cacheDump(context: TextContext): number {
   do {
     cursor = database.dict.scan(cursor, 1000, (handle) => {
       visitedCount++
-      if (handle === NONE || count >= countMax || heap.classOf(handle) !== sizeClass) return
+      if (handle === NONE || count >= countMax || items.classOf(handle) !== sizeClass) return
       const key = records.keyCopy(handle).toString('latin1')
       const expireAtSeconds = Math.ceil(records.expireAtMs(handle) / 1000)
       const text = `ITEM ${key} [${records.valueSize(handle)} b; ${expireAtSeconds} s]`

@@ -142,6 +142,7 @@ export function update(context: TextContext, session: Session, end: number, how:
     reply.line(lines.NO_MEMORY)
     return next
   }
+  if (engine.isObserved) engine.looked(session, chunk, keyStart, keyEnd)
   const expireAtMs = items.expireAtMs(exptime)
   let result: number = outcome.STORED
   if (how === mode.SET) items.set(chunk, keyStart, keyEnd, chunk, valueStart, next - 2, flags, expireAtMs)

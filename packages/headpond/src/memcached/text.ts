@@ -45,7 +45,7 @@ export class TextProtocol {
     const context = this.#context
     const { line, reply, engine } = context
     if (!line.read(chunk, at, end)) {
-      if (isTooLong(chunk, at, end)) session.closesAfterReply = true
+      if (isTooLong(chunk, at, end)) session.endWithError()
       return INCOMPLETE
     }
     reply.isSilent = false
@@ -75,7 +75,12 @@ export class TextProtocol {
     const { line, reply } = this.#context
     const handler = line.count === 0 ? undefined : this.#commands.get(line.text(0))
     if (handler !== undefined) return handler(this.#context, session, end)
-    reply.line(lines.ERROR)
+    if (line.count > 0 && line.text(line.count - 1).startsWith('HTTP/')) {
+      // A browser that was sent here by somebody else is not to be talked with.
+      session.endWithError()
+    } else {
+      reply.line(lines.ERROR)
+    }
     return line.next
   }
 }

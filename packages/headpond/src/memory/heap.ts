@@ -59,15 +59,6 @@ export function doubleAt(handle: Handle): number {
   return (handle & LOCAL_MASK) << 1
 }
 
-/** Blocks of one size. */
-export interface HeapClass {
-  readonly number: number
-  readonly blockBytes: number
-  readonly blocksPerPage: number
-  readonly pageCount: number
-  readonly liveCount: number
-}
-
 export class Heap {
   readonly large = new LargeValues()
   readonly #firstArenaBytes: number
@@ -176,27 +167,6 @@ export class Heap {
   /** The number of a live block's size class, from 1. */
   classOf(handle: Handle): number {
     return this.#pageClass[handle >>> PAGE_SHIFT] + 1
-  }
-
-  /** What each size class holds that has a page, by number. O(pages). */
-  describeClasses(): HeapClass[] {
-    const classes = new Map<number, { pageCount: number; liveCount: number }>()
-    for (let page = 0; page < this.#freshPage; page++) {
-      const sizeClass = this.#pageClass[page]
-      if (sizeClass === FREE_PAGE) continue
-      const counts = classes.get(sizeClass) ?? { pageCount: 0, liveCount: 0 }
-      counts.pageCount++
-      counts.liveCount += this.#pageLiveCount[page]
-      classes.set(sizeClass, counts)
-    }
-    return [...classes]
-      .sort(([first], [second]) => first - second)
-      .map(([sizeClass, counts]) => ({
-        number: sizeClass + 1,
-        blockBytes: CLASS_UNITS[sizeClass] * UNIT_BYTES,
-        blocksPerPage: CLASS_CAPACITY[sizeClass],
-        ...counts,
-      }))
   }
 
   /**

@@ -334,6 +334,7 @@ export class Database {
 
   /** Deletes a key because memory is needed. */
   evict(handle: Handle, hash: number): void {
+    this.store.evictionWatcher?.(handle)
     this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.evicted, 'evicted', this.store.onEvicted)
   }
 

@@ -127,6 +127,6 @@ function check(plan: LaunchPlan): void {
     }
   }
   if (plan.port === 0 && plan.unixSocket === '' && plan.listen.length === 0) {
-    refuse('Nothing to listen on: -p 0 without -s.')
+    plan.warnings.push('warning: there is nothing to listen on (-p 0 without -s).')
   }
 }

@@ -187,8 +187,20 @@ export const extendedOptions: readonly ExtendedOption[] = [
       }
     },
   },
-  withoutEffect('lru_crawler'),
-  withoutEffect('no_lru_crawler'),
+  {
+    name: 'lru_crawler',
+    summary: 'no effect',
+    apply: (plan) => {
+      plan.hasCrawler = true
+    },
+  },
+  {
+    name: 'no_lru_crawler',
+    summary: 'no effect',
+    apply: (plan) => {
+      plan.hasCrawler = false
+    },
+  },
   checked(
     'lru_crawler_sleep',
     (value) => (value < 0 || value > 1_000_000 ? 'LRU crawler sleep must be between 0 and 1 second' : undefined),
@@ -273,11 +285,18 @@ export const extendedOptions: readonly ExtendedOption[] = [
     summary: 'no effect',
     apply: (plan) => {
       plan.hasMaintainer = false
+      plan.hasCrawler = false
     },
   },
   withoutEffect('drop_privileges'),
   withoutEffect('no_drop_privileges'),
-  withoutEffect('relaxed_privileges'),
+  {
+    name: 'relaxed_privileges',
+    summary: "as in memcached's debug build, which alone has it: allows the command debugtime",
+    apply: (plan) => {
+      plan.isDebug = true
+    },
+  },
 ]
 
 /** `name[=value][,name[=value]] ...`, as getsubopt reads it. */

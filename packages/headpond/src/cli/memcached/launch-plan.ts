@@ -56,6 +56,9 @@ export interface LaunchPlan {
   warmPercent: number
   hasTemporaryTtl: boolean
   hasMaintainer: boolean
+  hasCrawler: boolean
+  /** What memcached's debug build alone can: `debugtime`. */
+  isDebug: boolean
   threads: number
   /** Flags without effect, as `stats settings` shows them. */
   shown: Record<string, string>
@@ -109,6 +112,8 @@ export function defaultPlan(): LaunchPlan {
     warmPercent: 40,
     hasTemporaryTtl: false,
     hasMaintainer: true,
+    hasCrawler: true,
+    isDebug: false,
     threads: 4,
     shown: { num_threads: '4' },
     warnings: [],

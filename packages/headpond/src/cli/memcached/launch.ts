@@ -127,6 +127,7 @@ function directivesOf(plan: LaunchPlan): DirectiveOptions {
     timeout: plan.idleSeconds,
     // Who starts memcached on all addresses means all of them.
     protectedMode: false,
+    ...(plan.isDebug ? { enableDebugCommand: 'yes' } : {}),
     ...(plan.memoryFile === ''
       ? {}
       : {
@@ -167,6 +168,8 @@ function optionsOf(plan: LaunchPlan): Partial<MemcachedOptions> {
     hasWatch: plan.hasWatch,
     ...(plan.prefixDelimiter === '' ? {} : { prefixDelimiter: plan.prefixDelimiter, hasDetail: true }),
     verbosity: plan.verbosity,
+    hasCrawler: plan.hasCrawler,
+    hasMaintainer: plan.hasMaintainer,
     tracksSizes: plan.tracksSizes,
     shown: {
       ...plan.shown,
