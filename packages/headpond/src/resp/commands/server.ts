@@ -4,6 +4,7 @@ import { errors } from '../errors.ts'
 import { lolwutText } from '../lolwut.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
+import { busyError } from '../script-runner.ts'
 
 function time(client: Client, _request: Request, reply: Reply): void {
   const nowUs = client.engine.clock.nowUs()
@@ -108,6 +109,9 @@ function shutdown(client: Client, request: Request, reply: Reply): void {
   // There are no replicas to wait for, so a shutdown is never in progress for long.
   if (words.has('ABORT')) return reply.error('ERR No shutdown in progress.')
   const { engine } = client
+  const { running } = engine.scripts.runner
+  // What a script has half done is not to be saved.
+  if (running !== null && !words.has('NOSAVE')) return reply.error(busyError(running.isScript))
   engine.log.info('SHUTDOWN was called')
   reply.out.flush()
   const saving = words.has('SAVE') ? 'save' : words.has('NOSAVE') ? 'nosave' : 'default'
