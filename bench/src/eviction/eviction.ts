@@ -12,7 +12,6 @@ import { recordedTraces, type Trace } from './traces.ts'
 /** How near to the wanted number of keys a limit must bring a server. */
 const HELD_TOLERANCE = 0.003
 const CALIBRATIONS_MAX = 6
-const BYTES_PER_KEY_GUESS = 100
 /** As long as buffers need to find their size: three seconds of the server's time. */
 const FILL_MIN = 30_000
 const WARM_UP_GETS = 100
@@ -122,12 +121,15 @@ class Bench {
    * Each try is a new process, as each replay will be: one that has held more keys before keeps more than they took.
    */
   async #limitFor(role: Role, policy: string, size: number): Promise<{ emptyBytes: number; limitBytes: number }> {
-    const emptyBytes = await this.#withServer(role, async (server, connection) => {
+    const [emptyBytes, filledBytes] = await this.#withServer(role, async (server, connection) => {
       for (let count = 0; count < WARM_UP_GETS; count++) await connection.get([0])
-      return server.client.infoNumber('memory', 'used_memory')
+      const before = await server.client.infoNumber('memory', 'used_memory')
+      await limit(server, policy, 0)
+      await fill(connection, this.#clock, size)
+      return [before, await server.client.infoNumber('memory', 'used_memory')]
     })
-    let limitBytes = emptyBytes + size * BYTES_PER_KEY_GUESS
-    let bytesPerKey = BYTES_PER_KEY_GUESS
+    let limitBytes = filledBytes
+    let bytesPerKey = (filledBytes - emptyBytes) / size
     let last = { limitBytes: 0, heldCount: 0 }
     for (let round = 0; round < CALIBRATIONS_MAX; round++) {
       const heldCount = await this.#withServer(role, async (server, connection) => {

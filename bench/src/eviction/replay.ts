@@ -96,6 +96,8 @@ export class ReplayConnection {
 
   #answer(line: string): void {
     this.#pending--
+    // A cache too small for a policy's own tables keeps nothing: misses, not a failure.
+    if (line.startsWith('-OOM')) return void this.#results.push(false)
     if (line[0] === '-') return this.#failed?.(new Error(`the server answered: ${line.trim()}`))
     const isMiss = line === '$-1\r\n'
     if (line[0] === '$' && !isMiss) this.#skipBytes = Number(line.slice(1, -2)) + 2

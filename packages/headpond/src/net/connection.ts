@@ -36,7 +36,8 @@ interface SocketHandle {
 /** Connections with messages to send at the end of this turn: one callback for all, since a message may go to many. */
 let withOutbox: Connection[] = []
 
-function flushOutboxes(): void {
+/** Sends what waits for the end of the turn. */
+export function flushOutboxes(): void {
   const due = withOutbox
   withOutbox = []
   for (const connection of due) connection.flushOutbox()

@@ -1,3 +1,4 @@
+import { flushOutboxes } from '../net/connection.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
@@ -28,7 +29,11 @@ export class MemoryLimit {
   constructor(engine: RespEngine) {
     this.#engine = engine
     const { eviction, heap } = engine.store
-    eviction.otherBytes = () => memoryUse(engine).usedBytes - heap.usedBytes - this.notCountedBytes()
+    eviction.otherBytes = () => {
+      // Messages about evicted keys that only wait for the turn to end must not be taken for a reason to evict more.
+      flushOutboxes()
+      return memoryUse(engine).usedBytes - heap.usedBytes - this.notCountedBytes()
+    }
     engine.config.onChange('maxmemory', () => {
       this.#limitChanged()
       return undefined
@@ -60,7 +65,9 @@ export class MemoryLimit {
 
   /** Housekeeping: memory may have grown without a command (buffers), or become enough by itself (expired keys). */
   cron(): void {
-    if (this.#engine.settings.maxmemory > 0 && this.#continuation === null) this.makeRoom()
+    if (this.#engine.settings.maxmemory === 0 || this.#continuation !== null) return
+    this.#engine.store.eviction.countOtherBytes()
+    this.makeRoom()
   }
 
   /** Makes room, going on later where it takes long. Returns false when there is none to be had. */
@@ -93,6 +100,8 @@ export class MemoryLimit {
 
   readonly #restriction: Restriction = (client: Client, command: Command) => {
     if (client.isReplaying) return null
+    // Whoever asks is to see a server that keeps its limit, down to buffers that grew a moment ago.
+    if (command.fullName === 'info') this.#engine.store.eviction.countOtherBytes()
     this.isOutOfMemory = !this.makeRoom()
     // Its reply has not begun: what it is told of evicted keys comes before.
     this.#engine.sendDeferredPushes(client)

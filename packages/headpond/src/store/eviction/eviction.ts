@@ -128,8 +128,13 @@ export class Eviction {
 
   /** Bytes above the limit, or below 0. O(1) but for what `otherBytes` costs. */
   get excessBytes(): number {
-    this.#otherBytesCounted = this.otherBytes()
+    this.countOtherBytes()
     return this.#excessByLastCount
+  }
+
+  /** Otherwise done every now and then only. */
+  countOtherBytes(): void {
+    this.#otherBytesCounted = this.otherBytes()
   }
 
   get #excessByLastCount(): number {
@@ -156,11 +161,17 @@ export class Eviction {
       }
       if (this.#excessByLastCount <= 0) return 'enough'
       if (evicted % KEYS_PER_STEP === 0) {
-        if (this.excessBytes <= 0) return 'enough'
+        if (this.#countAgain() <= 0) return 'enough'
         if (isOutOfTime()) return 'more'
       }
       if (!this.#evictOne()) return 'full'
     }
+  }
+
+  /** Excess, as it was found at first or less: that others hear of evictions, and buffers grow by it, is no reason for more. */
+  #countAgain(): number {
+    this.#otherBytesCounted = Math.min(this.#otherBytesCounted, this.otherBytes())
+    return this.#excessByLastCount
   }
 
   #evictOne(): boolean {
