@@ -25,16 +25,31 @@ export class ServerProcess {
 
   /** A server that keeps nothing. */
   static start(...args: string[]): Promise<ServerProcess> {
-    return ServerProcess.#launch(undefined, [...PORTS, '--ephemeral', ...args])
+    return ServerProcess.#launch([...PORTS, '--ephemeral', ...args])
   }
 
   /** A server that keeps what it keeps by default, started in a directory. Its arguments may begin with a file. */
   static startIn(directory: string, ...args: string[]): Promise<ServerProcess> {
-    return ServerProcess.#launch(directory, [...args, ...PORTS])
+    return ServerProcess.#launch([...args, ...PORTS], { cwd: directory })
   }
 
-  static async #launch(cwd: string | undefined, args: readonly string[]): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [EXECUTABLE, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  /** As `startIn`, with a module in its process that is loaded before everything else. */
+  static startWith(
+    module: string,
+    env: Record<string, string>,
+    cwd: string,
+    ...args: string[]
+  ): Promise<ServerProcess> {
+    const nodeArgs = ['--import', module]
+    return ServerProcess.#launch([...args, ...PORTS], { cwd, env: { ...process.env, ...env }, nodeArgs })
+  }
+
+  static async #launch(
+    args: readonly string[],
+    { cwd, env, nodeArgs = [] }: { cwd?: string; env?: NodeJS.ProcessEnv; nodeArgs?: readonly string[] } = {},
+  ): Promise<ServerProcess> {
+    const stdio = ['ignore', 'pipe', 'inherit'] as const
+    const child = spawn(process.execPath, [...nodeArgs, EXECUTABLE, ...args], { cwd, env, stdio: [...stdio] })
     let output = ''
     const ready = new Promise<Record<string, unknown>>((resolve, reject) => {
       const timer = setTimeout(

@@ -5,6 +5,7 @@ import {
   fdatasync,
   fsync,
   fsyncSync,
+  mkdirSync,
   open,
   openSync,
   rename,
@@ -13,7 +14,7 @@ import {
   write,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../bytes/assert.ts'
 import type { SnapshotTarget } from './snapshot.ts'
@@ -229,6 +230,17 @@ async function syncDirectorySoon(path: string): Promise<void> {
 
 /** Some file systems refuse to sync a directory. */
 const SYNC_REFUSALS: ReadonlySet<string> = new Set(['EINVAL', 'EPERM', 'ENOTSUP'])
+
+/** Makes a directory, and those above it that are missing, to last. */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true })
+  if (first === undefined) return
+  const top = resolve(first)
+  for (let made = resolve(path); ; made = dirname(made)) {
+    syncDirectory(dirname(made))
+    if (made === top) return
+  }
+}
 
 /** Makes it last that files were made, renamed or deleted in a directory. */
 export function syncDirectory(path: string): void {

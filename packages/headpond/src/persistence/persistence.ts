@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { accessSync, constants, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/directives.ts'
 import type { Store } from '../store/store.ts'
@@ -6,7 +6,7 @@ import { AppendOnly } from './aof/append-only.ts'
 import { type OpenLogFile, openLogFile } from './aof/log-file.ts'
 import { BufferTarget } from './buffer-target.ts'
 import { DataDirectoryError } from './data-directory-error.ts'
-import { isAbandoned } from './file-target.ts'
+import { isAbandoned, makeDirectory } from './file-target.ts'
 import { Loading } from './loading.ts'
 import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from './snapshot.ts'
@@ -108,7 +108,7 @@ export class Persistence {
     if (this.isEphemeral) return
     const { dir } = this.#host.settings
     try {
-      mkdirSync(dir, { recursive: true })
+      makeDirectory(dir)
       accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
       // What a crash left half written is of no use to anybody.
       for (const name of readdirSync(dir)) if (isAbandoned(name)) rmSync(join(dir, name), { force: true })

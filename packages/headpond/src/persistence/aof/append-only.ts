@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,7 +15,7 @@ import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
 import type { Store } from '../../store/store.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
-import { FileTarget, isTemporary, syncDirectory } from '../file-target.ts'
+import { FileTarget, isTemporary, makeDirectory, syncDirectory } from '../file-target.ts'
 import type { Loading } from '../loading.ts'
 import type { PersistenceLog, RdbPersistence } from '../rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from '../snapshot.ts'
@@ -161,6 +160,9 @@ export class AppendOnly {
       return
     }
     this.#manifest = manifest
+    const { appendfilename, dir } = this.#settings
+    const isMoving = manifest.base?.name === appendfilename && !existsSync(this.#path(manifest.base))
+    if (isMoving && existsSync(join(dir, appendfilename))) this.#moveOldFile()
     const steps = this.#load(manifest)
     while (!steps.next().done) {
       if (!onTurn()) {
@@ -252,9 +254,17 @@ export class AppendOnly {
     this.#host.log.info(
       `Successfully migrated an old-style AOF configuration (${oldPath}) into the AOF directory (${this.directory})`,
     )
-    if (!existsSync(join(this.directory, name))) renameSync(oldPath, join(this.directory, name))
+    // In this order, as in Redis: a crash in between is seen by a manifest whose base is still in the old place.
     this.#writeManifest(manifest)
+    this.#moveOldFile()
     return manifest
+  }
+
+  #moveOldFile(): void {
+    const name = this.#settings.appendfilename
+    renameSync(join(this.#settings.dir, name), join(this.directory, name))
+    syncDirectory(this.directory)
+    syncDirectory(this.#settings.dir)
   }
 
   /** The store becomes the base of a new append-only file. */
@@ -290,7 +300,10 @@ export class AppendOnly {
     const last = manifest.increments.at(-1)!
     try {
       this.writer.open(this.#host.openLogFile(this.#path(last)))
-      if (!hasIncrement) this.#writeManifest(manifest)
+      if (!hasIncrement) {
+        syncDirectory(this.directory)
+        this.#writeManifest(manifest)
+      }
     } catch (error) {
       throw new DataDirectoryError(
         this.#path(last),
@@ -308,7 +321,7 @@ export class AppendOnly {
 
   #makeDirectory(): void {
     try {
-      mkdirSync(this.directory, { recursive: true })
+      makeDirectory(this.directory)
     } catch (error) {
       throw new DataDirectoryError(
         this.directory,
@@ -463,12 +476,11 @@ export class AppendOnly {
   #openIncrement(manifest: Manifest): void {
     const increment = manifest.nextIncrement(this.#settings.appendfilename)
     const { writer } = this
-    // Replies that wait for the disk wait for this file.
-    if (!writer.writeNow(this.#settings.appendfsync === 'always')) {
-      throw new Error('what is gathered cannot be written to the last increment')
-    }
+    // Whole on the disk before another one follows it: a loss of power may cut off the end of the last file only.
+    if (!writer.writeNow(true)) throw new Error('what is gathered cannot be written to the last increment')
     const file = this.#host.openLogFile(this.#path(increment))
     try {
+      syncDirectory(this.directory) // a manifest must not name what is not there
       manifest.addIncrement(increment)
       this.#writeManifest(manifest)
     } catch (error) {
@@ -499,6 +511,7 @@ export class AppendOnly {
         const increment = manifest.nextIncrement(this.#settings.appendfilename)
         if (!this.writer.writeNow(true)) throw new Error('the first increment cannot be written')
         renameSync(join(this.directory, this.#temporaryIncrement!), this.#path(increment))
+        syncDirectory(this.directory)
         manifest.replaceBase(base, [])
         manifest.addIncrement(increment)
       } else manifest.replaceBase(base, kept)
@@ -547,6 +560,8 @@ export class AppendOnly {
     if (this.state !== 'on' || percentage === 0 || !mayRetry || this.sizeBytes <= autoAofRewriteMinSize) return
     const growth = (this.sizeBytes * 100) / Math.max(1, this.rewriteBaseBytes) - 100
     if (growth < percentage) return
+    // The last increment has to be on the disk before it: most of it without holding anybody up.
+    if (!this.writer.syncSoon()) return
     log.info(`Starting automatic rewriting of AOF on ${Math.floor(growth)}% growth`)
     this.rewrite()
   }

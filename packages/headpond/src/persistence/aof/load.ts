@@ -1,4 +1,4 @@
-import { truncateSync } from 'node:fs'
+import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileSource } from '../file-source.ts'
@@ -177,7 +177,7 @@ class FileLoad {
       )
     }
     log.warn(`${this.#path}: ${what}. They are dropped, as after a crash (aof-load-truncated yes).`)
-    truncateSync(this.#path, validBytes)
+    truncateTo(this.#path, validBytes)
   }
 
   #damaged(atByte: number, problem: string): DataDirectoryError {
@@ -185,6 +185,17 @@ class FileLoad {
       this.#path,
       `damaged at byte ${atByte} of ${this.#source.sizeBytes}: ${problem}. ${REMEDY}`,
     )
+  }
+}
+
+/** To last: what is appended next must not find the old end behind it. */
+function truncateTo(path: string, sizeBytes: number): void {
+  const fd = openSync(path, 'r+')
+  try {
+    ftruncateSync(fd, sizeBytes)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 

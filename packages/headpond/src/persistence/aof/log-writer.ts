@@ -49,6 +49,8 @@ const BUFFER_BYTES_KEPT_MAX = 4 * 2 ** 20
 const BUFFER_BYTES_MAX = 64 * 2 ** 20
 const SYNC_EVERY_MS = 1000
 const POSTPONED_MS_MAX = 2000
+/** What was written since a sync that ended so lately takes no long time to sync. */
+const RECENT_MS = 300
 const ERROR_LOG_EVERY_MS = 30_000
 const RETRY_EVERY_MS = 1000
 
@@ -67,6 +69,7 @@ export class LogWriter {
   /** Something was written that no sync has covered. */
   #isUnsynced = false
   #lastSyncAtMs = 0
+  #syncEndedAtMs = 0
   #postponedAtMs = 0
   /** Files before this one whose last sync is under way. */
   #retiringCount = 0
@@ -288,6 +291,7 @@ export class LogWriter {
     const offset = this.#writtenOffset
     file.sync((error) => {
       this.#isSyncing = false
+      this.#syncEndedAtMs = this.#host.nowMs()
       if (this.#closing.delete(file)) this.#retire(file)
       if (error !== null) return this.#syncFailed(error)
       this.#synced(offset)
@@ -352,6 +356,14 @@ export class LogWriter {
     this.#isUnsynced = false
     this.#synced(this.#writtenOffset)
     return true
+  }
+
+  /** Begins to sync what was written long ago; true when there is nothing of that any more. */
+  syncSoon(): boolean {
+    if (this.#isSyncing) return false
+    if (!this.#isUnsynced || this.#host.nowMs() - this.#syncEndedAtMs < RECENT_MS) return true
+    this.#startSync(() => {})
+    return false
   }
 
   /** Lets go of the file, and of what is gathered. Replies may leave. */

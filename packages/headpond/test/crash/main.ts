@@ -1,0 +1,91 @@
+/** `npm run crash`: see its usage. */
+import { parseArgs } from 'node:util'
+import { type CrashResult, crashRepeatedly, type Policy } from './crash-run.ts'
+import { losePower } from './power-loss.ts'
+
+const USAGE = `Usage: npm run crash -- [options]
+
+Kills a server's process again and again while it works for many clients, and looks whether everything is there that
+should be; then does the same for what a loss of power may leave of its files.
+
+  --count <n>         kills (200)
+  --power-losses <n>  disks after a loss of power (as many)
+  --seed <n>          repeats a run: the same settings, load and moments
+  --policy <policy>   only this value of appendfsync: always, everysec or no
+`
+const STATES_PER_LOAD = 50
+const POWER_LOAD_MS = 4000
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '200' },
+    'power-losses': { type: 'string' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+    policy: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+function write(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+async function kills(count: number, seed: number, policies: readonly Policy[]): Promise<void> {
+  const startedAtMs = performance.now()
+  const results = await crashRepeatedly({
+    count,
+    seed,
+    policies,
+    onResult({ index, policy, ackedCount, lostCount, unacknowledgedCount, hadSnapshot }) {
+      write(
+        `kill ${String(index + 1).padStart(3)} ${policy.padEnd(8)} acknowledged ${String(ackedCount).padStart(5)}, lost ` +
+          `${lostCount}, kept unacknowledged ${unacknowledgedCount}${hadSnapshot ? ', during a snapshot' : ''}`,
+      )
+    },
+  })
+  for (const policy of policies) {
+    const of = results.filter((result) => result.policy === policy)
+    const sum = (value: (result: CrashResult) => number) => of.reduce((total, each) => total + value(each), 0)
+    write(
+      `appendfsync ${policy}: ${of.length} kills, ${sum(({ hadSnapshot }) => (hadSnapshot ? 1 : 0))} of them during a ` +
+        `snapshot or rewrite; ${sum(({ ackedCount }) => ackedCount)} operations acknowledged, ` +
+        `${sum(({ lostCount }) => lostCount)} of them lost; ` +
+        `${sum(({ unacknowledgedCount }) => unacknowledgedCount)} kept that were not acknowledged yet`,
+    )
+  }
+  write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
+}
+
+async function powerLosses(count: number, seed: number, policy: Policy): Promise<void> {
+  const all: { lostCount: number; lostMs: number }[] = []
+  let eventCount = 0
+  for (let load = 0; all.length < count; load++) {
+    const stateCount = Math.min(STATES_PER_LOAD, count - all.length)
+    const run = await losePower({ policy, seed: (seed + load) >>> 0, loadMs: POWER_LOAD_MS, stateCount })
+    all.push(...run.results)
+    eventCount += run.eventCount
+  }
+  const worstMs = Math.max(0, ...all.map(({ lostMs }) => lostMs))
+  write(
+    `appendfsync ${policy}: ${all.length} losses of power in ${eventCount} steps to the disk; acknowledged and lost in ` +
+      `${all.filter(({ lostCount }) => lostCount > 0).length} of them, at most what was acknowledged in ${worstMs.toFixed(0)} ms`,
+  )
+}
+
+async function main(): Promise<void> {
+  if (values.help) return void process.stdout.write(USAGE)
+  const count = Number(values.count)
+  const powerLossCount = Number(values['power-losses'] ?? count)
+  const seed = Number(values.seed)
+  write(`${count} kills and ${powerLossCount} losses of power, --seed ${seed}`)
+  const policies: Policy[] = values.policy === undefined ? ['always', 'everysec', 'no'] : [values.policy as Policy]
+  if (count > 0) await kills(count, seed, policies)
+  for (const policy of policies) {
+    if (powerLossCount > 0) await powerLosses(Math.ceil(powerLossCount / policies.length), seed, policy)
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+})
