@@ -105,6 +105,18 @@ export class Dict {
     }
   }
 
+  /**
+   * Reads a word of where an element with this hash is looked for, so that the processor fetches it: whoever is about to
+   * look for many reads all of these first, and waits for memory once instead of once for each. The sum means nothing.
+   */
+  touch(hash: number): number {
+    const segment = this.#directory[this.#globalDepth === 0 ? 0 : hash >>> (32 - this.#globalDepth)]
+    if (segment === NONE) return 0
+    const words = this.#heap.arenaOf(segment).u32
+    const base = wordAt(segment)
+    return words[base + HEADER_WORDS + homeOf(hash, words[base + DEPTH], words[base]) * SLOT_WORDS]
+  }
+
   /** Adds a handle whose key is not in the table yet. O(1), at worst one segment's growth or split. */
   insert(hash: number, handle: Handle): void {
     for (;;) {

@@ -109,7 +109,10 @@ export class Database {
   }
 
   #lookup(bytes: Uint8Array, start: number, end: number): Handle {
-    const hash = this.store.hash(bytes, start, end)
+    return this.#find(this.store.hash(bytes, start, end), bytes, start, end)
+  }
+
+  #find(hash: number, bytes: Uint8Array, start: number, end: number): Handle {
     this.#hash = hash
     let handle = this.dict.find(hash, NONE)
     while (handle !== NONE && !this.records.keyEquals(handle, bytes, start, end)) handle = this.dict.find(hash, handle)
@@ -442,8 +445,39 @@ export class Database {
     valueEnd: number,
     expireAtMs: number,
   ): Handle {
-    const size = valueEnd - valueStart
     const existing = this.write(bytes, keyStart, keyEnd)
+    return this.#putStringAt(existing, bytes, keyStart, keyEnd, value, valueStart, valueEnd, expireAtMs)
+  }
+
+  /**
+   * Makes a string of a key that is not there yet; NONE, and nothing, when it is. `hash` is the key's.
+   * hot: once for each string of a snapshot that is loaded.
+   */
+  addString(
+    hash: number,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): Handle {
+    if (this.#find(hash, bytes, keyStart, keyEnd) !== NONE) return NONE
+    return this.#putStringAt(NONE, bytes, keyStart, keyEnd, value, valueStart, valueEnd, expireAtMs)
+  }
+
+  #putStringAt(
+    existing: Handle,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+    expireAtMs: number,
+  ): Handle {
+    const size = valueEnd - valueStart
     if (size <= INLINE_BYTES_MAX) {
       const handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs, 0)
       const to = this.records.valueAt(handle)

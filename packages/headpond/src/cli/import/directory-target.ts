@@ -85,7 +85,7 @@ export class DirectoryTarget implements ImportTarget {
     return persistence.rdb.loader({
       ...(totalBytes === undefined ? {} : { totalBytes }),
       verifiesChecksum: true,
-      duplicates: 'replace',
+      duplicates: store.keyCount === 0 ? 'refuse' : 'replace',
       onFunction: (code) => persistence.functions.load(code, true),
     })
   }

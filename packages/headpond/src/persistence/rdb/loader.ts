@@ -14,6 +14,7 @@ import { readModuleId, skipModuleFields } from './module-fields.ts'
 import { RDB_TYPE, unreadableReason } from './object-type.ts'
 import { readObject } from './objects.ts'
 import { RdbEmptyValue, RdbError, RdbTruncated } from './rdb-error.ts'
+import { StringBatch } from './string-batch.ts'
 
 /** The first versions had no checksum. */
 const VERSION_WITH_CHECKSUM = 5
@@ -77,6 +78,16 @@ export class RdbLoader implements LargeInput {
   #clientFlags = 0
   readonly #key = new Text()
   readonly #value = new Text()
+  readonly #batch = new StringBatch((handle, keyStart, keyEnd) => {
+    if (handle !== NONE) {
+      this.loadedCount++
+      return
+    }
+    this.#key.set(this.#window, keyStart, keyEnd)
+    throw new RdbError('a key that is there twice', keyStart)
+  })
+  /** Keys that are there already are not expected: there is no way to be made for those of the file. */
+  readonly #takesBatches: boolean
   /** A value that is too large for the window. */
   #large: (LargeKey & { readonly rdbType: number }) | null = null
   /** Such a value is in the store, but not all of it. */
@@ -93,6 +104,7 @@ export class RdbLoader implements LargeInput {
   constructor(store: Store, options: RdbLoadOptions) {
     this.#store = store
     this.#options = options
+    this.#takesBatches = options.duplicates === 'refuse'
     this.#database = store.databases[0]
     this.#reader = new RdbReader(this.#window, 0, 0)
     this.#work = this.#load()
@@ -179,6 +191,7 @@ export class RdbLoader implements LargeInput {
     let partsLeft = PARTS_PER_TURN
     for (;;) {
       if (this.#reader.left < LOOKAHEAD_BYTES && !this.#isEnded) {
+        this.#batch.flush()
         yield 1
         continue
       }
@@ -187,9 +200,11 @@ export class RdbLoader implements LargeInput {
         if (this.#readPart(this.#reader)) break
         if (--partsLeft > 0) continue
         partsLeft = PARTS_PER_TURN
+        this.#batch.flush()
         yield 0
       } catch (error) {
         if (!(error instanceof RdbTruncated)) throw this.#named(error)
+        this.#batch.flush()
         const large = this.#large
         if (large === null) yield* this.#waitFor(error, at)
         else yield* this.#loadLarge(large)
@@ -268,6 +283,7 @@ export class RdbLoader implements LargeInput {
     const { at } = reader
     this.#key.end = this.#key.start
     const opcode = reader.readByte()
+    if (opcode !== RDB_TYPE.STRING && opcode !== OPCODE.EXPIRE_MS) this.#batch.flush()
     switch (opcode) {
       case OPCODE.EXPIRE_MS: {
         const bytes = reader.readBytes(8)
@@ -348,7 +364,14 @@ export class RdbLoader implements LargeInput {
       if (rdbType === RDB_TYPE.STRING) {
         const value = this.#value
         reader.readText(value)
-        if (!this.#isDue()) {
+        if (this.#isDue()) {
+          // left out
+        } else if (this.#takesBatches && key.bytes === value.bytes && this.#idleSeconds < 0 && this.#frequency < 0) {
+          const hash = this.#store.hash(key.bytes, key.start, key.end)
+          this.#batch.add(database, hash, key, value, expireAtMs)
+          if (this.#batch.isFull) this.#batch.flush()
+        } else {
+          this.#batch.flush()
           this.#makeWay(key.bytes, key.start, key.end, at)
           const { bytes, start, end } = value
           this.#loaded(database.putString(key.bytes, key.start, key.end, bytes, start, end, expireAtMs))
