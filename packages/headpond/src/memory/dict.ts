@@ -37,6 +37,10 @@ const SEGMENT_BYTES = buildSegmentSizes()
 const SLOTS_MIN = slotsOf(SEGMENT_BYTES[0])
 const SLOTS_MAX = slotsOf(SEGMENT_BYTES_MAX)
 const DEPTH_MAX = 28
+/** What `reserve` fills segments to, so that hardly any of them gets too many. */
+const RESERVED_LOAD = 0.75
+/** 64 MiB: longer than that takes to clear, nobody should be held up. */
+const RESERVED_SEGMENTS_MAX = 4096
 const HASH_END = 2 ** 32
 
 export class Dict {
@@ -115,6 +119,21 @@ export class Dict {
     const words = this.#heap.arenaOf(segment).u32
     const base = wordAt(segment)
     return words[base + HEADER_WORDS + homeOf(hash, words[base + DEPTH], words[base]) * SLOT_WORDS]
+  }
+
+  /**
+   * Makes room for about so many elements in an empty table, which then has to grow and split less. It only saves time:
+   * fewer or more may come. O(count), up to RESERVED_SEGMENTS_MAX.
+   */
+  reserve(count: number): void {
+    if (this.#count > 0 || this.#directory[0] !== NONE || count < SLOTS_MAX) return
+    const depth = Math.min(Math.ceil(Math.log2(count / (SLOTS_MAX * RESERVED_LOAD))), Math.log2(RESERVED_SEGMENTS_MAX))
+    const segmentCount = 2 ** depth
+    const sizeBytes = segmentBytesFor(Math.ceil(count / segmentCount))
+    this.#directory = new Uint32Array(segmentCount)
+    for (let index = 0; index < segmentCount; index++) this.#directory[index] = this.#newSegment(sizeBytes, depth)
+    this.#globalDepth = depth
+    this.#deepestCount = segmentCount
   }
 
   /** Adds a handle whose key is not in the table yet. O(1), at worst one segment's growth or split. */

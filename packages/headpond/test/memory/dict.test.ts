@@ -76,9 +76,11 @@ const spreads = fc.constantFrom(2 ** 32, 2 ** 16, 5000, 700)
 
 test('it holds what a Map holds, through growth and shrinking', () => {
   fc.assert(
-    fc.property(fc.nat(), spreads, (seed, spread) => {
+    fc.property(fc.nat(), spreads, fc.constantFrom(0, 3000, 20_000), (seed, spread, reservedCount) => {
       const random = new SeededRandom(seed)
       const pair = new Pair(random, spread)
+      pair.dict.reserve(reservedCount)
+      pair.dict.verify()
       for (let step = 0; step < 60_000; step++) {
         const isGrowing = step % 30_000 < 17_000
         const choice = random.below(20)
@@ -182,6 +184,24 @@ test('memory follows the number of elements, up and down', () => {
     pair.dict.verify()
     const bytesPerElement = pair.dict.sizeBytes / count
     if (count >= 10) assert.ok(bytesPerElement < 27, `${bytesPerElement} bytes an element at ${count}`)
+  }
+})
+
+test('room made beforehand is enough, and no more than growth takes', () => {
+  for (const count of [2500, 40_000, 100_000]) {
+    const [grown, reserved] = [0, count].map((reservedCount) => {
+      const pair = new Pair(new SeededRandom(1), 2 ** 32)
+      pair.dict.reserve(reservedCount)
+      const before = pair.dict.slotCount
+      for (let index = 0; index < count; index++) pair.insert()
+      pair.dict.verify()
+      return { before, after: pair.dict.slotCount }
+    })
+    assert.ok(
+      reserved.after <= reserved.before * 1.05,
+      `${count}: it grew from ${reserved.before} to ${reserved.after}`,
+    )
+    assert.ok(reserved.after <= grown.after * 1.35, `${count}: ${reserved.after} slots, ${grown.after} by growth`)
   }
 })
 

@@ -25,6 +25,8 @@ const LOOKAHEAD_BYTES = 64 * 1024
 /** Parts that are read between two looks at the time. */
 const PARTS_PER_TURN = 64
 const ELEMENTS_PER_TURN = 1024
+/** Type, an empty key, a value of one byte. */
+const KEY_BYTES_MIN = 4
 
 export interface RdbLoadOptions {
   /** Bytes that there are altogether, as far as is known: nothing is expected behind them. */
@@ -309,7 +311,7 @@ export class RdbLoader implements LargeInput {
         return false
       }
       case OPCODE.RESIZE_DB:
-        reader.readLength()
+        this.#database.dict.reserve(this.#credible(reader.readLength()))
         reader.readLength()
         return false
       case OPCODE.SLOT_INFO:
@@ -339,6 +341,11 @@ export class RdbLoader implements LargeInput {
         this.#readKey(reader, opcode, at)
         return false
     }
+  }
+
+  /** A number of keys, which is no more than the file has room for. */
+  #credible(count: number): number {
+    return Math.min(count, Math.floor((this.#options.totalBytes ?? Number.POSITIVE_INFINITY) / KEY_BYTES_MIN))
   }
 
   #loadFunction(reader: RdbReader, at: number): void {
