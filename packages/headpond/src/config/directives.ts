@@ -462,7 +462,7 @@ const sections = [
   { title: 'Server tests', acting: false, rows: [
     { name: 'rdb-key-save-delay', type: integer(INT_MIN, INT_MAX), default: '0', hidden: true, acting: true,
       summary: 'Sleep after each key saved, in microseconds' },
-    { name: 'key-load-delay', type: integer(INT_MIN, INT_MAX), default: '0', hidden: true,
+    { name: 'key-load-delay', type: integer(INT_MIN, INT_MAX), default: '0', hidden: true, acting: true,
       summary: 'Sleep after each key loaded, in microseconds' },
     { name: 'loading-process-events-interval-bytes', type: integer(1024, INT_MAX), default: '2097152', hidden: true,
       summary: 'Bytes loaded between two turns of the event loop' },

@@ -391,7 +391,6 @@ export const savePoints: ValueType<readonly SavePoint[]> = {
   isList: true,
   whenBare: '',
   parse(args, current, continues) {
-    if (args.length === 0) return WRONG_COUNT
     if (withoutLoneEmpty(args).length === 0) return { value: [] }
     if (args.length % 2 !== 0) return { problem: 'Invalid save parameters' }
     const points: SavePoint[] = continues ? [...current] : []

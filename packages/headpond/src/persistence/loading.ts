@@ -29,7 +29,7 @@ export class Loading {
   /** As Redis estimates: at the speed until now. */
   secondsLeft(nowMs: number): number {
     const elapsedSeconds = Math.floor((nowMs - this.startedAtMs) / 1000)
-    if (this.loadedBytes === 0) return 1
+    if (this.loadedBytes === 0 || elapsedSeconds === 0) return 1
     return Math.floor((elapsedSeconds * (this.totalBytes - this.loadedBytes)) / this.loadedBytes)
   }
 }

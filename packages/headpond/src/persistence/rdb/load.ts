@@ -11,12 +11,23 @@ export interface ByteSource {
   readNow(bytes: Uint8Array, at: number): number
 }
 
-/** Loads from a file, letting others have their turn. `onTurn` hears of progress, and ends the load by answering false. */
-export async function loadRdb(loader: RdbLoader, source: ByteSource, onTurn: () => boolean): Promise<void> {
+/**
+ * Loads from a file, letting others have their turn. `onTurn` hears of progress, and ends the load by answering false.
+ * `keyDelayUs` (`key-load-delay`) makes it slow, for tests: so long for each key.
+ */
+export async function loadRdb(
+  loader: RdbLoader,
+  source: ByteSource,
+  onTurn: () => boolean,
+  keyDelayUs: () => number = () => 0,
+): Promise<void> {
   let turnEndMs = performance.now() + TURN_MS
   for (;;) {
-    const state = loader.run(() => performance.now() >= turnEndMs)
+    const loadedCount = loader.loadedCount
+    const state = loader.run(() => keyDelayUs() > 0 || performance.now() >= turnEndMs)
     if (!onTurn() || state === 'done') return
+    const delayMs = (keyDelayUs() * (loader.loadedCount - loadedCount)) / 1000
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
     if (state === 'bytes') {
       const { bytes, at } = loader.room()
       loader.filled(await source.read(bytes, at))

@@ -247,11 +247,12 @@ export class RdbPersistence {
     loading.begin(nowMs(), source.sizeBytes)
     try {
       const loader = this.loader({ totalBytes: source.sizeBytes })
-      await loadRdb(loader, source, () => {
+      const onTurn = () => {
         loading.loadedBytes = loader.atByte
         loading.writerUsedBytes = Number(loader.aux.get('used-mem') ?? 0)
         return onProgress()
-      })
+      }
+      await loadRdb(loader, source, onTurn, () => this.#host.settings.keyLoadDelay)
       this.loaded(loader)
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(3)
       log.info(`DB loaded from disk: ${seconds} seconds, ${loader.loadedCount} keys, ${loader.expiredCount} expired`)

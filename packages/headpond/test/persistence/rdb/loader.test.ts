@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Config } from '#src/config/config.ts'
+import type { RdbWriter } from '#src/persistence/rdb/encoding.ts'
 import { OPCODE } from '#src/persistence/rdb/file-format.ts'
 import { RdbLoadError } from '#src/persistence/rdb/loader.ts'
 import { encodeModuleId } from '#src/persistence/rdb/module-fields.ts'
@@ -183,9 +184,15 @@ const VERSIONS: readonly { writer: string; version: number; build: (file: RdbFil
   },
 ]
 
-/** A listpack of short texts. */
-function listpack(...elements: readonly string[]): Buffer {
+/** A listpack of short texts, small numbers, and numbers of 64 bits. */
+function listpack(...elements: readonly (string | number | bigint)[]): Buffer {
   const body = elements.flatMap((element) => {
+    if (typeof element === 'number') return [element, 1]
+    if (typeof element === 'bigint') {
+      const bytes = Buffer.alloc(8)
+      bytes.writeBigInt64LE(element)
+      return [0xf4, ...bytes, 9]
+    }
     const bytes = [...Buffer.from(element)]
     return [0x80 | bytes.length, ...bytes, bytes.length + 1]
   })
@@ -206,6 +213,79 @@ for (const { writer, version, build } of VERSIONS) {
       assert.equal(await client.execute('ZSCORE', 'zset', 'one'), 1.5)
     }))
 }
+
+/** An id as it stands in keys of nodes and lists of pending entries: big-endian, so that bytes are in order. */
+function streamId(ms: number, sequence: number): Buffer {
+  const bytes = Buffer.alloc(16)
+  bytes.writeBigUInt64BE(BigInt(ms))
+  bytes.writeBigUInt64BE(BigInt(sequence), 8)
+  return bytes
+}
+
+/** A stream of two entries with a group, in whose consumer one is pending. */
+function writeStream(writer: RdbWriter, layout: 1 | 2 | 3): void {
+  const lengths = (...values: number[]) => {
+    for (const value of values) writer.writeLength(value)
+  }
+  lengths(1)
+  writer.writeString(streamId(1, 1))
+  // How many, how many deleted, the fields of most; then each entry: flags, id beyond the first one's, values, size.
+  const entries = [2, 0, 1, 'field', 0, 2, 0, 0, 'a', 4, 2, 4, 0, 'b', 4]
+  writer.writeString(listpack(...entries))
+  lengths(2, 5, 1)
+  if (layout >= 2) lengths(1, 1, 3, 0, 7)
+  lengths(1)
+  writer.writeString(Buffer.from('group'))
+  lengths(1, 1)
+  if (layout >= 2) lengths(1)
+  lengths(1)
+  writer.writeBytes(streamId(1, 1))
+  writer.writeMilliseconds(NOW_MS)
+  lengths(3, 1)
+  writer.writeString(Buffer.from('consumer'))
+  writer.writeMilliseconds(NOW_MS)
+  if (layout >= 3) writer.writeMilliseconds(NOW_MS - 1)
+  lengths(1)
+  writer.writeBytes(streamId(1, 1))
+}
+
+for (const [writer, version, rdbType, layout] of [
+  ['Redis 5.0', 9, RDB_TYPE.STREAM_LISTPACKS, 1],
+  ['Redis 7.0', 10, RDB_TYPE.STREAM_LISTPACKS_2, 2],
+  ['Redis 7.2', 11, RDB_TYPE.STREAM_LISTPACKS_3, 3],
+] as const) {
+  test(`a stream as ${writer} writes it`, () =>
+    withLoaded(
+      new RdbFileBuilder(version).key(rdbType, 'stream', (to) => writeStream(to, layout)).end(),
+      async (client) => {
+        assert.deepEqual(await client.execute('XRANGE', 'stream', '-', '+'), [
+          ['1-1', ['field', 'a']],
+          ['5-1', ['field', 'b']],
+        ])
+        const pending = (await client.execute('XPENDING', 'stream', 'group', '-', '+', 10)) as unknown[][]
+        assert.deepEqual([pending[0][0], pending[0][1], pending[0][3]], ['1-1', 'consumer', 3])
+        const info = (await client.execute('XINFO', 'STREAM', 'stream')) as Record<string, unknown>
+        assert.equal(info['last-generated-id'], '5-1')
+        assert.equal(info['entries-added'], layout === 1 ? 2 : 7)
+        assert.equal(info['max-deleted-entry-id'], layout === 1 ? '0-0' : '3-0')
+        const [group] = (await client.execute('XINFO', 'GROUPS', 'stream')) as Record<string, unknown>[]
+        assert.equal(group['last-delivered-id'], '1-1')
+        assert.equal(group['entries-read'], 1)
+      },
+    ))
+}
+
+test('a small hash with expiring fields as Redis 7.4 writes it', () => {
+  const atMs = 4_102_444_800_000n
+  const file = new RdbFileBuilder(12).key(RDB_TYPE.HASH_LISTPACK_EX, 'hash', (writer) => {
+    writer.writeMilliseconds(Number(atMs))
+    writer.writeString(listpack('a', '1', atMs, 'b', '2', 0))
+  })
+  return withLoaded(file.end(), async (client) => {
+    assert.deepEqual(await client.execute('HGETALL', 'hash'), { a: '1', b: '2' })
+    assert.deepEqual(await client.execute('HPEXPIRETIME', 'hash', 'FIELDS', 2, 'a', 'b'), [Number(atMs), -1])
+  })
+})
 
 test('a file of redis-server 7.0, as it came from there', async () => {
   const golden = (name: string) =>
