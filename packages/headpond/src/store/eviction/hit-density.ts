@@ -26,7 +26,7 @@ const BEYOND_HORIZON = 0.25
  */
 export class HitDensity {
   /** By class and bucket; the last bucket of a class is for ages beyond the horizon. */
-  readonly #densities = new Float64Array(CLASS_COUNT * (BUCKET_COUNT + 1))
+  readonly #densities = new Float32Array(CLASS_COUNT * (BUCKET_COUNT + 1))
   #horizonBucket = 0
   readonly #chances = new Float64Array(BUCKET_COUNT)
   readonly #smoothed = new Float64Array(BUCKET_COUNT)
@@ -69,7 +69,7 @@ export class HitDensity {
     }
   }
 
-  #learnClass(accessClass: number, exposures: Float64Array, reuses: Float64Array, observedTicks: number): void {
+  #learnClass(accessClass: number, exposures: Float32Array, reuses: Float32Array, observedTicks: number): void {
     const end = this.#horizonBucket + 1
     const base = accessClass * BUCKET_COUNT
     this.#smooth(base, exposures, reuses)
@@ -90,7 +90,7 @@ export class HitDensity {
   }
 
   /** By bucket, the chance of reuse that the ages around it suggest. */
-  #smooth(base: number, exposures: Float64Array, reuses: Float64Array): void {
+  #smooth(base: number, exposures: Float32Array, reuses: Float32Array): void {
     const end = this.#horizonBucket + 1
     const smoothed = this.#smoothed
     const weights = this.#ticks // free until the points are made

@@ -24,8 +24,8 @@ const EMPTY = 255
  * many keys there are. (Sampling accesses instead would lose the ages of the rare keys to the frequent ones.)
  */
 export class ReuseHistory {
-  readonly exposures = new Float64Array(CLASS_COUNT * BUCKET_COUNT)
-  readonly reuses = new Float64Array(CLASS_COUNT * BUCKET_COUNT)
+  readonly exposures = new Float32Array(CLASS_COUNT * BUCKET_COUNT)
+  readonly reuses = new Float32Array(CLASS_COUNT * BUCKET_COUNT)
   readonly #keyCount: () => number
   #slotCount = SLOTS_MIN
   #hashes = new Int32Array(SLOTS_MIN)
