@@ -202,7 +202,10 @@ export class Eviction {
     if (order.ranksDrift) this.#rankAgain(order)
     this.#offerNewest(order)
     const sampleCount = order.sampleCount ?? this.#settings.maxmemorySamples
-    for (const database of store.databases) {
+    const { databases } = store
+    for (let index = 0; index < databases.length; index++) {
+      const database = databases[index]
+      if (database.count === 0) continue
       const { dict, expires } = database
       this.#sampled = database
       if (this.#isVolatile) {
