@@ -16,11 +16,14 @@ export async function serve(argv: readonly string[]): Promise<number> {
   try {
     return await runServer(argv)
   } catch (error) {
-    const isExpected = error instanceof ConfigError || error instanceof DataDirectoryError || error instanceof RdbError
-    if (!isExpected) throw error
+    if (!(error instanceof ConfigError || isDataError(error))) throw error
     process.stderr.write(`headpond: ${error.message}\n`)
     return 1
   }
+}
+
+function isDataError(error: unknown): error is DataDirectoryError | RdbError {
+  return error instanceof DataDirectoryError || error instanceof RdbError
 }
 
 /**
@@ -62,7 +65,11 @@ async function runServer(argv: readonly string[]): Promise<number> {
   stopOn('SIGINT', () => config.settings.shutdownOnSigint)
   if (isTerminal) showLoading(server.persistence)
 
-  await server.start()
+  await server.start().catch((error: unknown) => {
+    // Who reads the log alone has to see it too; a terminal shows both.
+    if (!isTerminal && isDataError(error)) log.error(error.message)
+    throw error
+  })
   const readyMs = Math.round(performance.now())
   const notYetActing = config.notYetActing()
   if (notYetActing.length > 0) log.warn({ directives: notYetActing }, 'accepted, but not acting yet')

@@ -98,7 +98,7 @@ export class EngineReplay implements Replay {
 export function findRepeatable(table: CommandTable, request: Request): Command | string {
   const name = () => JSON.stringify(request.text(0).slice(0, 64))
   const command = table.find(request.chunk, request.start(0), request.end(0))
-  if (command === null) return `the command ${name()} is not known`
+  if (command === null) return `Unknown command '${request.text(0).slice(0, 64)}'`
   const subcommand = request.count > 1 ? command.subcommands?.get(request.text(1).toLowerCase()) : undefined
   const found = subcommand ?? command
   const { arity } = found

@@ -114,7 +114,7 @@ test('what cannot be fixed is told, and left alone', () =>
     assert.deepEqual(readFileSync(join(dir, 'dump.rdb')), bytes)
 
     writeFileSync(join(directoryOf(dir), 'appendonly.aof.manifest'), 'nonsense\n')
-    assert.match((await check(dir)).text, /line 1: not a line of a manifest/)
+    assert.match((await check(dir)).text, /line 1: Invalid AOF manifest file format/)
   }))
 
 test('what is not there, and what is not understood', () =>

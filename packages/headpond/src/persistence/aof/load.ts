@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileSource } from '../file-source.ts'
 import type { Loading } from '../loading.ts'
@@ -59,7 +59,7 @@ function open(path: string): FileSource {
     if (code !== 'ENOENT') throw new DataDirectoryError(path, `the file cannot be read (${code})`)
     throw new DataDirectoryError(
       path,
-      'the manifest beside it names this file, but it is not there. Bring it back, or take its line out of the manifest ' +
+      'No such file or directory, though the manifest beside it names this file. Bring it back, or take its line out of the manifest ' +
         'if what it held may be lost.',
     )
   }
@@ -146,7 +146,7 @@ class FileLoad {
       const { command } = replay
       if (command.count > 0) {
         const problem = replay.run()
-        if (problem !== null) throw this.#damaged(base + at, problem)
+        if (problem !== null) throw this.#damaged(base + at, problem, problem)
       } else {
         replay.annotated(Buffer.from(window.subarray(command.places[0], command.places[1])).toString('latin1'))
       }
@@ -167,24 +167,29 @@ class FileLoad {
     replay.discard()
     const droppedBytes = this.#source.sizeBytes - validBytes
     const what = `it ends in the middle of a command or transaction: its last ${droppedBytes} bytes, from byte ${validBytes} on, are incomplete`
+    const unexpected = `${this.#inWordsOf('Unexpected end of file')}: ${what}`
     if (!this.#isLast) {
-      throw new DataDirectoryError(this.#path, `${what}. Only the last file can be cut short by a crash. ${REMEDY}`)
+      throw new DataDirectoryError(this.#path, `${unexpected}. Only the last file can be cut short by a crash. ${REMEDY}`)
     }
     if (!loadsTruncated) {
       throw new DataDirectoryError(
         this.#path,
-        `${what}. Set aof-load-truncated yes to drop them at the start, or run: headpond check --fix <directory>`,
+        `${unexpected}. Set aof-load-truncated yes to drop them at the start, or run: headpond check --fix <directory>`,
       )
     }
     log.warn(`${this.#path}: ${what}. They are dropped, as after a crash (aof-load-truncated yes).`)
     truncateTo(this.#path, validBytes)
   }
 
-  #damaged(atByte: number, problem: string): DataDirectoryError {
-    return new DataDirectoryError(
-      this.#path,
-      `damaged at byte ${atByte} of ${this.#source.sizeBytes}: ${problem}. ${REMEDY}`,
-    )
+  #damaged(atByte: number, problem: string, headline = 'Bad file format'): DataDirectoryError {
+    const place = `damaged at byte ${atByte} of ${this.#source.sizeBytes}`
+    const said = headline === problem ? place : `${place}: ${problem}`
+    return new DataDirectoryError(this.#path, `${this.#inWordsOf(headline)}: ${said}. ${REMEDY}`)
+  }
+
+  /** As Redis begins its messages, which people look for in the log. */
+  #inWordsOf(headline: string): string {
+    return `${headline} reading the append only file ${basename(this.#path)}`
   }
 }
 

@@ -34,18 +34,18 @@ export class Manifest {
   baseSequence = 0
   incrementSequence = 0
 
-  /** Throws ManifestError. */
+  /** Throws ManifestError, in Redis's words, which people look for in the log. */
   static parse(text: Buffer): Manifest {
     const manifest = new Manifest()
     const lines = text.toString('latin1').split('\n')
     if (lines.at(-1) === '') lines.pop()
-    if (lines.length === 0) throw new ManifestError('it is empty', 1)
+    if (lines.length === 0) throw new ManifestError('Found an empty AOF manifest', 1)
     for (const [index, line] of lines.entries()) {
       if (line.startsWith('#')) continue
       manifest.#add(line, index + 1)
     }
     if (manifest.base === null && manifest.increments.length === 0 && manifest.history.length === 0) {
-      throw new ManifestError('it names no file', lines.length)
+      throw new ManifestError('Found an empty AOF manifest', lines.length)
     }
     return manifest
   }
@@ -54,31 +54,33 @@ export class Manifest {
     const refuse = (problem: string): never => {
       throw new ManifestError(`${problem}: ${line}`, number)
     }
-    if (line.length > LINE_BYTES_MAX) refuse('a line that is too long')
+    if (line.length > LINE_BYTES_MAX) {
+      throw new ManifestError('The AOF manifest file contains too long line', number)
+    }
     const words = splitArguments(Buffer.from(line.trim(), 'latin1'))?.map((word) => Buffer.from(word).toString())
     // Pairs of names and values, of which later versions may add more.
-    if (words === undefined || words.length < 6 || words.length % 2 !== 0) return refuse('not a line of a manifest')
+    if (words === undefined || words.length < 6 || words.length % 2 !== 0) return refuse('Invalid AOF manifest file format')
     const values = new Map<string, string>()
     for (let index = 0; index < words.length; index += 2) values.set(words[index].toLowerCase(), words[index + 1])
     const name = values.get('file')
     const sequence = Number(values.get('seq'))
     const type = values.get('type')
-    if (name === undefined || name === '') return refuse('a line without a file')
-    if (name.includes('/') || name.includes('\\')) return refuse('a file with a path')
-    if (!(Number.isSafeInteger(sequence) && sequence > 0)) return refuse('a file without a sequence number')
+    if (name === undefined || name === '') return refuse('Invalid AOF manifest file format')
+    if (name.includes('/') || name.includes('\\')) return refuse("File can't be a path, just a filename")
+    if (!(Number.isSafeInteger(sequence) && sequence > 0)) return refuse('Invalid AOF manifest file format')
     const file = { name, sequence }
     if (type === 'b') {
-      if (this.base !== null) return refuse('a second base')
+      if (this.base !== null) return refuse('Found duplicate base file information')
       this.base = file
       this.baseSequence = sequence
     } else if (type === 'i') {
-      if (sequence <= this.incrementSequence) return refuse('an increment out of order')
+      if (sequence <= this.incrementSequence) return refuse('Found a non-monotonic sequence number')
       this.increments.push(file)
       this.incrementSequence = sequence
     } else if (type === 'h') {
       this.history.push(file)
     } else {
-      return refuse('a file of an unknown type')
+      return refuse('Unknown AOF file type')
     }
   }
 

@@ -35,16 +35,16 @@ test('a rewrite makes history of what it replaces', () => {
 
 test('what is no manifest is refused with its line', () => {
   const cases: [string, RegExp, number][] = [
-    ['', /it is empty/, 1],
-    ['# only a comment\n', /it names no file/, 1],
-    ['file a seq 1\n', /not a line of a manifest/, 1],
-    ['file a seq 1 type b\nfile "a seq 1 type i\n', /not a line of a manifest/, 2],
-    ['file a seq 0 type b\n', /without a sequence number/, 1],
-    ['file a seq x type b\n', /without a sequence number/, 1],
-    ['file ../a seq 1 type b\n', /a file with a path/, 1],
-    ['file a seq 1 type x\n', /unknown type/, 1],
-    ['file a seq 1 type b\nfile b seq 2 type b\n', /a second base/, 2],
-    ['file a seq 2 type i\nfile b seq 2 type i\n', /out of order/, 2],
+    ['', /Found an empty AOF manifest/, 1],
+    ['# only a comment\n', /Found an empty AOF manifest/, 1],
+    ['file a seq 1\n', /Invalid AOF manifest file format/, 1],
+    ['file a seq 1 type b\nfile "a seq 1 type i\n', /Invalid AOF manifest file format/, 2],
+    ['file a seq 0 type b\n', /Invalid AOF manifest file format/, 1],
+    ['file a seq x type b\n', /Invalid AOF manifest file format/, 1],
+    ['file ../a seq 1 type b\n', /just a filename/, 1],
+    ['file a seq 1 type x\n', /Unknown AOF file type/, 1],
+    ['file a seq 1 type b\nfile b seq 2 type b\n', /Found duplicate base file information/, 2],
+    ['file a seq 2 type i\nfile b seq 2 type i\n', /Found a non-monotonic sequence number/, 2],
     [`file ${'a'.repeat(2000)} seq 1 type b\n`, /too long/, 1],
   ]
   for (const [text, problem, line] of cases) {
