@@ -116,6 +116,9 @@ test('damaged data is told in one line, and nothing is touched', () =>
     )
     assert.equal(exitCode, 1)
     assert.equal(errorLines.length, 1)
-    assert.match(errorLines[0], /^headpond: .*1\.incr\.aof: Bad file format .*: damaged at byte 0 of 8: .* headpond check --fix/)
+    assert.match(
+      errorLines[0],
+      /^headpond: .*1\.incr\.aof: Bad file format .*: damaged at byte 0 of 8: .* headpond check --fix/,
+    )
     assert.equal(readFileSync(join(aof, 'appendonly.aof.1.incr.aof'), 'utf8'), 'nonsense')
   }))

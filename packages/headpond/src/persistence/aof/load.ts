@@ -169,7 +169,10 @@ class FileLoad {
     const what = `it ends in the middle of a command or transaction: its last ${droppedBytes} bytes, from byte ${validBytes} on, are incomplete`
     const unexpected = `${this.#inWordsOf('Unexpected end of file')}: ${what}`
     if (!this.#isLast) {
-      throw new DataDirectoryError(this.#path, `${unexpected}. Only the last file can be cut short by a crash. ${REMEDY}`)
+      throw new DataDirectoryError(
+        this.#path,
+        `${unexpected}. Only the last file can be cut short by a crash. ${REMEDY}`,
+      )
     }
     if (!loadsTruncated) {
       throw new DataDirectoryError(

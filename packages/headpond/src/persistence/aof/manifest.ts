@@ -59,7 +59,8 @@ export class Manifest {
     }
     const words = splitArguments(Buffer.from(line.trim(), 'latin1'))?.map((word) => Buffer.from(word).toString())
     // Pairs of names and values, of which later versions may add more.
-    if (words === undefined || words.length < 6 || words.length % 2 !== 0) return refuse('Invalid AOF manifest file format')
+    if (words === undefined || words.length < 6 || words.length % 2 !== 0)
+      return refuse('Invalid AOF manifest file format')
     const values = new Map<string, string>()
     for (let index = 0; index < words.length; index += 2) values.set(words[index].toLowerCase(), words[index + 1])
     const name = values.get('file')

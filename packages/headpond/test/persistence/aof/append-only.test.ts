@@ -290,7 +290,9 @@ test('damage is told with its place and what to do, and nothing is changed', () 
     const cases: [(bytes: Buffer) => void, RegExp][] = [
       [
         (bytes) => bytes.write('?', at),
-        new RegExp(`incr\\.aof: Bad file format reading the append only file appendonly\\.aof\\.1\\.incr\\.aof: damaged at byte ${at} of ${whole.length}: neither .*headpond check --fix`),
+        new RegExp(
+          `incr\\.aof: Bad file format reading the append only file appendonly\\.aof\\.1\\.incr\\.aof: damaged at byte ${at} of ${whole.length}: neither .*headpond check --fix`,
+        ),
       ],
       [(bytes) => bytes.write('$9', at + 4), /an argument that is not as long|ends in the middle/],
       [(bytes) => bytes.write('NIX', at + 8), /Unknown command 'NIX' reading the append only file .*: damaged at byte/],
