@@ -1,6 +1,7 @@
 /**
  * Random Lua scripts over everything that a script can name: each runs a few statements, every one under pcall, and
- * returns what each came to, as text that is the same wherever the script means the same.
+ * returns what each came to, as text that is the same wherever the script means the same. (The sign of a number that is none
+ * is nobody's choice: processors and compilers differ in it.)
  *
  * None of them takes long or much memory: loops are short, and no large number reaches what repeats or allocates.
  */
@@ -30,7 +31,7 @@ local function note(...)
   local parts = {}
   for index = 1, math.min(select('#', ...), 20) do parts[index] = show((select(index, ...)), 3) end
   local text = table.concat(parts, ' ')
-  results[#results + 1] = text:gsub('0x%x+', '0x')
+  results[#results + 1] = text:gsub('0x%x+', '0x'):gsub('%-nan', 'nan')
 end
 local a, b, c = {1, 2, 3}, 'text', {x = 1, y = {z = 'deep'}}
 `

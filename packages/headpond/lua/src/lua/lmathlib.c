@@ -74,7 +74,8 @@ static int math_atan (lua_State *L) {
 }
 
 static int math_atan2 (lua_State *L) {
-  lua_pushnumber(L, atan2(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+  lua_Number second = luaL_checknumber(L, 2);  /* headpond: checked first, as where Redis is compiled */
+  lua_pushnumber(L, atan2(luaL_checknumber(L, 1), second));
   return 1;
 }
 
@@ -89,7 +90,8 @@ static int math_floor (lua_State *L) {
 }
 
 static int math_fmod (lua_State *L) {
-  lua_pushnumber(L, fmod(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+  lua_Number second = luaL_checknumber(L, 2);  /* headpond: checked first, as where Redis is compiled */
+  lua_pushnumber(L, fmod(luaL_checknumber(L, 1), second));
   return 1;
 }
 
@@ -107,7 +109,8 @@ static int math_sqrt (lua_State *L) {
 }
 
 static int math_pow (lua_State *L) {
-  lua_pushnumber(L, pow(luaL_checknumber(L, 1), luaL_checknumber(L, 2)));
+  lua_Number second = luaL_checknumber(L, 2);  /* headpond: checked first, as where Redis is compiled */
+  lua_pushnumber(L, pow(luaL_checknumber(L, 1), second));
   return 1;
 }
 
@@ -144,7 +147,8 @@ static int math_frexp (lua_State *L) {
 }
 
 static int math_ldexp (lua_State *L) {
-  lua_pushnumber(L, ldexp(luaL_checknumber(L, 1), luaL_checkint(L, 2)));
+  int second = luaL_checkint(L, 2);  /* headpond: checked first, as where Redis is compiled */
+  lua_pushnumber(L, ldexp(luaL_checknumber(L, 1), second));
   return 1;
 }
 
