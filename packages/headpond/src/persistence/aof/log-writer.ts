@@ -83,6 +83,8 @@ export class LogWriter {
   /** Writes that had to go on beside a sync that took too long. */
   delayedSyncCount = 0
   #hasEnded = false
+  /** DEBUG AOF-FLUSH-SLEEP. */
+  sleepBeforeWriteMs = 0
 
   constructor(host: LogWriterHost) {
     this.#host = host
@@ -208,6 +210,9 @@ export class LogWriter {
     const file = this.#file
     if (file === null) return false
     this.#lastTryAtMs = this.#host.nowMs()
+    if (this.sleepBeforeWriteMs > 0) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, this.sleepBeforeWriteMs)
+    }
     let written = 0
     let error: Error | null = null
     try {

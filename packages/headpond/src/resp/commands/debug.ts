@@ -29,6 +29,7 @@ const subcommands: Readonly<Record<string, { min: number; max: number; run: Hand
   POPULATE: { min: 3, max: 5, run: populate },
   RELOAD: { min: 2, max: Number.POSITIVE_INFINITY, run: reload },
   LOADAOF: { min: 2, max: 2, run: loadAof },
+  'AOF-FLUSH-SLEEP': { min: 3, max: 3, run: aofFlushSleep },
   'CONFIG-REWRITE-FORCE-ALL': { min: 2, max: 2, run: rewriteWholeConfig },
   HTSTATS: { min: 3, max: 4, run: tableStatistics },
   'HTSTATS-KEY': { min: 3, max: 4, run: keyTableStatistics },
@@ -71,6 +72,12 @@ function unknown(request: Request, reply: Reply): void {
 function sleep(_client: Client, request: Request, reply: Reply): void {
   const seconds = Number.parseFloat(request.text(2))
   if (seconds > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000)
+  reply.ok()
+}
+
+/** Each write to the append-only file takes so long: for tests of what must not happen before it. */
+function aofFlushSleep({ engine }: Client, request: Request, reply: Reply): void {
+  engine.persistence.aof.writer.sleepBeforeWriteMs = Math.max(0, Number.parseInt(request.text(2), 10) || 0) / 1000
   reply.ok()
 }
 
@@ -352,6 +359,8 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    Return hash table statistics of the specified Redis database.',
     'HTSTATS-KEY <key>',
     "    Like HTSTATS but for the hash table stored at <key>'s value.",
+    'AOF-FLUSH-SLEEP <microsec>',
+    '    Server will sleep before flushing the AOF, this is used for testing.',
     'LOADAOF',
     '    Flush the AOF buffers on disk and reload the AOF in memory.',
     'LOG <message>',
