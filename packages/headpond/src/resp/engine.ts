@@ -28,6 +28,7 @@ import { Monitors } from './monitors.ts'
 import { OutputLimits } from './output-limits.ts'
 import { parsed, RequestParser } from './parser.ts'
 import { Pause } from './pause.ts'
+import { Pipeline } from './pipeline.ts'
 import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
 import { Reply } from './reply.ts'
@@ -137,6 +138,7 @@ export class RespEngine implements Protocol<Client> {
 
   readonly #parser = new RequestParser()
   readonly #request = new Request()
+  readonly #pipeline: Pipeline
   readonly #reply = new Reply(new OutputBuffer())
   #nextClientId = 1
   #nextBrowserWarningAtMs = 0
@@ -144,6 +146,7 @@ export class RespEngine implements Protocol<Client> {
   constructor(host: EngineHost) {
     this.host = host
     this.store = host.store
+    this.#pipeline = new Pipeline(host.store, this.#parser)
     this.config = host.config
     this.settings = host.config.settings
     this.clock = host.clock
@@ -336,23 +339,34 @@ export class RespEngine implements Protocol<Client> {
   /** hot: once for each read of a socket. */
   consume(client: Client, chunk: Uint8Array, start: number, end: number): number {
     const reply = this.#reply
-    const request = this.#request
     const parser = this.#parser
+    const pipeline = this.#pipeline
     this.#begin(client)
     this.statistics.readCount++
     this.inputBytes = end - start
     let at = start
     let isFirst = true
     while (at < end && client.blocked === null && !client.isHeld && !client.isStalled && !client.closesAfterReply) {
-      const next = parser.parse(chunk, at, end, request, client.parse, this.#limitsOf(client))
-      if (next < 0) {
-        if (next === parsed.BROKEN) {
-          reply.errorOfBytes(`ERR ${parser.error}`)
-          client.closesAfterReply = true
-        } else if (client.parse.expectedBytes > 0) {
-          client.connection?.expectInput(client.parse.expectedBytes)
+      let request = this.#request
+      let next: number
+      if (pipeline.isEmpty) {
+        const limits = this.#limitsOf(client)
+        next = parser.parse(chunk, at, end, request, client.parse, limits)
+        if (next < 0) {
+          if (next === parsed.BROKEN) {
+            reply.errorOfBytes(`ERR ${parser.error}`)
+            client.closesAfterReply = true
+          } else if (client.parse.expectedBytes > 0) {
+            client.connection?.expectInput(client.parse.expectedBytes)
+          }
+          break
         }
-        break
+        if (next < end && this.store.prefetch.isUseful(client.database)) {
+          pipeline.gather(client, request, chunk, next, end, limits)
+        }
+      } else {
+        request = pipeline.take()
+        next = pipeline.at
       }
       if (request.count > 0) {
         if (!this.#attempt(client, request, reply, isFirst)) break // held: it will be read again
@@ -362,7 +376,8 @@ export class RespEngine implements Protocol<Client> {
       isFirst = false
       at = next
     }
-    request.release()
+    this.#request.release()
+    pipeline.end()
     this.#finish(client)
     return at
   }

@@ -38,6 +38,12 @@ export class ParseState {
   /** Size of the argument being read, -1 while its header is. */
   bulkSize = -1
 
+  reset(): void {
+    this.count = 0
+    this.places = NO_PLACES
+    this.bulkSize = -1
+  }
+
   /** Bytes that the request will have at least, as far as known: for making room once. */
   get expectedBytes(): number {
     return this.bulkSize < 0 ? 0 : this.at + this.bulkSize + 2
@@ -184,9 +190,7 @@ export class RequestParser {
     const size = request.count * 2
     request.reserve(request.count)
     for (let index = 0; index < size; index++) request.places[index] = state.places[index] + start
-    state.count = 0
-    state.places = NO_PLACES
-    state.bulkSize = -1
+    state.reset()
   }
 
   #parseInline(chunk: Uint8Array, start: number, end: number, request: Request): number {

@@ -1,6 +1,7 @@
 import { equalsIgnoreCase } from '../bytes/ascii.ts'
 import { parseDouble } from '../bytes/double.ts'
 import { parseBigInteger, parseInteger } from '../bytes/integer.ts'
+import type { Database } from '../store/database.ts'
 
 /**
  * The arguments of one command, as places in the chunk that they came in: no strings, no copies. The parser fills one
@@ -75,6 +76,14 @@ export class Request {
   /** An argument as a double as Redis reads one (inf allowed), or NaN when it is none. */
   double(index: number): number {
     return parseDouble(this.chunk, this.start(index), this.end(index))
+  }
+
+  /**
+   * Fetches the memory of keys that a loop over arguments comes to next (see KeyPrefetch). Returns the first argument
+   * for which it has to be called again.
+   */
+  prefetchKeys(database: Database, index: number, step: number): number {
+    return database.store.prefetch.fetchArguments(database, this.chunk, this.places, index, this.count, step)
   }
 
   /** Room for so many arguments. */

@@ -109,7 +109,9 @@ export class Database {
   }
 
   #lookup(bytes: Uint8Array, start: number, end: number): Handle {
-    return this.#find(this.store.hash(bytes, start, end), bytes, start, end)
+    const { prefetch } = this.store
+    const isKnown = prefetch.expects(bytes, start, end)
+    return this.#find(isKnown ? prefetch.take() : this.store.hash(bytes, start, end), bytes, start, end)
   }
 
   #find(hash: number, bytes: Uint8Array, start: number, end: number): Handle {

@@ -6,6 +6,7 @@ import { Database } from './database.ts'
 import type { StoreObserver } from './events.ts'
 import { Eviction, type EvictionSettings, NO_LIMIT } from './eviction/eviction.ts'
 import { Hash } from './hash.ts'
+import { KeyPrefetch } from './key-prefetch.ts'
 import { LazyFree } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
@@ -40,6 +41,7 @@ export class Store {
   readonly packedLimits: PackedLimits
   readonly activeExpiry = new ActiveExpiry(this)
   readonly lazyFree = new LazyFree()
+  readonly prefetch = new KeyPrefetch()
   readonly eviction: Eviction
   #freesFirst = false
   readonly #sip: HalfSipHash

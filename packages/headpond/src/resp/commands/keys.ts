@@ -17,7 +17,8 @@ import { scanCursor, scanMatches, scanOptions } from '../scan-arguments.ts'
 function del(client: Client, request: Request, reply: Reply): void {
   const database = client.database
   let deletedCount = 0
-  for (let index = 1; index < request.count; index++) {
+  for (let index = 1, fetchedEnd = 1; index < request.count; index++) {
+    if (index >= fetchedEnd) fetchedEnd = request.prefetchKeys(database, index, 1)
     const start = request.start(index)
     const end = request.end(index)
     const handle = database.peek(request.chunk, start, end)
@@ -29,9 +30,11 @@ function del(client: Client, request: Request, reply: Reply): void {
 }
 
 function exists(client: Client, request: Request, reply: Reply): void {
+  const { database } = client
   let foundCount = 0
-  for (let index = 1; index < request.count; index++) {
-    const handle = client.database.readUntouched(request.chunk, request.start(index), request.end(index))
+  for (let index = 1, fetchedEnd = 1; index < request.count; index++) {
+    if (index >= fetchedEnd) fetchedEnd = request.prefetchKeys(database, index, 1)
+    const handle = database.readUntouched(request.chunk, request.start(index), request.end(index))
     if (handle !== NONE) foundCount++
   }
   reply.integer(foundCount)

@@ -36,7 +36,8 @@ function mget(client: Client, request: Request, reply: Reply): void {
   const database = client.database
   const count = request.count
   reply.array(count - 1)
-  for (let index = 1; index < count; index++) {
+  for (let index = 1, fetchedEnd = 1; index < count; index++) {
+    if (index >= fetchedEnd) fetchedEnd = request.prefetchKeys(database, index, 1)
     const handle = database.read(request.chunk, request.start(index), request.end(index))
     if (handle === NONE || database.records.type(handle) !== types.STRING) reply.nil()
     else reply.bulkString(database.store, handle)
@@ -268,7 +269,8 @@ function setPairs(client: Client, request: Request): void {
   const database = client.database
   const chunk = request.chunk
   const count = request.count
-  for (let index = 1; index < count; index += 2) {
+  for (let index = 1, fetchedEnd = 1; index < count; index += 2) {
+    if (index >= fetchedEnd) fetchedEnd = request.prefetchKeys(database, index, 2)
     const start = request.start(index)
     const end = request.end(index)
     database.putString(chunk, start, end, chunk, request.start(index + 1), request.end(index + 1), NEVER)
