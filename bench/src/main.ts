@@ -2,6 +2,7 @@
 // Side-by-side benchmarks. Nothing here is a test: the exit code tells whether it ran, the tables tell how it went.
 
 import { writeFileSync } from 'node:fs'
+import { measureAcl } from './acl.ts'
 import { measureEviction } from './eviction/eviction.ts'
 import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
@@ -20,6 +21,7 @@ const runners: Record<Suite, typeof measureThroughput> = {
   throughput: measureThroughput,
   types: measureTypes,
   scripting: measureScripting,
+  acl: measureAcl,
   memory: measureMemory,
   'memory-types': measureMemoryOfTypes,
   pauses: measurePauses,

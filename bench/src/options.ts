@@ -9,6 +9,7 @@ export const suites = [
   'throughput',
   'types',
   'scripting',
+  'acl',
   'memory',
   'memory-types',
   'pauses',

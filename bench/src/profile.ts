@@ -6,6 +6,7 @@ import type { HeapProfiler, Profiler, Runtime } from 'node:inspector'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { aclLines } from './acl.ts'
 import { Fill } from './fixtures.ts'
 import { lineMatches, type ProfileOptions, UsageError } from './options.ts'
 import type { HookReply, HookRequest } from './profile-hook.ts'
@@ -16,7 +17,7 @@ import { nodeVersion, ServerProcess, specFor } from './servers.ts'
 import { stringLines } from './throughput.ts'
 import { typeLines } from './types.ts'
 
-const lines = [...stringLines, ...typeLines, ...scriptingLines]
+const lines = [...stringLines, ...typeLines, ...scriptingLines, ...aclLines]
 
 const pollKind = 'poll'
 const waitKind = 'waiting'

@@ -25,6 +25,9 @@ interface Plan {
   /** The same for the command with the fewest arguments, which may have keys of known places and uses then (SET). */
   readonly shortest: readonly KeyRange[] | null
   readonly channels: Channels
+  /** See `accessToFirst`: of the command in general, and with the fewest arguments. */
+  readonly onlyFirst: number
+  readonly onlyFirstShortest: number
 }
 
 const CHANNELS: ReadonlyMap<string, Channels> = new Map([
@@ -52,6 +55,15 @@ export class AclArguments {
     this.#plans = plans
     this.#command = table.all[0]
     this.#plan = plans[this.#command.id]
+  }
+
+  /**
+   * Of a request whose first argument is a key, and the only one, and that has no channels: what the key is needed for,
+   * in bits of `access`. -1 for every other. hot: as `begin`.
+   */
+  accessToFirst(command: Command, request: Request): number {
+    const plan = this.#plans[command.id]
+    return request.count === -command.arity ? plan.onlyFirstShortest : plan.onlyFirst
   }
 
   /** hot: once for each command of a restricted user. */
@@ -109,11 +121,20 @@ export class AclArguments {
 
 function planOf(command: Command): Plan {
   const channels = CHANNELS.get(command.fullName) ?? null
-  if (!canHaveKeys(command)) return { ranges: [], shortest: [], channels }
+  if (!canHaveKeys(command)) return { ranges: [], shortest: [], channels, onlyFirst: -1, onlyFirstShortest: -1 }
   const { keys = [], findKeys } = command.spec
   const found = keys.filter(({ flags }) => !flags.includes('not_key')).map(rangeOf)
   const ranges = findKeys === undefined && found.every((range) => range !== null) ? found : null
-  return { ranges, shortest: ranges ?? shortestRanges(command), channels }
+  const shortest = ranges ?? shortestRanges(command)
+  const onlyFirst = channels === null ? accessToOnlyFirst(ranges) : -1
+  const onlyFirstShortest = channels === null ? accessToOnlyFirst(shortest) : -1
+  return { ranges, shortest, channels, onlyFirst, onlyFirstShortest }
+}
+
+function accessToOnlyFirst(ranges: readonly KeyRange[] | null): number {
+  if (ranges === null || ranges.length !== 1) return -1
+  const [{ begin, last, needed }] = ranges
+  return begin === 1 && last === 0 ? needed : -1
 }
 
 /** Of a command whose one key has its place, while what is done to it depends on further arguments. */

@@ -80,6 +80,17 @@ export class AccessControl {
   // ---- Decisions ----
 
   /**
+   * Whether a user may run a command, by its own permissions and that plainly; if not, `check` tells.
+   * hot: once for each command of a restricted user.
+   */
+  allows(user: User, command: Command, request: Request): boolean {
+    const selector = user.selectors[0]
+    if (!selector.allowsCommand(command.id)) return false
+    const needed = this.#arguments.accessToFirst(command, request)
+    return needed >= 0 && selector.allowsKey(request.chunk, request.start(1), request.end(1), needed)
+  }
+
+  /**
    * Whether a user may run a command. `first` is the argument that names the command. When not, `deniedIndex` is the
    * key or channel that is the reason.
    * hot: once for each command of a restricted user.

@@ -89,6 +89,8 @@ export class Client {
    * user has changed.
    */
   isSpecial = false
+  /** Nothing is special but that its user may not do everything. */
+  isOnlyRestricted = false
 
   constructor(id: number, engine: RespEngine, sink: OutputSink, connection: Connection | null) {
     this.id = id
@@ -134,15 +136,16 @@ export class Client {
   }
 
   updateSpecial(): void {
-    this.isSpecial =
+    const isElsewiseSpecial =
       this.transaction !== null ||
       !this.isAuthenticated ||
-      !this.user.isUnrestricted ||
       this.connection === null ||
       this.isNoTouch ||
       (this.tracker?.isOn === true && this.tracker.mode !== 'broadcast') ||
       this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)
+    this.isSpecial = isElsewiseSpecial || !this.user.isUnrestricted
+    this.isOnlyRestricted = this.isSpecial && !isElsewiseSpecial
   }
 
   /**

@@ -99,7 +99,7 @@ export class RespEngine implements Protocol<Client> {
   readonly monitors = new Monitors()
   readonly blocking = new Blocking(this)
   readonly pubsub = new PubSub()
-  readonly tracking = new Tracking(this)
+  readonly tracking: Tracking
   readonly keyspaceObservers: KeyspaceObservers
   readonly watches: Watches
   /** Lua: EVAL, and libraries of functions. */
@@ -157,6 +157,7 @@ export class RespEngine implements Protocol<Client> {
     connectAppendOnly(this)
     this.syncWaiters = new SyncWaiters(this)
     this.startedAtMs = host.clock.nowMs()
+    this.tracking = new Tracking(this)
     this.acl = new AccessControl(this)
     this.statistics = new Statistics(this)
     this.slowLog = new SlowLog(this.settings)
@@ -412,13 +413,17 @@ export class RespEngine implements Protocol<Client> {
     reply.protocol = client.protocol
     reply.errors = this.statistics.errors
     reply.out.attach(sink)
+    const pushes: Buffer[] = []
+    const answered = this.#answered
+    this.#answered = { client, pushes }
     write(reply)
+    this.#answered = answered
     reply.out.flush()
     if (reply.errorCount > 0 && client.lastCommand !== null) client.lastCommand.failedCount++
     const bytes = sink.take()
-    if (bytes.length === 0) return
-    if (!client.isSilenced) this.#send(client, bytes)
-    if (client.replyMode !== 'skipping') return
+    if (bytes.length > 0 && !client.isSilenced) this.#send(client, bytes)
+    for (const push of pushes) this.#send(client, push)
+    if (bytes.length === 0 || client.replyMode !== 'skipping') return
     if (client === this.current) this.setReplyMode(client, 'on')
     else client.replyMode = 'on'
   }
@@ -431,6 +436,10 @@ export class RespEngine implements Protocol<Client> {
    * message before the reply.
    */
   pushTo(client: Client, bytes: Buffer): void {
+    if (client === this.#answered?.client) {
+      this.#answered.pushes.push(bytes)
+      return
+    }
     const mayBeWithinReply =
       client === this.current &&
       !client.isMonitor &&
@@ -438,6 +447,9 @@ export class RespEngine implements Protocol<Client> {
     if (mayBeWithinReply) this.#deferredPushes.push(bytes)
     else this.#send(client, bytes)
   }
+
+  /** The client whose wait ends now, and messages to it that wait until it is answered. */
+  #answered: { readonly client: Client; readonly pushes: Buffer[] } | null = null
 
   /** Sends the messages that waited for the current client's command to be over. */
   sendDeferredPushes(client: Client): void {
@@ -556,6 +568,10 @@ export class RespEngine implements Protocol<Client> {
       return true
     }
     if (client.isSpecial || this.restrictions.isOn) {
+      if (client.isOnlyRestricted && !this.restrictions.isOn && this.acl.allows(client.user, command, request)) {
+        this.call(client, command, request, reply, isFirst)
+        return true
+      }
       return this.#processSpecial(client, command, request, reply, isFirst)
     }
     this.call(client, command, request, reply, isFirst)

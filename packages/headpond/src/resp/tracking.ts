@@ -73,6 +73,10 @@ export class Tracking implements StoreObserver {
       hash: (bytes, start, end) => engine.store.hash(bytes, start, end),
       isPresent: (number) => this.#trackers.has(number),
     })
+    engine.config.onChange('tracking-table-max-keys', () => {
+      this.#limit(EVICTED_AT_ONCE_MAX)
+      return undefined
+    })
   }
 
   get prefixCount(): number {

@@ -15,26 +15,29 @@ interface Pattern {
   access: number
 }
 
-/** Patterns that begin with the same literal bytes. */
-interface Entry {
-  readonly hash: number
-  readonly literal: Uint8Array
-  readonly patterns: Pattern[]
+/**
+ * The literal beginnings of all patterns as one tree, a node for each byte, in two arrays by open addressing: an edge is
+ * the node that it comes from and a byte, its target the node that it leads to. Node 0 is the root.
+ */
+interface Index {
+  /** node * 256 + byte; -1 where there is none. */
+  readonly edges: Int32Array
+  readonly targets: Int32Array
+  /** Of each node, bits of `ending` and of `access`: what patterns allow that are its beginning and `*`. */
+  readonly endings: Uint8Array
+  /** Of each node, the patterns of other kinds that begin so. */
+  readonly others: readonly (readonly Pattern[])[]
 }
 
-interface Index {
-  /** The sizes of literal beginnings, each once, in ascending order. */
-  readonly sizes: readonly number[]
-  /** Open addressing over the hash of the literal beginning. */
-  readonly slots: readonly (Entry | null)[]
-}
+/** Whether a node ends the literal beginning of a pattern `beginning*`, and of patterns of other kinds. */
+const ending = { PREFIX: 4, OTHER: 8 } as const
 
 /**
  * Glob patterns that names are matched against: of keys, each with the access that it allows, or of channels.
  *
- * A name is hashed once from its first byte on, and at each size that a pattern's literal beginning has, the patterns
- * with exactly that beginning are looked up. So a hundred patterns `user:1:*`, `user:2:*` ... cost one pass over the
- * name instead of a hundred comparisons, and only those that can match are tried.
+ * A name is followed from its first byte on through the tree of the patterns' literal beginnings. So a hundred patterns
+ * `user:1:*`, `user:2:*` ... cost one pass over the beginning of the name instead of a hundred comparisons, and of patterns
+ * with other wildcards only those that can match are tried.
  */
 export class PatternSet {
   #patterns: Pattern[] = []
@@ -59,6 +62,7 @@ export class PatternSet {
   /** Adds a pattern, or more access to one that is there. @param text a character for each byte */
   add(text: string, allowed: number): void {
     const known = this.#patterns.find((pattern) => pattern.text === text)
+    this.#index = null
     if (known !== undefined) {
       known.access |= allowed
       return
@@ -67,7 +71,6 @@ export class PatternSet {
     const rest = text.slice(literalSize)
     const kind = rest === '' ? 'literal' : rest === '*' ? 'prefix' : 'glob'
     this.#patterns.push({ text, bytes: Buffer.from(text, 'latin1'), kind, literalSize, access: allowed })
-    this.#index = null
   }
 
   /** Whether a pattern is spelled exactly like this: a pattern to subscribe to is not matched, it has to be allowed. */
@@ -82,42 +85,29 @@ export class PatternSet {
    */
   matches(bytes: Uint8Array, start: number, end: number, needed: number): boolean {
     this.#index ??= indexOf(this.#patterns)
-    const { sizes, slots } = this.#index
-    const mask = slots.length - 1
-    let hash = 0
-    let at = start
-    for (let index = 0; index < sizes.length; index++) {
-      const literalEnd = start + sizes[index]
-      if (literalEnd > end) return false
-      while (at < literalEnd) hash = (Math.imul(hash, HASH_FACTOR) + bytes[at++]) | 0
-      let slot = slotOf(hash, mask)
-      for (let entry = slots[slot]; entry !== null; entry = slots[slot]) {
-        if (
-          entry.hash === hash &&
-          entry.literal.length === sizes[index] &&
-          beginsWith(bytes, start, entry.literal) &&
-          anyMatches(entry.patterns, bytes, start, end, needed)
-        ) {
-          return true
-        }
+    const { edges, targets, endings } = this.#index
+    const mask = edges.length - 1
+    const wanted = needed | ending.PREFIX
+    let node = 0
+    for (let at = start; ; at++) {
+      const ends = endings[node]
+      // An empty name matches an empty pattern only: see `globMatch`.
+      if ((ends & wanted) === wanted && end > start) return true
+      if ((ends & ending.OTHER) !== 0 && anyMatches(this.#index.others[node], bytes, start, end, needed)) return true
+      if (at >= end) return false
+      const edge = node * 256 + bytes[at]
+      let slot = slotOf(edge, mask)
+      while (edges[slot] !== edge) {
+        if (edges[slot] === -1) return false
         slot = (slot + 1) & mask
       }
+      node = targets[slot]
     }
-    return false
   }
 }
 
-const HASH_FACTOR = 0x01000193
-
-function slotOf(hash: number, mask: number): number {
-  return (hash ^ (hash >>> 15)) & mask
-}
-
-function beginsWith(bytes: Uint8Array, start: number, literal: Uint8Array): boolean {
-  for (let at = 0; at < literal.length; at++) {
-    if (bytes[start + at] !== literal[at]) return false
-  }
-  return true
+function slotOf(edge: number, mask: number): number {
+  return (Math.imul(edge, 0x9e3779b1) >>> 15) & mask
 }
 
 /** `patterns` begin with the same literal bytes, which the name begins with too. */
@@ -131,8 +121,6 @@ function anyMatches(
   for (let index = 0; index < patterns.length; index++) {
     const pattern = patterns[index]
     if ((pattern.access & needed) !== needed) continue
-    // An empty name matches an empty pattern only: see `globMatch`.
-    if (pattern.kind === 'prefix' && end > start) return true
     if (pattern.kind === 'literal' && end - start === pattern.literalSize) return true
     if (pattern.kind === 'glob' && globMatch(pattern.bytes, 0, pattern.bytes.length, bytes, start, end, false)) {
       return true
@@ -142,23 +130,40 @@ function anyMatches(
 }
 
 function indexOf(patterns: readonly Pattern[]): Index {
-  let slotCount = 4
-  while (slotCount < patterns.length * 2) slotCount *= 2
-  const mask = slotCount - 1
-  const slots = new Array<Entry | null>(slotCount).fill(null)
+  const nodes: { targets: Map<number, number>; ends: number; others: Pattern[] }[] = []
+  const newNode = () => nodes.push({ targets: new Map(), ends: 0, others: [] }) - 1
+  newNode()
   for (const pattern of patterns) {
-    const literal = pattern.bytes.subarray(0, pattern.literalSize)
-    let hash = 0
-    for (const byte of literal) hash = (Math.imul(hash, HASH_FACTOR) + byte) | 0
-    let slot = slotOf(hash, mask)
-    let entry = slots[slot]
-    while (entry !== null && !(entry.literal.length === literal.length && beginsWith(literal, 0, entry.literal))) {
-      slot = (slot + 1) & mask
-      entry = slots[slot]
+    let node = nodes[0]
+    for (const byte of pattern.bytes.subarray(0, pattern.literalSize)) {
+      const target = node.targets.get(byte) ?? newNode()
+      node.targets.set(byte, target)
+      node = nodes[target]
     }
-    if (entry === null) slots[slot] = { hash, literal, patterns: [pattern] }
-    else entry.patterns.push(pattern)
+    if (pattern.kind === 'prefix') {
+      node.ends |= ending.PREFIX | pattern.access
+    } else {
+      node.ends |= ending.OTHER
+      node.others.push(pattern)
+    }
   }
-  const sizes = [...new Set(patterns.map(({ literalSize }) => literalSize))].sort((a, b) => a - b)
-  return { sizes, slots }
+  let slotCount = 4
+  while (slotCount < nodes.length * 2) slotCount *= 2
+  const edges = new Int32Array(slotCount).fill(-1)
+  const targets = new Int32Array(slotCount)
+  for (const [number, node] of nodes.entries()) {
+    for (const [byte, target] of node.targets) {
+      const edge = number * 256 + byte
+      let slot = slotOf(edge, slotCount - 1)
+      while (edges[slot] !== -1) slot = (slot + 1) & (slotCount - 1)
+      edges[slot] = edge
+      targets[slot] = target
+    }
+  }
+  return {
+    edges,
+    targets,
+    endings: Uint8Array.from(nodes, ({ ends }) => ends),
+    others: nodes.map(({ others }) => others),
+  }
 }
