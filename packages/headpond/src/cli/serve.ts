@@ -58,7 +58,7 @@ async function runServer(argv: readonly string[]): Promise<number> {
       const wanted = options()
       const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
       if (server.shutdown(saving, wanted.includes('force'))) return
-      log.warn('the data could not be saved, so the server goes on: SHUTDOWN NOSAVE ends it all the same')
+      log.warn("Error trying to save the DB, can't exit: SHUTDOWN NOSAVE ends the server all the same")
     })
   }
   stopOn('SIGTERM', () => config.settings.shutdownOnSigterm)

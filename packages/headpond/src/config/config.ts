@@ -444,15 +444,18 @@ export class Config {
         return {
           name,
           lines: lines.map((text) => ({ text, isForced: isWhole || (isChanged && !defaultLines.includes(text)) })),
+          belongTogether: type.linesStandAlone !== true,
         }
       })
     const ofKafka = [...this.#kafka].map(([name, value]) => ({
       name: KAFKA_PREFIX + name,
       lines: [{ text: quoteText(value), isForced: true }],
+      belongTogether: true,
     }))
     const ofOthers = [...this.#lineSources].map(([name, source]) => ({
       name,
       lines: source().map((text) => ({ text, isForced: true })),
+      belongTogether: true,
     }))
     return [...ofTable, ...ofKafka, ...ofOthers]
   }

@@ -34,6 +34,7 @@ export class Pause {
     this.#endsAtMs = this.isOn ? Math.max(this.#endsAtMs, endsAtMs) : endsAtMs
     this.isOn = true
     this.#engine.restrictions.set(this.#restriction, true)
+    this.#engine.store.defersExpiry = true
     this.#timer?.cancel()
     const { clock } = this.#engine
     this.#timer = clock.schedule(this.#endsAtMs - clock.nowMs(), () => this.end())
@@ -43,6 +44,7 @@ export class Pause {
     if (!this.isOn) return
     this.isOn = false
     this.#engine.restrictions.set(this.#restriction, false)
+    this.#engine.store.defersExpiry = false
     this.#timer?.cancel()
     this.#timer = null
     const held = [...this.#held]

@@ -51,13 +51,13 @@ export class Endpoint {
     }
   }
 
-  /** As `open`, after CONFIG SET: returns why it cannot be. */
-  async openAgain(): Promise<string | undefined> {
+  /** As `open`, after CONFIG SET: returns why it cannot be, behind Redis's words for it. */
+  async openAgain(failure: string): Promise<string | undefined> {
     try {
       await this.open()
       return undefined
     } catch (error) {
-      return `Unable to listen on this port: ${(error as Error).message}`
+      return `${failure}: ${(error as Error).message}`
     }
   }
 

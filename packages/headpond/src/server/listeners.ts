@@ -31,6 +31,9 @@ export interface MemcachedAddress {
   readonly isOptional: boolean
 }
 
+const PORT_FAILURE = 'Unable to listen on this port'
+const BIND_FAILURE = 'Failed to bind to specified addresses'
+
 /** Everything that a server listens on: for each protocol a port, one over TLS, the path of a unix socket. */
 export class Listeners {
   readonly #parts: ListenersParts
@@ -62,10 +65,10 @@ export class Listeners {
       protocol: memcached,
       listener: this.#memcachedOptions(),
     })
-    config.onChange('port', () => this.redis.openAgain())
-    config.onChange('tls-port', () => this.rediss.openAgain())
+    config.onChange('port', () => this.redis.openAgain(PORT_FAILURE))
+    config.onChange('tls-port', () => this.rediss.openAgain(PORT_FAILURE))
     for (const endpoint of this.#endpoints) {
-      config.onChange('bind', () => (endpoint.port === 0 ? undefined : endpoint.openAgain()))
+      config.onChange('bind', () => (endpoint.port === 0 ? undefined : endpoint.openAgain(BIND_FAILURE)))
     }
   }
 

@@ -41,7 +41,7 @@ export class ActiveExpiry {
   /** Goes on with the round, or begins one, until it is complete or `isOutOfTime` says so. Returns whether it must go on. */
   run(isOutOfTime: () => boolean): boolean {
     const store = this.#store
-    if (!this.isEnabled || store.keepsExpired) return false
+    if (!this.isEnabled || store.keepsExpired || store.defersExpiry) return false
     const { databases } = store
     if (this.#indicesLeft === 0) {
       this.#indicesLeft = databases.length * 2

@@ -84,8 +84,16 @@ export class Database {
       if (this.store.guard !== null) this.preserve(handle)
       this.store.touch(handle)
       if (this.records.hasItem(handle)) renewItem(this.records, handle)
+    } else if (this.store.defersExpiry) {
+      this.#expireHidden(bytes, start, end)
     }
     return handle
+  }
+
+  /** What is only hidden has to go before the key is written. */
+  #expireHidden(bytes: Uint8Array, start: number, end: number): void {
+    const handle = this.#lookup(bytes, start, end)
+    if (handle !== NONE) this.expire(handle, this.#hash)
   }
 
   /**
@@ -104,6 +112,7 @@ export class Database {
     const expireAtMs = this.records.expireAtMs(handle)
     if (expireAtMs === NEVER || this.store.nowMs < expireAtMs) return handle
     if (this.store.keepsExpired) return handle
+    if (this.store.defersExpiry) return NONE
     this.expire(handle, this.#hash)
     return NONE
   }

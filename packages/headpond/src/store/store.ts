@@ -58,6 +58,8 @@ export class Store {
   accessFrequency: AccessFrequency | null = null
   /** While set, expired keys are neither deleted nor hidden (a replica's rule; also while loading). */
   keepsExpired = false
+  /** While set, expired keys are hidden and not deleted: nothing is to change by itself (CLIENT PAUSE). */
+  defersExpiry = false
 
   /** The last number given to an item of memcached's (see item.ts). */
   casCount = 0

@@ -120,6 +120,29 @@ test('a pause of writers lets others read, and ends when told', async () => {
   }
 })
 
+test('while writers are paused nothing expires by itself, and what has expired is not seen', async () => {
+  await using server = await createServer()
+  const client = await RawClient.connect(server.port)
+  const expiredCount = async () => /expired_keys:(\d+)/.exec(await client.call('INFO', 'stats'))?.[1]
+  try {
+    for (const key of ['looked-for', 'left', 'scanned']) await client.call('SET', key, '1', 'PX', '1000')
+    await client.call('CLIENT', 'PAUSE', '600000', 'WRITE')
+    server.clock.advance('5s')
+    assert.equal(await client.call('GET', 'looked-for'), '_')
+    assert.equal(await client.call('EXISTS', 'scanned'), ':0')
+    assert.equal(await client.call('SCAN', '0'), '*2\n  $ "0"\n  *0')
+    assert.equal(await client.call('DBSIZE'), ':3')
+    assert.equal(await expiredCount(), '0')
+    await client.call('CLIENT', 'UNPAUSE')
+    await client.call('GET', 'looked-for')
+    server.clock.advance('1s')
+    assert.equal(await client.call('DBSIZE'), ':0')
+    assert.equal(await expiredCount(), '3')
+  } finally {
+    client.close()
+  }
+})
+
 test('a transaction waits for a pause when it writes, and only then', async () => {
   await using server = await createServer()
   const client = await RawClient.connect(server.port)

@@ -108,8 +108,9 @@ function scan(client: Client, request: Request, reply: Reply): void {
       if (!scanMatches(options, records.keyBytes(handle), start, start + records.keySize(handle))) return
       if (typeNumber !== null && records.type(handle) !== typeNumber) return
       const expireAtMs = records.expireAtMs(handle)
-      if (expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired) database.expire(handle, hash)
-      else found.push(handle)
+      const isExpired = expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired
+      if (!isExpired) found.push(handle)
+      else if (!store.defersExpiry) database.expire(handle, hash)
     })
   } while (cursor !== 0 && lookedCount < options.countHint && slotBudget > 0)
 
@@ -130,8 +131,9 @@ function randomKey(client: Client, _request: Request, reply: Reply): void {
     if (handle === NONE) return reply.nil()
     const expireAtMs = records.expireAtMs(handle)
     const isExpired = expireAtMs !== NEVER && expireAtMs <= store.nowMs
-    if (!isExpired || (store.keepsExpired && tries === RANDOM_TRIES_MAX)) return replyKey(reply, database, handle)
-    if (!store.keepsExpired) database.expire(handle)
+    const isKept = store.keepsExpired || store.defersExpiry
+    if (!isExpired || (isKept && tries === RANDOM_TRIES_MAX)) return replyKey(reply, database, handle)
+    if (!isKept) database.expire(handle)
   }
 }
 
