@@ -464,7 +464,7 @@ const sections = [
       summary: 'Sleep after each key saved, in microseconds' },
     { name: 'key-load-delay', type: integer(INT_MIN, INT_MAX), default: '0', hidden: true, acting: true,
       summary: 'Sleep after each key loaded, in microseconds' },
-    { name: 'loading-process-events-interval-bytes', type: integer(1024, INT_MAX), default: '2097152', hidden: true,
+    { name: 'loading-process-events-interval-bytes', type: integer(1024, INT_MAX), default: '2097152', hidden: true, acting: 'never',
       summary: 'Bytes loaded between two turns of the event loop' },
     { name: 'watchdog-period', type: integer(0, INT_MAX, { unit: 'ms' }), default: '0', hidden: true,
       summary: 'Log where a slow turn of the event loop is' },

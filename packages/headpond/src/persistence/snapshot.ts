@@ -29,8 +29,8 @@ const SLOTS_PER_STEP = 64
 /** So many encoded bytes leave for the target at once. */
 const CHUNK_BYTES = 64 * 1024
 /** The walk waits while so much is on its way to the target. */
-const PENDING_BYTES_MAX = 2 * 2 ** 20
-const PENDING_BYTES_HARD_MAX = 8 * 2 ** 20
+const PENDING_BYTES_MAX = 2 ** 20
+const PENDING_BYTES_HARD_MAX = 4 * 2 ** 20
 
 export interface SnapshotTarget {
   /** Takes bytes over. Never throws: an error is for `finish` to tell. */

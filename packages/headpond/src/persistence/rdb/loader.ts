@@ -474,7 +474,10 @@ export class RdbLoader implements LargeInput {
     }
     if (this.#crc.equals(stored, 0)) return
     const expected = Buffer.from(stored).reverse().toString('hex')
-    throw new RdbError(`the checksum is ${this.#crc}, and should be ${expected}`, this.#reader.at - CRC64_SIZE_BYTES)
+    throw new RdbError(
+      `CRC error: the checksum is ${this.#crc}, and should be ${expected}`,
+      this.#reader.at - CRC64_SIZE_BYTES,
+    )
   }
 }
 
