@@ -26,6 +26,7 @@ export function toSvg(panels: readonly Panel[]): string {
   const height = PANEL_HEIGHT * Math.ceil(panels.length / PANELS_IN_ROW) + LEGEND_HEIGHT
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11" fill="#333">`,
+    '<title>Hit ratio by cache size</title>',
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
   ]
   panels.forEach((panel, index) => {
