@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { measureAcl } from './acl.ts'
 import { measureEviction } from './eviction/eviction.ts'
+import { measureMemcached } from './memcached/memcached.ts'
 import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
 import { type EvictionOptions, parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
@@ -87,6 +88,10 @@ async function main(): Promise<void> {
       return
     case 'resp':
       return compare(options)
+    case 'memcached':
+      if (!(await isInstalled('memcached'))) throw new Error('memcached is not installed')
+      process.stdout.write(`\n${await measureMemcached(options, progress)}`)
+      return
     case 'eviction':
       return replayTraces(options)
     case 'profile':

@@ -29,6 +29,7 @@ const defaultRedisCommand = 'redis-server --port {port} --bind 127.0.0.1 --save 
 export const usage = `Usage:
   npm run bench -- resp [options]                       Headpond beside redis-server: medians, spread, ratios, bars
   npm run bench -- profile --line "set P16" [options]   where Headpond spends its time in one throughput line
+  npm run bench -- memcached [options]                  Headpond beside memcached: speed and memory
   npm run bench -- eviction [options]                   hit ratios of a full cache, traces replayed: a table and a picture
 
 Options for all:
@@ -99,10 +100,17 @@ export interface EvictionOptions extends CommonOptions {
   redisCommand: string
 }
 
+export interface MemcachedBenchOptions extends CommonOptions {
+  kind: 'memcached'
+  pairCount: number
+}
+
 /** What the user asked for makes no sense; the message says what to do. */
 export class UsageError extends Error {}
 
-export function parseOptions(args: string[]): RespOptions | ProfileOptions | EvictionOptions | { kind: 'help' } {
+export function parseOptions(
+  args: string[],
+): RespOptions | ProfileOptions | EvictionOptions | MemcachedBenchOptions | { kind: 'help' } {
   const { values, positionals } = parse(args)
   if (values.help || positionals.length === 0) return { kind: 'help' }
   const common: CommonOptions = {
@@ -122,6 +130,8 @@ export function parseOptions(args: string[]): RespOptions | ProfileOptions | Evi
         jsonPath: values.json,
         redisCommand: values['redis-command'] ?? defaultRedisCommand,
       }
+    case 'memcached':
+      return { kind: 'memcached', ...common, pairCount: positive('--pairs', values.pairs, common.quick ? 1 : 3) }
     case 'profile':
       if (values.line === undefined) throw new UsageError('profile needs --line, for example --line "set P16"')
       return {
@@ -147,7 +157,7 @@ export function parseOptions(args: string[]): RespOptions | ProfileOptions | Evi
         redisCommand: values['redis-command'] ?? defaultRedisCommand,
       }
     default:
-      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp, eviction and profile`)
+      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp, memcached, eviction and profile`)
   }
 }
 

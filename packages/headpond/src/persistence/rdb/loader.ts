@@ -373,7 +373,7 @@ export class RdbLoader implements LargeInput {
         reader.readText(value)
         if (this.#isDue()) {
           // left out
-        } else if (this.#takesBatches && key.bytes === value.bytes && this.#idleSeconds < 0 && this.#frequency < 0) {
+        } else if (this.#takesBatches && key.bytes === value.bytes && this.#isPlain) {
           const hash = this.#store.hash(key.bytes, key.start, key.end)
           this.#batch.add(database, hash, key, value, expireAtMs)
           if (this.#batch.isFull) this.#batch.flush()
@@ -419,6 +419,11 @@ export class RdbLoader implements LargeInput {
     }
     this.isWithinValue = false
     this.#forgetPreamble()
+  }
+
+  /** Nothing is said of the key but its expiry. */
+  get #isPlain(): boolean {
+    return this.#idleSeconds < 0 && this.#frequency < 0 && this.#clientFlags === 0
   }
 
   #isDue(): boolean {
