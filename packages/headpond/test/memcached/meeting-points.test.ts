@@ -86,7 +86,7 @@ test('flags stay with a string that Redis changes, moves or copies, and go with 
 test('a cas number holds until a command of Redis writes to the key; reading does not count', async (context) => {
   const meeting = await meet(context)
   const { ask, redis } = meeting
-  const harmless = [
+  const harmless: (string | number)[][] = [
     ['GET', 'a'],
     ['STRLEN', 'a'],
     ['TTL', 'a'],
