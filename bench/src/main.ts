@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { measureAcl } from './acl.ts'
+import { measureAppendOnly } from './append-only.ts'
 import { measureEviction } from './eviction/eviction.ts'
 import { measureMemcached } from './memcached/memcached.ts'
 import { measureMemory } from './memory.ts'
@@ -28,6 +29,7 @@ const runners: Record<Suite, typeof measureThroughput> = {
   pauses: measurePauses,
   start: measureStart,
   persistence: measurePersistence,
+  'append-only': measureAppendOnly,
 }
 
 function progress(text: string): void {

@@ -15,6 +15,7 @@ export const suites = [
   'pauses',
   'start',
   'persistence',
+  'append-only',
 ] as const
 export type Suite = (typeof suites)[number]
 
