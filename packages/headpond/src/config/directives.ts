@@ -364,7 +364,8 @@ const sections = [
       summary: 'Who may change dir and dbfilename by CONFIG SET' },
     { name: 'enable-debug-command', type: protectedAction, default: 'no', startOnly: true, acting: true,
       summary: 'Who may use DEBUG' },
-    { name: 'enable-module-command', type: protectedAction, default: 'no', startOnly: true, summary: 'Who may use MODULE' },
+    { name: 'enable-module-command', type: protectedAction, default: 'no', startOnly: true, acting: true,
+      summary: 'Who may use MODULE' },
     { name: 'hide-user-data-from-log', type: bool, default: 'yes', summary: 'Keep keys and values out of the log' },
   ] },
 

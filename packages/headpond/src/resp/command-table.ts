@@ -3,6 +3,7 @@ import { aclCommands } from './commands/acl.ts'
 import { bitmapCommands } from './commands/bitmap.ts'
 import { bloomCommands } from './commands/bloom.ts'
 import { clientCommands } from './commands/client.ts'
+import { clusterCommands } from './commands/cluster.ts'
 import { commandCommands } from './commands/command.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
@@ -20,6 +21,7 @@ import { keyCommands } from './commands/keys.ts'
 import { latencyCommands } from './commands/latency.ts'
 import { listCommands } from './commands/list.ts'
 import { memoryCommands } from './commands/memory.ts'
+import { moduleCommands } from './commands/module.ts'
 import { objectCommands } from './commands/object.ts'
 import { pubsubCommands } from './commands/pubsub.ts'
 import { scriptingCommands } from './commands/scripting.ts'
@@ -80,6 +82,8 @@ const families: readonly (readonly CommandSpec[])[] = [
   latencyCommands,
   memoryCommands,
   debugCommands,
+  moduleCommands,
+  clusterCommands,
   serverCommands,
 ]
 

@@ -88,12 +88,15 @@ export class Listeners {
     return addresses
   }
 
-  /** Rejects with ConfigError when an address cannot be had. */
+  /**
+   * Rejects with ConfigError when an address cannot be had. The plain port comes last: who waits for a server tries that
+   * one, and may then use the others.
+   */
   async openRedis(): Promise<void> {
     const { resp, config } = this.#parts
-    await this.redis.open()
-    await this.rediss.open()
     await this.#openPath(config.settings.unixsocket, 'unixsocket', resp, this.#respOptions())
+    await this.rediss.open()
+    await this.redis.open()
   }
 
   async openMemcached(): Promise<void> {
