@@ -130,6 +130,7 @@ export class MemoryLimit {
     this.#continuation ??= setImmediate(() => {
       this.#continuation = null
       this.#engine.store.setNow(this.#engine.clock.nowMs())
+      this.#engine.store.eviction.countOtherBytes()
       this.makeRoom()
     })
   }

@@ -147,11 +147,12 @@ export class Eviction {
   }
 
   /**
-   * Deletes keys until memory is below the limit, there is none left to delete, or `isOutOfTime` says so. Not to be
-   * called while a command runs: handles become invalid.
+   * Deletes keys until memory is below the limit, by the last count of what is beside the keys, there is none left to
+   * delete, or `isOutOfTime` says so. Not to be called while a command runs: handles become invalid.
+   * hot: in a full cache, once for each write.
    */
   makeRoom(isOutOfTime: () => boolean): Room {
-    if (this.#settings.maxmemory === 0 || this.excessBytes <= 0) return 'enough'
+    if (this.#settings.maxmemory === 0 || this.#excessByLastCount <= 0) return 'enough'
     const { lazyFree } = this.#store
     for (let evicted = 1; ; evicted++) {
       // What was deleted before is given back first: it may be enough.
@@ -164,7 +165,7 @@ export class Eviction {
         if (this.#countAgain() <= 0) return 'enough'
         if (isOutOfTime()) return 'more'
       }
-      if (!this.#evictOne()) return 'full'
+      if (!this.#evictOne()) return this.excessBytes <= 0 ? 'enough' : 'full'
     }
   }
 

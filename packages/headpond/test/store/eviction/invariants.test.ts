@@ -28,6 +28,7 @@ for (const policy of POLICIES) {
     for (let step = 0; step < 20_000; step++) {
       nowMs += random.below(20)
       store.setNow(nowMs)
+      store.eviction.countOtherBytes()
       const room = store.eviction.makeRoom(NO_HURRY)
       if (room === 'full') {
         const hasMore =
