@@ -105,7 +105,7 @@ function say(message: string): void {
 }
 
 /** It is a cache: unless a variable says otherwise, there is no other protocol, and nothing is kept. */
-const DEFAULTS: DirectiveOptions = { port: 0, ephemeral: true }
+const DEFAULTS: DirectiveOptions = { port: 0, ephemeral: true, maxmemoryPolicy: 'allkeys-lru' }
 
 /** What tells the daemon from the one who started it is no directive. */
 function environment(): NodeJS.ProcessEnv {
@@ -121,7 +121,7 @@ function directivesOf(plan: LaunchPlan): DirectiveOptions {
     unixsocketperm: plan.unixMode.toString(8),
     memcachedMaxItemSize: plan.itemBytesMax,
     maxmemory: plan.memoryBytes,
-    maxmemoryPolicy: plan.evicts ? 'allkeys-lru' : 'noeviction',
+    ...(plan.evicts ? {} : { maxmemoryPolicy: 'noeviction' }),
     maxclients: plan.maxConnections,
     tcpBacklog: plan.backlog,
     timeout: plan.idleSeconds,
