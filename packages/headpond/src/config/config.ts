@@ -370,10 +370,11 @@ export class Config {
 
   /**
    * What sets every parameter to what it is (Redis's own tests) leaves out those of Redis 7.0 that are fixed, and does not
-   * know the others: ours, and names that came later.
+   * know the others: ours, and names that came later. (Of the fixed ones, `slaveof` is a name of its own.)
    */
   #isOwnAndUnchanged(directive: Directive, name: string, text: string): boolean {
-    const isUnknownToRedis = directive.section === OWN_SECTION || name !== directive.name
+    const isLaterName = name !== directive.name && name !== 'slaveof'
+    const isUnknownToRedis = directive.section === OWN_SECTION || isLaterName
     return isUnknownToRedis && this.#format(directive) === text
   }
 
