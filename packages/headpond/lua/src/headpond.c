@@ -1141,7 +1141,11 @@ static int redis_register_function (lua_State *L) {
 
 static void count_hook (lua_State *L, lua_Debug *activation);
 
+/* The hook of the thread that runs asks at every line. */
+static int is_ending = 0;
+
 static void end_script (lua_State *L, int verdict) {
+  is_ending = 1;
   /* From now on at every line: a script that catches the error does not come far. */
   lua_sethook(L, count_hook, LUA_MASKLINE, 0);
   if (verdict == LOAD_TIMED_OUT) raise(L, "FUNCTION LOAD timeout");
@@ -1428,6 +1432,7 @@ EXPORT("hp_load_library") int hp_load_library (size_t offset, size_t size) {
     if (lua_pcall(L, 0, 0, 0) != 0) failure = 2;
     lua_sethook(L, NULL, 0, 0);
     is_loading = 0;
+    is_ending = 0;
   }
   lead_globals_to(L, GLOBALS_API);
   if (failure == 1) write_top_text(L);
@@ -1567,8 +1572,10 @@ static int finish (int status) {
       lua_settop(main_state, 0);
       outcome = fail_plainly(status == LUA_ERRMEM ? "not enough memory" : "error in error handling");
     }
-    renew_runner();
   }
+  /* One that has caught the error of its end has left the hook behind. */
+  if (status != 0 || is_ending) renew_runner();
+  is_ending = 0;
   is_running = 0;
   return outcome;
 }
