@@ -228,6 +228,62 @@ static void *allocate (void *ud, void *ptr, size_t old_size, size_t new_size) {
   return moved;
 }
 
+/* ---- Numbers ---- */
+
+static int format_integer (char *buffer, long long value) {
+  char reversed[24];
+  int count = 0, size = 0;
+  unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+  do {
+    reversed[count++] = (char)('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (value < 0) buffer[size++] = '-';
+  while (count > 0) buffer[size++] = reversed[--count];
+  return size;
+}
+
+/* Whether a number is an integer of so few digits that %g prints all of them, and has no sign that an integer lacks. */
+static int is_short_integer (double number, double limit) {
+  return number > -limit && number < limit && number == (double)(long long)number && (number != 0 || !signbit(number));
+}
+
+/* As sprintf with LUAI_NUMFFORMAT, "%.14g". */
+int headpond_number_text (char *text, double number) {
+  int size;
+  if (!is_short_integer(number, 1e14)) return sprintf(text, LUA_NUMBER_FMT, number);
+  size = format_integer(text, (long long)number);
+  text[size] = '\0';
+  return size;
+}
+
+/* Beyond this many digits neither the digits nor the power of ten need be exact in a double. */
+#define EXACT_DIGITS_MAX 15
+
+/*
+** As strtod. Up to 15 digits, with or without a point, are the quotient of two numbers that a double holds exactly, so that
+** one division rounds as it should; everything else is left to strtod.
+*/
+double headpond_text_number (const char *text, char **end) {
+  static const double powers_of_ten[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const char *at = text;
+  long long digits = 0;
+  int is_negative = *at == '-', count = 0, decimal_count = 0;
+  double number;
+  if (is_negative) at++;
+  for (; *at >= '0' && *at <= '9'; at++, count++) if (count < EXACT_DIGITS_MAX) digits = digits * 10 + (*at - '0');
+  if (count == 0) return strtod(text, end);
+  if (*at == '.') {
+    for (at++; *at >= '0' && *at <= '9'; at++, count++, decimal_count++) {
+      if (count < EXACT_DIGITS_MAX) digits = digits * 10 + (*at - '0');
+    }
+  }
+  if (count > EXACT_DIGITS_MAX || *at == 'e' || *at == 'E' || *at == 'x' || *at == 'X') return strtod(text, end);
+  *end = (char *)at;
+  number = (double)digits / powers_of_ten[decimal_count];
+  return is_negative ? -number : number;
+}
+
 /* ---- Output ---- */
 
 /* What goes to the host: the reply of a script, or texts of an error. */
@@ -260,19 +316,6 @@ static void write_line_text (lua_State *L, const char *text, size_t size) {
   size_t index;
   for (index = 0; index < size; index++) at[index] = text[index] == '\r' || text[index] == '\n' ? ' ' : text[index];
   output_size += size;
-}
-
-static int format_integer (char *buffer, long long value) {
-  char reversed[24];
-  int count = 0, size = 0;
-  unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
-  do {
-    reversed[count++] = (char)('0' + rest % 10);
-    rest /= 10;
-  } while (rest != 0);
-  if (value < 0) buffer[size++] = '-';
-  while (count > 0) buffer[size++] = reversed[--count];
-  return size;
 }
 
 static void write_header (lua_State *L, char marker, long long value) {
@@ -826,7 +869,7 @@ static int describe_arguments (lua_State *L) {
       lua_Number number = nvalue(value);
       char *text = numbers + index * NUMBER_BYTES;
       int size;
-      if (number == (lua_Number)(int)number && (number != 0 || !signbit(number))) size = format_integer(text, (int)number);
+      if (is_short_integer(number, 1e17)) size = format_integer(text, (long long)number);
       else size = snprintf(text, NUMBER_BYTES, "%.17g", number);
       places[index * 2] = (int)text;
       places[index * 2 + 1] = (int)text + size;

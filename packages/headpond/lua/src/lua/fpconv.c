@@ -34,6 +34,7 @@
 #include <string.h>
 
 #include "fpconv.h"
+#include "luaconf.h"
 
 /* Lua CJSON assumes the locale is the same for all threads within a
  * process and doesn't change after initialisation.
@@ -111,7 +112,7 @@ double fpconv_strtod(const char *nptr, char **endptr)
 
     /* System strtod() is fine when decimal point is '.' */
     if (locale_decimal_point == '.')
-        return strtod(nptr, endptr);
+        return headpond_text_number(nptr, endptr);  /* headpond: see luaconf.h */
 
     buflen = strtod_buffer_size(nptr);
     if (!buflen) {

@@ -521,9 +521,12 @@
 */
 #define LUA_NUMBER_SCAN		"%lf"
 #define LUA_NUMBER_FMT		"%.14g"
-#define lua_number2str(s,n)	sprintf((s), LUA_NUMBER_FMT, (n))
+/* headpond: most numbers are short, and need not what printf and strtod do for the others */
+int headpond_number_text (char *text, double number);
+double headpond_text_number (const char *text, char **end);
+#define lua_number2str(s,n)	headpond_number_text((s), (n))
 #define LUAI_MAXNUMBER2STR	32 /* 16 digits, sign, point, and \0 */
-#define lua_str2number(s,p)	strtod((s), (p))
+#define lua_str2number(s,p)	headpond_text_number((s), (p))
 
 
 /*
