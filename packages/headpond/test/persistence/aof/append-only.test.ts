@@ -158,7 +158,10 @@ test('it is rewritten by itself when it has grown enough', () =>
     })
     for (let index = 0; index < 30; index++) await server.ask(`SET key ${'x'.repeat(100)}`)
     // What was written has to be on the disk first, which takes a moment.
-    while ((await server.info('aof_rewrites')) === '0') server.server.persistence.cron()
+    while ((await server.info('aof_rewrites')) === '0') {
+      server.server.persistence.cron()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     await server.rewritten()
     assert.equal(await server.info('aof_rewrites'), '1')
     assert.ok(Number(await server.info('aof_current_size')) < 1024)
