@@ -8,6 +8,7 @@ import { runImport } from '#src/cli/import/import.ts'
 import { type CreateServerOptions, createServer, type HeadpondServer } from '#src/server/create-server.ts'
 import { CertificateFiles, createAuthority, createCertificate } from '../certificates.ts'
 import { encodeCommand } from '../raw-client.ts'
+import { ServerProcess } from '../server-process.ts'
 import { PsyncSource, type PsyncSourceOptions } from './psync-source.ts'
 
 /** An import that runs: what it prints, and how it is stopped. */
@@ -231,6 +232,24 @@ test('what is there is not touched unless that is asked for', async (t) => {
     assert.equal((await importing(file, ...to, '--replace')).exitCode, 0)
     assert.deepEqual(await state(), ['theirs', null, 'yes'])
   }
+})
+
+test('a directory that a running server uses is left to it', { skip: process.platform !== 'linux' }, async (t) => {
+  const directory = newDirectory(t)
+  const file = join(directory, 'dump.rdb')
+  writeFileSync(file, samples)
+  const server = await ServerProcess.startIn(directory, '--dir', join(directory, 'data'))
+  try {
+    const refused = await importing(file, '--dir', join(directory, 'data'), '--replace')
+    assert.equal(refused.exitCode, 1)
+    assert.match(
+      refused.text,
+      new RegExp(`is in use by process ${server.child.pid}: import into that server with --to`),
+    )
+  } finally {
+    await server.stop()
+  }
+  assert.equal((await importing(file, '--dir', join(directory, 'data'))).exitCode, 0)
 })
 
 test('--replace deletes nothing when the source has nothing to give', async (t) => {

@@ -9,6 +9,7 @@ import type { Client } from '../../resp/client.ts'
 import { WireDecoder } from '../../resp/wire-reply.ts'
 import { LocalClient } from '../../server/local-client.ts'
 import { Server } from '../../server/server.ts'
+import { processUsing } from './directory-users.ts'
 import { ImportError } from './import-error.ts'
 import { Answers, type ImportTarget } from './target.ts'
 
@@ -28,6 +29,10 @@ export class DirectoryTarget implements ImportTarget {
     databaseCount: number,
     warn: (message: string) => void,
   ): Promise<DirectoryTarget> {
+    const user = processUsing(directory)
+    if (user !== undefined) {
+      throw new ImportError(`${directory} is in use by process ${user}: import into that server with --to redis://...`)
+    }
     const log = {
       info() {},
       warn,
