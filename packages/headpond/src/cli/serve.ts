@@ -1,7 +1,6 @@
 import { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
-import type { ShutdownOption } from '../config/value-types.ts'
 import { ARENA_BYTES_MAX } from '../memory/arena.ts'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 import { RdbError } from '../persistence/rdb/rdb-error.ts'
@@ -10,6 +9,7 @@ import { Server } from '../server/server.ts'
 import { HEADPOND_VERSION } from '../server/version.ts'
 import { bannerText } from './banner.ts'
 import { showLoading } from './loading-bar.ts'
+import { stopOnSignals } from './signals.ts'
 
 /** The server, to its end. Resolves with the exit code. */
 export async function serve(argv: readonly string[]): Promise<number> {
@@ -52,17 +52,7 @@ async function runServer(argv: readonly string[]): Promise<number> {
   if (!isTerminal) log.info(startingText())
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
 
-  const stopOn = (signal: NodeJS.Signals, options: () => readonly ShutdownOption[]) => {
-    process.on(signal, () => {
-      log.info({ signal }, 'stopping')
-      const wanted = options()
-      const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
-      if (server.shutdown(saving, wanted.includes('force'))) return
-      log.warn("Error trying to save the DB, can't exit: SHUTDOWN NOSAVE ends the server all the same")
-    })
-  }
-  stopOn('SIGTERM', () => config.settings.shutdownOnSigterm)
-  stopOn('SIGINT', () => config.settings.shutdownOnSigint)
+  stopOnSignals(server, config.settings, log, process, (exitCode) => process.exit(exitCode))
   if (isTerminal) showLoading(server.persistence)
 
   await server.start().catch((error: unknown) => {

@@ -5,3 +5,20 @@ export class DataDirectoryError extends Error {
     this.name = 'DataDirectoryError'
   }
 }
+
+/** Why a directory cannot be used, and what to do about it. */
+export function directoryProblem(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  const reason = REASONS[code] ?? message
+  return `the directory cannot be used: ${reason}. Choose another by --dir, or keep nothing by --ephemeral`
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space is left',
+  EEXIST: 'there is a file of that name',
+  ENOTDIR: 'there is a file in the way',
+  ENOENT: 'it cannot be made',
+}

@@ -2,6 +2,7 @@ import {
   close,
   closeSync,
   constants,
+  existsSync,
   fdatasync,
   fsync,
   fsyncSync,
@@ -11,6 +12,7 @@ import {
   rename,
   renameSync,
   rmSync,
+  statSync,
   write,
   writeSync,
 } from 'node:fs'
@@ -231,15 +233,20 @@ async function syncDirectorySoon(path: string): Promise<void> {
 /** Some file systems refuse to sync a directory. */
 const SYNC_REFUSALS: ReadonlySet<string> = new Set(['EINVAL', 'EPERM', 'ENOTSUP'])
 
-/** Makes a directory, and those above it that are missing, to last. */
+/** Makes a directory, and those above it that are missing, to last. Node's own `recursive` never ends in places like /proc. */
 export function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true })
-  if (first === undefined) return
-  const top = resolve(first)
-  for (let made = resolve(path); ; made = dirname(made)) {
-    syncDirectory(dirname(made))
-    if (made === top) return
+  const parent = dirname(resolve(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return
+    if (code !== 'ENOENT' || existsSync(parent)) throw error
+    makeDirectory(parent)
+    makeDirectory(path)
+    return
   }
+  syncDirectory(parent)
 }
 
 /** Makes it last that files were made, renamed or deleted in a directory. */

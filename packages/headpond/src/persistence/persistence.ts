@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts'
 import { AppendOnly } from './aof/append-only.ts'
 import { type OpenLogFile, openLogFile } from './aof/log-file.ts'
 import { BufferTarget } from './buffer-target.ts'
-import { DataDirectoryError } from './data-directory-error.ts'
+import { DataDirectoryError, directoryProblem } from './data-directory-error.ts'
 import { isAbandoned, makeDirectory } from './file-target.ts'
 import { Loading } from './loading.ts'
 import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
@@ -113,7 +113,7 @@ export class Persistence {
       // What a crash left half written is of no use to anybody.
       for (const name of readdirSync(dir)) if (isAbandoned(name)) rmSync(join(dir, name), { force: true })
     } catch (error) {
-      throw new DataDirectoryError(dir, `the directory cannot be used (${(error as NodeJS.ErrnoException).code})`)
+      throw new DataDirectoryError(dir, directoryProblem(error))
     }
   }
 

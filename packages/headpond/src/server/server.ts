@@ -10,6 +10,7 @@ import { type EngineLog, RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
+import { DataLock } from './data-lock.ts'
 import { Listeners, type MemcachedAddress } from './listeners.ts'
 import { memcachedHost } from './memcached-host.ts'
 import { HEADPOND_VERSION } from './version.ts'
@@ -46,6 +47,7 @@ export class Server {
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
   #closing: Promise<void> | null = null
+  #dataLock: DataLock | null = null
   /** Why the server had to end, if it had to. */
   failure: string | null = null
 
@@ -127,6 +129,8 @@ export class Server {
   async start(): Promise<void> {
     try {
       this.persistence.prepareDirectory()
+      const { appendonly, ephemeral, dir, appenddirname } = this.config.settings
+      if (appendonly && !ephemeral) this.#dataLock = await DataLock.take(dir, appenddirname)
       await this.#listeners.openRedis()
       await this.persistence.start()
       if (this.#closing !== null) return
@@ -169,6 +173,7 @@ export class Server {
     this.resp.scripts.runner.stop()
     await this.#listeners.close()
     await this.persistence.close()
+    this.#dataLock?.release()
     this.resp.memoryLimit.stop()
     this.clock.stop()
     this.#resolveEnded()

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createServer as createHeadpond } from '#src/index.ts'
+import { DataDirectoryError } from '#src/persistence/data-directory-error.ts'
 import { inDirectory } from '../persistence/aof/data-server.ts'
 import { EXECUTABLE, ServerProcess } from '../server-process.ts'
 
@@ -61,6 +63,62 @@ test('a refusal is one line that names the place and the remedy', async () => {
     }
   } finally {
     occupied.close()
+  }
+})
+
+test('a data directory that cannot be used is one line, whatever is wrong with it', () =>
+  inDirectory(async (directory) => {
+    const file = join(directory, 'file')
+    writeFileSync(file, '')
+    const places: [dir: string, message: RegExp][] = [
+      [file, /file: the directory cannot be used: there is a file of that name\. /],
+      [join(file, 'data'), /there is a file in the way\. /],
+    ]
+    // Nobody may make a directory there, not even root.
+    if (existsSync('/proc/self')) places.push(['/proc/headpond-data', /it cannot be made\. /])
+    for (const [dir, message] of places) {
+      const { exitCode, errorLines } = await run('--port', 'auto', '--memcached-port', '0', '--dir', dir)
+      assert.deepEqual([exitCode, errorLines.length], [1, 1], errorLines.join('\n'))
+      assert.match(errorLines[0], message)
+      assert.match(errorLines[0], /Choose another by --dir, or keep nothing by --ephemeral$/)
+    }
+  }))
+
+test('two servers do not append to the same data', { skip: process.platform !== 'linux' }, () =>
+  inDirectory(async (directory) => {
+    const first = await ServerProcess.startIn(directory)
+    const data = join(directory, 'headpond-data')
+    const second = ['--port', 'auto', '--memcached-port', '0', '--dir', data]
+    const { exitCode, errorLines } = await run(...second)
+    assert.deepEqual([exitCode, errorLines.length], [1, 1], errorLines.join('\n'))
+    assert.match(
+      errorLines[0],
+      new RegExp(`another Headpond \\(pid ${first.child.pid}\\) keeps its data here\\. .*--dir`),
+    )
+    // In the same process too; and what appends nothing is free to be there.
+    await assert.rejects(createHeadpond({ dir: data, ephemeral: false, appendonly: true }), DataDirectoryError)
+    const ephemeral = await ServerProcess.start('--dir', data)
+    assert.equal(await ephemeral.stop(), 0)
+    await first.stop('SIGKILL')
+    const next = await ServerProcess.startIn(directory)
+    assert.equal(await next.stop(), 0)
+  }),
+)
+
+test('an environment variable is a directive; one that is none is told', async () => {
+  try {
+    process.env['HEADPOND_MAXMEMORY'] = '12mb'
+    const other = await ServerProcess.start()
+    assert.match(await (await other.connect()).call('CONFIG', 'GET', 'maxmemory'), /"12582912"/)
+    assert.equal(await other.stop(), 0)
+    // A flag is nearer than the environment.
+    const nearer = await ServerProcess.start('--maxmemory', '1mb')
+    assert.match(await (await nearer.connect()).call('CONFIG', 'GET', 'maxmemory'), /"1048576"/)
+    assert.equal(await nearer.stop(), 0)
+    process.env['HEADPOND_MAXMEMORY'] = 'plenty'
+    assert.match((await run('--ephemeral')).errorLines.join(), /^headpond: HEADPOND_MAXMEMORY=plenty: /)
+  } finally {
+    delete process.env['HEADPOND_MAXMEMORY']
   }
 })
 

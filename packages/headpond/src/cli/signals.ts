@@ -1,0 +1,34 @@
+import type { EventEmitter } from 'node:events'
+import type { Settings } from '../config/directives.ts'
+import type { EngineLog } from '../resp/engine.ts'
+import type { Server } from '../server/server.ts'
+
+/**
+ * SIGTERM and SIGINT end the server as the directives shutdown-on-sigterm and shutdown-on-sigint say. A second Ctrl-C does
+ * not wait for what the end still has to do. The terminal's going away is no reason to end.
+ */
+export function stopOnSignals(
+  server: Pick<Server, 'shutdown'>,
+  settings: Pick<Settings, 'shutdownOnSigterm' | 'shutdownOnSigint'>,
+  log: Pick<EngineLog, 'info' | 'warn'>,
+  signals: EventEmitter,
+  exit: (exitCode: number) => void,
+): void {
+  let isStopping = false
+  const stop = (signal: 'SIGTERM' | 'SIGINT') => {
+    if (isStopping && signal === 'SIGINT') {
+      log.warn('You insist... exiting now.')
+      exit(1)
+      return
+    }
+    log.info(`${signal}: stopping`)
+    const wanted = signal === 'SIGTERM' ? settings.shutdownOnSigterm : settings.shutdownOnSigint
+    const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
+    isStopping = server.shutdown(saving, wanted.includes('force'))
+    if (isStopping) return
+    log.warn("Error trying to save the DB, can't exit: SHUTDOWN NOSAVE ends the server all the same")
+  }
+  signals.on('SIGTERM', () => stop('SIGTERM'))
+  signals.on('SIGINT', () => stop('SIGINT'))
+  signals.on('SIGHUP', () => {})
+}
