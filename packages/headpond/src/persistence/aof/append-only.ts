@@ -1,4 +1,5 @@
 import {
+  close,
   closeSync,
   existsSync,
   fsyncSync,
@@ -10,7 +11,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
 import type { Store } from '../../store/store.ts'
@@ -362,21 +362,28 @@ export class AppendOnly {
   /** Files that a rewrite replaced go, once the manifest says so; then it need not name them any more. */
   #deleteHistory(): void {
     if (this.#manifest.history.length === 0 || this.#settings.aofDisableAutoGc) return
-    this.tidying = this.tidying
-      .then(async () => {
-        const { history } = this.#manifest
-        for (const file of history) {
-          this.#host.log.info(`Removing the history file ${file.name} in the background`)
-          await rm(this.#path(file), { force: true })
-        }
-        const manifest = this.#manifest.copy()
-        manifest.history = manifest.history.filter((file) => !history.includes(file))
-        this.#writeManifest(manifest)
-        this.#manifest = manifest
-      })
-      .catch((error: unknown) => {
-        this.#host.log.error({ err: error }, 'history files of the append-only file cannot be removed')
-      })
+    const manifest = this.#manifest.copy()
+    manifest.history = []
+    try {
+      for (const file of this.#manifest.history) {
+        this.#host.log.info(`Removing the history file ${file.name} in the background`)
+        this.#removeSoon(this.#path(file))
+      }
+      this.#writeManifest(manifest)
+      this.#manifest = manifest
+    } catch (error) {
+      this.#host.log.error({ err: error }, 'history files of the append-only file cannot be removed')
+    }
+  }
+
+  /** The name goes at once; what a large file holds, which takes a while, when it is closed. */
+  #removeSoon(path: string): void {
+    if (!existsSync(path)) return
+    const fd = openSync(path, 'r')
+    rmSync(path)
+    this.tidying = Promise.all([this.tidying, new Promise<void>((resolve) => close(fd, () => resolve()))]).then(
+      () => {},
+    )
   }
 
   // ---- On and off ----

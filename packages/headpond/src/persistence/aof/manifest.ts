@@ -127,8 +127,8 @@ export class Manifest {
   /** A rewrite is complete: its base stands for everything before these increments. */
   replaceBase(base: AofFile, increments: readonly AofFile[]): void {
     const kept = new Set(increments.map(({ name }) => name))
-    if (this.base !== null) this.history.push(this.base)
-    this.history.push(...this.increments.filter(({ name }) => !kept.has(name)))
+    const replaced = this.increments.filter(({ name }) => !kept.has(name))
+    this.history = [...replaced, ...(this.base === null ? [] : [this.base]), ...this.history]
     this.increments = [...increments]
     this.base = base
     this.baseSequence = base.sequence

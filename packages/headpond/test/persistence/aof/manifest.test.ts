@@ -29,7 +29,7 @@ test('a rewrite makes history of what it replaces', () => {
   manifest.replaceBase(manifest.nextBase('a', false), manifest.increments.slice(-1))
   assert.equal(
     manifest.format(),
-    'file a.2.base.aof seq 2 type b\nfile a.1.base.rdb seq 1 type h\nfile a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n',
+    'file a.2.base.aof seq 2 type b\nfile a.1.incr.aof seq 1 type h\nfile a.1.base.rdb seq 1 type h\nfile a.2.incr.aof seq 2 type i\n',
   )
 })
 
