@@ -104,6 +104,7 @@ function maximum(values: readonly number[]): number {
 function memorySection(engine: RespEngine): Field[] {
   const report = memoryReport(engine)
   const { settings, store, scripts } = engine
+  scripts.collect()
   const { usedBytes, rssBytes, peakBytes, allocatedBytes, activeBytes, residentBytes } = report
   const systemBytes = totalmem()
   return [

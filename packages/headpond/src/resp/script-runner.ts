@@ -93,6 +93,11 @@ export class ScriptRunner {
     return this.#restriction !== null
   }
 
+  /** Whether a script is under way, be it suspended. */
+  get isRunning(): boolean {
+    return this.#run.isActive
+  }
+
   /** The suspended script. */
   get running(): { name: string; isScript: boolean; request: Request; durationMs: number } | null {
     const run = this.#run

@@ -36,6 +36,12 @@ export class Scripts {
     return this.#cache.count
   }
 
+  /** Frees what scripts have left behind, unless that takes long: what INFO tells is not to be garbage. */
+  collect(): void {
+    if (this.runner.isRunning || this.#vm === null || this.#vm.usedBytes > COLLECTED_BYTES_MAX) return
+    this.#vm.collect()
+  }
+
   /** What the state of EVAL takes, and what the sources of its scripts. */
   get vmBytes(): number {
     return this.#vm?.usedBytes ?? 0
@@ -178,5 +184,6 @@ const LOG_LEVELS = ['debug', 'verbose', 'notice', 'warning']
 const LOG_WARNING = 3
 const STATE_FOR_SCRIPTS = { version: REDIS_VERSION, forScripts: true }
 const STATE_FOR_FUNCTIONS = { version: REDIS_VERSION, forScripts: false }
+const COLLECTED_BYTES_MAX = 2 ** 20
 /** Memory of a state never shrinks: one that has become larger than this is thrown away when its script has ended. */
 const STATE_BYTES_KEPT_MAX = 64 * 2 ** 20

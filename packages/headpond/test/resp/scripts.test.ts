@@ -170,7 +170,7 @@ test('a reply may be nested as deep as in Redis, and ends in an error beyond', (
 test('a script that asks for more memory than there is gets an error, and the next one a new state', () =>
   withServer({}, async (server) => {
     const sum = Array.from({ length: 40 }, () => 's').join(' .. ')
-    const script = `local s = string.rep(string.rep('x', 2 ^ 15), 2 ^ 10) return #(${sum})`
+    const script = `local s = string.rep('x', 2 ^ 20) for i = 1, 5 do s = s .. s end return #(${sum})`
     await assert.rejects(server.execute('EVAL', script, 0), /not enough memory/)
     assert.equal(await server.execute('EVAL', "return redis.call('INCR', 'n')", 0), 1)
     // A state that has grown is given up.
