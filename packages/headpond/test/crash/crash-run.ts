@@ -51,6 +51,8 @@ const CRASHES_PER_DIRECTORY = 8
 /** It dies when so many operations are acknowledged, or when that takes too long. */
 const LOAD_OPERATIONS_MAX = 1500
 const LOAD_MS_MAX = 1000
+/** After two seconds of waiting for a slow sync the server writes all the same, at its next look. */
+const LOOK_MS_MAX = 500
 /** What `everysec` may lose at most. */
 export const EVERYSEC_MS = 2000
 const WRITERS = 5
@@ -174,7 +176,10 @@ async function liveAndDie(
       server = await start(directory, settings)
       const keyspaces = await readAll(server.port)
       const cuts: Cut[] = []
-      const bounds = { atMs: AFTERWARDS, keptUntilMs: policy === 'always' ? AFTERWARDS : atMs - EVERYSEC_MS }
+      const bounds = {
+        atMs: AFTERWARDS,
+        keptUntilMs: policy === 'always' ? AFTERWARDS : atMs - EVERYSEC_MS - LOOK_MS_MAX,
+      }
       for (const participant of participants) cuts.push(...participant.verify(keyspaces, bounds, true))
       verifyOrder(cuts)
       if (options.readElsewhere !== undefined) {
