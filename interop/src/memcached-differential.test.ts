@@ -38,7 +38,8 @@ class Generator {
 
   /**
    * For the protocols in which memcached 1.6.18 may go on holding an item that was asked for: a number in such an item that
-   * becomes shorter is not filled up with spaces, so that none may become shorter here. The text protocol has them all.
+   * is counted is stored anew, neither filled up with spaces nor stale or fetched any more. So no number becomes shorter here,
+   * and nothing becomes stale; the text protocol and the transcripts have these.
    */
   steadyValue(): string {
     return this.pick(['', '0', '7', '41', 'text', LARGE])
@@ -123,14 +124,14 @@ class Generator {
     }
     switch (this.pick(['mg', 'ms', 'md', 'ma'])) {
       case 'mg':
-        return `mg ${key}${flags(['v', 'f', 's', 't', 'k', 'O123', 'q', 'N30000', 'R30', 'T30000', 'E'])}\r\n`
+        return `mg ${key}${flags(['v', 'f', 's', 't', 'k', 'O123', 'q', 'N30000', 'R30', 'T30000'])}\r\n`
       case 'ms': {
         const value = this.steadyValue()
         const mode = this.pick(['MS', 'ME', 'MA', 'MP', 'MR', 'MX', 'Mset'])
         return `ms ${key} ${value.length}${flags(['F7', 'T30000', 'k', 'Oab', 'q', 'I', mode])}\r\n${value}\r\n`
       }
       case 'md':
-        return `md ${key}${flags(['q', 'k', 'O9', 'I', 'T30000'])}\r\n`
+        return `md ${key}${flags(['q', 'k', 'O9'])}\r\n`
       default:
         return `ma ${key}${flags(['v', 't', 'k', 'q', 'N30000', `J${this.pick(['0', '5', 'x'])}`, `D${this.pick(['0', '1', '99', '4294967295', 'x'])}`, this.pick(['MI', 'M+', 'Mx'])])}\r\n`
     }
