@@ -269,12 +269,13 @@ export class AppendOnly {
 
   /** The store becomes the base of a new append-only file. */
   async #create(): Promise<void> {
-    const { loading, nowMs, store, log } = this.#host
+    const { loading, nowMs, log } = this.#host
     this.#makeDirectory()
     this.#removeLeftovers()
     const base = this.#manifest.nextBase(this.#settings.appendfilename, this.#settings.aofUseRdbPreamble)
     log.info(`Creating AOF base file ${base.name} on server start`)
-    if (store.keyCount > 0) loading.begin(nowMs(), 0)
+    // Nobody may write before there is something to append to.
+    loading.begin(nowMs(), 0)
     try {
       await this.#snapshot(this.#path(base)).run().done
     } catch (error) {
@@ -283,7 +284,7 @@ export class AppendOnly {
         `the file cannot be written (${(error as NodeJS.ErrnoException).code})`,
       )
     } finally {
-      if (loading.isActive) loading.end()
+      loading.end()
     }
     const manifest = this.#manifest.copy()
     manifest.replaceBase(base, [])

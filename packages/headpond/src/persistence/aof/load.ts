@@ -59,7 +59,7 @@ function open(path: string): FileSource {
     if (code !== 'ENOENT') throw new DataDirectoryError(path, `the file cannot be read (${code})`)
     throw new DataDirectoryError(
       path,
-      'No such file or directory, though the manifest beside it names this file. Bring it back, or take its line out of the manifest ' +
+      `The append log file ${basename(path)} doesn't exist: No such file or directory, though the manifest beside it names this file. Bring it back, or take its line out of the manifest ` +
         'if what it held may be lost.',
     )
   }

@@ -317,7 +317,7 @@ test('damage is told with its place and what to do, and nothing is changed', () 
     rmSync(base)
     await assert.rejects(
       DataServer.start(dir),
-      /base\.rdb: No such file or directory, though the manifest beside it names this file/,
+      /base\.rdb: The append log file .* doesn't exist: No such file or directory, though the manifest beside it names this file/,
     )
   }))
 
