@@ -92,19 +92,28 @@ function comparable(fed: Fed): string {
   return /^\d+: "SREM"/.test(line) ? `${line.split(' ').slice(0, 3).join(' ')} (${fed.args.length})` : line
 }
 
+function nameOf(fed: Fed | undefined): string {
+  return String(fed?.args[0] ?? '').toUpperCase()
+}
+
 /**
  * Without what Headpond says on purpose beyond redis-server 7.0: after the claims, how many entries the group has read.
  * (XCLAIM does not tell; later versions propagate it too.)
  */
-function withoutGroupIds(all: readonly Fed[]): Fed[] {
-  const name = (fed: Fed | undefined) => String(fed?.args[0] ?? '').toUpperCase()
-  const kept = all.filter((fed, index) => {
-    const isGroupId = name(fed) === 'XGROUP' && /^SETID$/.test(String(fed.args[1]))
-    return !(isGroupId && name(all[index - 1]) === 'XCLAIM')
+function withoutGroupIds(ours: readonly Fed[]): Fed[] {
+  return ours.filter((fed, index) => {
+    if (nameOf(fed) !== 'XGROUP' || nameOf(ours[index - 1]) !== 'XCLAIM') return true
+    const lastId = ours[index - 1].args.at(-1)
+    const isSaidByServer = String(fed.args[1]) === 'SETID' && String(fed.args[4]) === String(lastId)
+    return !(isSaidByServer && String(fed.args[5]) === 'ENTRIESREAD')
   })
-  return kept.filter((fed, index) => {
-    if (name(fed) === 'MULTI') return name(kept[index + 2]) !== 'EXEC'
-    return !(name(fed) === 'EXEC' && name(kept[index - 2]) === 'MULTI')
+}
+
+/** Without MULTI and EXEC around a single command, which is what may be left without the above. */
+function withoutLonelyTransactions(all: readonly Fed[]): Fed[] {
+  return all.filter((fed, index) => {
+    if (nameOf(fed) === 'MULTI') return nameOf(all[index + 2]) !== 'EXEC'
+    return !(nameOf(fed) === 'EXEC' && nameOf(all[index - 2]) === 'MULTI')
   })
 }
 
@@ -122,7 +131,9 @@ function withSortedDeletions(lines: readonly string[]): string[] {
 
 function compare(theirs: readonly Fed[], ours: readonly Fed[]): string[] {
   const differences: string[] = []
-  const [their, our] = [theirs, ours].map((fed) => withSortedDeletions(withoutGroupIds(fed).map(comparable)))
+  const [their, our] = [theirs, withoutGroupIds(ours)].map((fed) =>
+    withSortedDeletions(withoutLonelyTransactions(fed).map(comparable)),
+  )
   for (let t = 0, o = 0; t < their.length || o < our.length; ) {
     if (their[t] === our[o]) {
       t++
