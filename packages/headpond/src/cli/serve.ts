@@ -1,5 +1,6 @@
 import { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import { diskFiles } from '../config/files.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
 import { ARENA_BYTES_MAX } from '../memory/arena.ts'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
@@ -8,7 +9,11 @@ import { createLog } from '../server/log.ts'
 import { Server } from '../server/server.ts'
 import { HEADPOND_VERSION } from '../server/version.ts'
 import { bannerText } from './banner.ts'
+import { environmentOf, isDaemonProcess, reportReady, startDaemon } from './daemon.ts'
 import { showLoading } from './loading-bar.ts'
+import { adjustOomScore } from './oom-score.ts'
+import { writePidFile } from './pid-file.ts'
+import { showTitle } from './process-title.ts'
 import { stopOnSignals } from './signals.ts'
 
 /** The server, to its end. Resolves with the exit code. */
@@ -46,9 +51,16 @@ const startingText = () => `Headpond ${HEADPOND_VERSION} is starting, PID: ${pro
 
 /** Resolves with the exit code. */
 async function runServer(argv: readonly string[]): Promise<number> {
-  const config = Config.load({ argv, env: process.env, defaults: dataDefaults })
-  const isTerminal = process.stdout.isTTY === true
-  const log = await createLog(config.settings, isTerminal)
+  let input: Uint8Array | undefined
+  const readStandardInput = () => (input ??= diskFiles.readStandardInput())
+  const files = { ...diskFiles, readStandardInput }
+  const config = Config.load({ argv, env: environmentOf(process.env), defaults: dataDefaults, files })
+  const isDaemon = isDaemonProcess(process.env)
+  if (config.settings.daemonize && !isDaemon) {
+    return startDaemon(argv, { failure: 'headpond: it cannot run in the background', ...(input && { input }) })
+  }
+  const isTerminal = process.stdout.isTTY === true && config.settings.logfile === ''
+  const log = await createLog(config, isTerminal)
   if (!isTerminal) log.info(startingText())
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
 
@@ -60,11 +72,15 @@ async function runServer(argv: readonly string[]): Promise<number> {
     if (!isTerminal && isDataError(error)) log.error(error.message)
     throw error
   })
+  writePidFile(config)
+  showTitle(server)
+  adjustOomScore(config, log)
   const readyMs = Math.round(performance.now())
   const notYetActing = config.notYetActing()
   if (notYetActing.length > 0) log.warn({ directives: notYetActing }, 'accepted, but not acting yet')
   if (isTerminal) process.stdout.write(bannerText(server, readyMs))
   else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, READY)
+  if (isDaemon) reportReady()
 
   await server.ended
   log.info(STOPPED)

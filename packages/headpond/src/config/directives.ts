@@ -7,7 +7,8 @@
  * its `acting: false` (or its section's, and mark the others).
  */
 
-import { checkHostname, checkName, checkProcTitle } from './text-checks.ts'
+import { checkProcTitle } from './proc-title.ts'
+import { checkHostname, checkName } from './text-checks.ts'
 import {
   addresses,
   bool,
@@ -128,15 +129,16 @@ const sections = [
     { name: 'databases', type: integer(1, INT_MAX), default: '16', startOnly: true, summary: 'Number of databases' },
     { name: 'hz', type: integer(0, INT_MAX, { clamp: [1, 500] }), default: '10',
       summary: 'How often a second background work runs' },
-    { name: 'dynamic-hz', type: bool, default: 'yes', acting: false, summary: 'Raise hz when many clients are connected' },
+    { name: 'dynamic-hz', type: bool, default: 'yes', summary: 'Raise hz when many clients are connected' },
     { name: 'loglevel', type: oneOf(['debug', 'verbose', 'notice', 'warning'], { nothing: 'warning' }),
       default: 'notice', summary: 'Least level of what is logged' },
-    { name: 'logfile', type: text({ placeholder: '<path>' }), default: '', startOnly: true, acting: false,
+    { name: 'logfile', type: text({ placeholder: '<path>' }), default: '', startOnly: true,
       summary: 'Log to this file instead of standard output' },
-    { name: 'daemonize', type: bool, default: 'no', startOnly: true, acting: false, summary: 'Run in the background' },
+    { name: 'daemonize', type: bool, default: 'no', startOnly: true, summary: 'Run in the background' },
+    // The service manager listens on a datagram socket in the file system, as syslog does: Node has none of that kind.
     { name: 'supervised', type: oneOf(['upstart', 'systemd', 'auto', 'no']), default: 'no', startOnly: true,
       acting: false, summary: 'Tell the service manager when ready' },
-    { name: 'pidfile', type: optionalText({ placeholder: '<path>' }), default: '', startOnly: true, acting: false,
+    { name: 'pidfile', type: optionalText({ placeholder: '<path>' }), default: '', startOnly: true,
       summary: 'File to write the process id to' },
     { name: 'shutdown-timeout', type: seconds, default: '10', acting: false,
       summary: 'How long a shutdown waits for replicas' },
@@ -148,10 +150,14 @@ const sections = [
     { name: 'syslog-ident', type: text(), default: 'redis', startOnly: true, acting: false, summary: 'Name in syslog' },
     { name: 'syslog-facility', startOnly: true, acting: false, default: 'local0', summary: 'Facility in syslog',
       type: oneOf(['user', 'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7']) },
-    { name: 'set-proc-title', type: bool, default: 'yes', startOnly: true, acting: false,
+    { name: 'set-proc-title', type: bool, default: 'yes', startOnly: true,
       summary: 'Show address and mode in the process list' },
     { name: 'proc-title-template', type: text({ check: checkProcTitle }), default: '{title} {listen-addr} {server-mode}',
-      acting: false, summary: 'What the process list shows' },
+      summary: 'What the process list shows' },
+    { name: 'oom-score-adj', type: oneOf(['no', 'yes', 'relative', 'absolute']), default: 'no',
+      summary: "Adjust the kernel's out-of-memory score" },
+    { name: 'oom-score-adj-values', type: oomScores, default: '0 200 800', summary: 'Scores of master, replica, child' },
+    // The C library's rules for locales are not those of JavaScript's Intl.
     { name: 'locale-collate', type: text(), default: '', acting: false, summary: 'Locale that SORT ALPHA compares by' },
     { name: 'always-show-logo', type: bool, default: 'no', startOnly: true, acting: 'never',
       summary: 'Show the logo in logs too' },
@@ -162,7 +168,7 @@ const sections = [
       summary: 'Load a module' },
     { name: 'extended-redis-compatibility', type: bool, default: 'no', acting: 'never',
       summary: 'Call itself Redis in more places' },
-    { name: 'availability-zone', type: optionalText(), default: '', acting: false,
+    { name: 'availability-zone', type: optionalText(), default: '',
       summary: 'Zone that clients are told this server is in' },
   ] },
 
@@ -179,7 +185,7 @@ const sections = [
       summary: 'Most memory for all client buffers together; 0: no limit' },
     { name: 'tracking-table-max-keys', type: count, default: '1000000',
       summary: 'Keys remembered for client-side caching; 0: no limit' },
-    { name: 'client-default-resp', type: integer(2, 3), default: '2', startOnly: true, hidden: true, acting: false,
+    { name: 'client-default-resp', type: integer(2, 3), default: '2', startOnly: true, hidden: true,
       summary: 'Protocol version before HELLO' },
   ] },
 
@@ -199,21 +205,21 @@ const sections = [
       summary: 'Effort to remove expired keys that nobody asks for' },
     { name: 'lazyfree-lazy-eviction', type: bool, default: 'no', summary: 'Free evicted values in the background' },
     { name: 'lazyfree-lazy-expire', type: bool, default: 'no', summary: 'Free expired values in the background' },
-    { name: 'lazyfree-lazy-server-del', type: bool, default: 'no', acting: false, summary: 'Free overwritten values in the background' },
-    { name: 'lazyfree-lazy-user-del', type: bool, default: 'no', acting: false, summary: 'DEL works as UNLINK' },
-    { name: 'lazyfree-lazy-user-flush', type: bool, default: 'no', acting: false, summary: 'FLUSHALL and FLUSHDB are ASYNC' },
+    { name: 'lazyfree-lazy-server-del', type: bool, default: 'no', summary: 'Free overwritten values in the background' },
+    { name: 'lazyfree-lazy-user-del', type: bool, default: 'no', summary: 'DEL works as UNLINK' },
+    { name: 'lazyfree-lazy-user-flush', type: bool, default: 'no', summary: 'FLUSHALL and FLUSHDB are ASYNC' },
     { name: 'activerehashing', type: bool, default: 'yes', acting: 'never', summary: 'Move tables on while idle' },
   ] },
 
-  { title: 'Data types', acting: false, rows: [
+  { title: 'Data types', rows: [
     { name: 'hash-max-listpack-entries', aliases: ['hash-max-ziplist-entries'], type: count, default: '512',
       summary: 'Most fields of a hash in packed form' },
     { name: 'hash-max-listpack-value', aliases: ['hash-max-ziplist-value'], type: memory(0, LONG_MAX), default: '64',
       summary: 'Longest field or value of a hash in packed form' },
     { name: 'list-max-listpack-size', aliases: ['list-max-ziplist-size'], type: integer(INT_MIN, INT_MAX),
       default: '-2', summary: 'Elements in a node of a list; -1 to -5: 4 to 64 kb' },
-    { name: 'list-compress-depth', type: integer(0, INT_MAX), default: '0',
-      summary: 'Nodes at both ends of a list left uncompressed; 0: all' },
+    { name: 'list-compress-depth', type: integer(0, INT_MAX), default: '0', acting: 'never',
+      summary: 'Nodes at both ends of a list left uncompressed: here all are' },
     { name: 'set-max-intset-entries', type: count, default: '512', summary: 'Most members of a set of integers, packed' },
     { name: 'set-max-listpack-entries', type: count, default: '128', summary: 'Most members of a set in packed form' },
     { name: 'set-max-listpack-value', type: count, default: '64', summary: 'Longest member of a set in packed form' },
@@ -348,25 +354,26 @@ const sections = [
     { name: 'cluster-slot-stats-enabled', type: bool, default: 'no', summary: 'Count work for each slot' },
   ] },
 
-  { title: 'Security', acting: false, rows: [
-    { name: 'requirepass', type: optionalText({ placeholder: '<password>' }), default: '', secret: true, acting: true,
+  { title: 'Security', rows: [
+    { name: 'requirepass', type: optionalText({ placeholder: '<password>' }), default: '', secret: true,
       summary: 'Password of the default user' },
     { name: 'user', type: statements('<name> [rule ...]', 1), default: '', fileOnly: true, secret: true,
-      acting: true, summary: 'A user and what it may do' },
-    { name: 'aclfile', type: text({ placeholder: '<path>' }), default: '', startOnly: true, acting: true,
+      summary: 'A user and what it may do' },
+    { name: 'aclfile', type: text({ placeholder: '<path>' }), default: '', startOnly: true,
       summary: 'File of users' },
-    { name: 'acllog-max-len', type: count, default: '128', acting: true, summary: 'Entries in ACL LOG' },
+    { name: 'acllog-max-len', type: count, default: '128', summary: 'Entries in ACL LOG' },
     { name: 'acl-pubsub-default', type: oneOf(['allchannels', 'resetchannels']), default: 'resetchannels',
-      acting: true, summary: 'Channels of a new user' },
+      summary: 'Channels of a new user' },
     { name: 'rename-command', type: statements('<command> <name>', 2, 2), default: '', fileOnly: true,
       summary: 'Give a command another name, or "" for none' },
-    { name: 'enable-protected-configs', type: protectedAction, default: 'no', startOnly: true, acting: true,
+    { name: 'enable-protected-configs', type: protectedAction, default: 'no', startOnly: true,
       summary: 'Who may change dir and dbfilename by CONFIG SET' },
-    { name: 'enable-debug-command', type: protectedAction, default: 'no', startOnly: true, acting: true,
+    { name: 'enable-debug-command', type: protectedAction, default: 'no', startOnly: true,
       summary: 'Who may use DEBUG' },
-    { name: 'enable-module-command', type: protectedAction, default: 'no', startOnly: true, acting: true,
+    { name: 'enable-module-command', type: protectedAction, default: 'no', startOnly: true,
       summary: 'Who may use MODULE' },
-    { name: 'hide-user-data-from-log', type: bool, default: 'yes', summary: 'Keep keys and values out of the log' },
+    { name: 'hide-user-data-from-log', type: bool, default: 'yes', acting: 'never',
+      summary: 'Keep keys and values out of the log: they never stand there' },
   ] },
 
   { title: 'TLS', rows: [
@@ -424,11 +431,11 @@ const sections = [
     { name: 'notify-keyspace-events', type: keyspaceEvents, default: '', summary: 'Events published as messages' },
   ] },
 
-  { title: 'Scripting', acting: false, rows: [
+  { title: 'Scripting', rows: [
     { name: 'busy-reply-threshold', aliases: ['lua-time-limit'], type: integer(0, LONG_MAX, { unit: 'ms' }),
-      default: '5000', acting: true, summary: 'Answer BUSY when a script runs longer' },
+      default: '5000', summary: 'Answer BUSY when a script runs longer' },
     { name: 'lua-enable-insecure-api', aliases: ['lua-enable-deprecated-api'], type: bool, default: 'no',
-      summary: 'Functions of Lua that scripts should not use' },
+      acting: false, summary: 'Functions of Lua that scripts should not use' },
   ] },
 
   { title: 'Accepted without effect', acting: 'never', rows: [
@@ -445,9 +452,6 @@ const sections = [
       default: '', startOnly: true, summary: 'Processors of rewrites' },
     { name: 'bgsave_cpulist', aliases: ['bgsave-cpulist'], type: optionalText({ placeholder: '<cpus>' }), default: '',
       startOnly: true, summary: 'Processors of snapshots' },
-    { name: 'oom-score-adj', type: oneOf(['no', 'yes', 'relative', 'absolute']), default: 'no',
-      summary: "Adjust the kernel's out-of-memory score" },
-    { name: 'oom-score-adj-values', type: oomScores, default: '0 200 800', summary: 'Scores of master, replica, child' },
     { name: 'disable-thp', type: bool, default: 'yes', startOnly: true, summary: 'No transparent huge pages' },
     { name: 'jemalloc-bg-thread', type: bool, default: 'yes', summary: "jemalloc's background thread" },
     { name: 'activedefrag', type: bool, default: 'no', summary: "Defragment jemalloc's memory" },

@@ -13,18 +13,3 @@ export function checkHostname(host: string): string | undefined {
     ? undefined
     : 'Hostnames may only contain alphanumeric characters, hyphens or dots'
 }
-
-const PROC_TITLE_VARIABLES = ['title', 'listen-addr', 'server-mode', 'port', 'tls-port', 'unixsocket', 'config-file']
-
-const BAD_TEMPLATE = 'template format is invalid or contains unknown variables'
-
-/** Every `{` must begin one of the known variables; a `}` elsewhere is text. */
-export function checkProcTitle(template: string): string | undefined {
-  if (template === '') return BAD_TEMPLATE
-  for (const [, variable] of template.matchAll(/\{([^}]*\}?)/g)) {
-    if (!variable.endsWith('}') || !PROC_TITLE_VARIABLES.includes(variable.slice(0, -1))) {
-      return BAD_TEMPLATE
-    }
-  }
-  return undefined
-}

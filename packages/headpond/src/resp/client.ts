@@ -38,7 +38,7 @@ export class Client {
 
   database: Database
   /** 2 or 3. */
-  protocol = 2
+  protocol: number
   isAuthenticated: boolean
   user: User
   name = ''
@@ -98,6 +98,7 @@ export class Client {
     this.sink = sink
     this.connection = connection
     this.database = engine.store.databases[0]
+    this.protocol = engine.settings.clientDefaultResp
     this.createdAtMs = engine.clock.nowMs()
     this.lastInteractionMs = this.createdAtMs
     this.user = engine.acl.users.default

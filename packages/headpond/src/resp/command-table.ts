@@ -95,6 +95,8 @@ const TABLE_SLOTS = 2048
 export class CommandTable {
   readonly all: readonly Command[]
   readonly #byName = new Map<string, Command>()
+  /** Under the names by which clients call them: `rename-command` changes those. */
+  readonly #byCall: Map<string, Command>
   /** Open addressing over the hash of the lower-case name; names beside the commands for the comparison. */
   readonly #slots: (Command | null)[] = new Array<Command | null>(TABLE_SLOTS).fill(null)
   readonly #names: (Uint8Array | null)[] = new Array<Uint8Array | null>(TABLE_SLOTS).fill(null)
@@ -103,14 +105,38 @@ export class CommandTable {
     let id = 0
     const nextId = () => id++
     this.all = families.flat().map((spec) => new Command(spec, nextId(), null, nextId))
-    for (const command of this.all) {
-      this.#byName.set(command.fullName, command)
-      const name = Buffer.from(command.fullName)
+    for (const command of this.all) this.#byName.set(command.fullName, command)
+    this.#byCall = new Map(this.#byName)
+    this.#fillSlots()
+  }
+
+  #fillSlots(): void {
+    this.#slots.fill(null)
+    this.#names.fill(null)
+    for (const [text, command] of this.#byCall) {
+      const name = Buffer.from(text)
       let slot = hashName(name, 0, name.length)
       while (this.#slots[slot] !== null) slot = (slot + 1) % TABLE_SLOTS
       this.#slots[slot] = command
       this.#names[slot] = name
     }
+  }
+
+  /** Clients call a command by another name from now on; by none, if that is empty. Returns what is wrong, as Redis says it. */
+  rename(from: string, to: string): string | null {
+    const command = this.#byCall.get(from.toLowerCase())
+    if (command === undefined) return 'No such command in rename-command'
+    this.#byCall.delete(from.toLowerCase())
+    const name = to.toLowerCase()
+    if (this.#byCall.has(name)) return 'Target command name already exists'
+    if (name !== '') this.#byCall.set(name, command)
+    this.#fillSlots()
+    return null
+  }
+
+  /** Every command that clients can call. */
+  get callable(): Command[] {
+    return [...this.#byCall.values()]
   }
 
   /** hot: once for each command. Subcommands are not looked at: see `resolve`. */
@@ -124,24 +150,33 @@ export class CommandTable {
     }
   }
 
-  /** A command by its name in any case, 'client|list' for a subcommand. */
+  /** A command by its own name in any case, 'client|list' for a subcommand. */
   byName(name: string): Command | undefined {
+    return this.#named(name, this.#byName)
+  }
+
+  /** The same by the name that clients call it by. */
+  byCall(name: string): Command | undefined {
+    return this.#named(name, this.#byCall)
+  }
+
+  #named(name: string, names: ReadonlyMap<string, Command>): Command | undefined {
     const [container, subcommand, ...more] = name.toLowerCase().split('|')
     if (more.length > 0) return undefined
-    const command = this.#byName.get(container)
+    const command = names.get(container)
     return subcommand === undefined ? command : command?.subcommands?.get(subcommand)
   }
 
   /** The command that a request names, its subcommand if it has one; undefined when either is unknown. */
   resolve(request: Request, first = 0): Command | undefined {
-    const command = this.#byName.get(request.text(first).toLowerCase())
+    const command = this.#byCall.get(request.text(first).toLowerCase())
     if (command?.subcommands == null || request.count === first + 1) return command
     return command.subcommands.get(request.text(first + 1).toLowerCase())
   }
 
-  /** Every command, subcommands behind the command that contains them. */
-  withSubcommands(): Command[] {
-    return this.all.flatMap((command) => [command, ...(command.subcommands?.values() ?? [])])
+  /** Every command (or these), subcommands behind the command that contains them. */
+  withSubcommands(commands = this.all): Command[] {
+    return commands.flatMap((command) => [command, ...(command.subcommands?.values() ?? [])])
   }
 
   resetStatistics(): void {

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import type { Settings } from '../config/directives.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
@@ -62,6 +63,9 @@ export interface EngineLog {
   error(details: object, message: string): void
 }
 
+/** From so many clients for each round of housekeeping on, there are more rounds. */
+const CLIENTS_PER_CRON_MAX = 200
+const HZ_MAX = 500
 const BROWSER_WARNING_INTERVAL_MS = 60_000
 /** Every how many calls a fast command is timed within a pipeline. */
 const TIMING_SAMPLE_MASK = 15
@@ -180,6 +184,10 @@ export class RespEngine implements Protocol<Client> {
       if (this.blocking.clientCount > 0) this.keyspaceObservers.add(this.blocking)
       else this.keyspaceObservers.remove(this.blocking)
     }
+    for (const [name, newName] of this.settings.renameCommand) {
+      const problem = this.table.rename(name, newName)
+      if (problem !== null) throw new ConfigError(`rename-command ${name} ${newName || '""'}`, problem)
+    }
     const notifications = new KeyspaceNotifications(this.pubsub, this.keyspaceObservers)
     notifications.setClasses(this.settings.notifyKeyspaceEvents)
     this.config.onChange('notify-keyspace-events', (classes) => {
@@ -290,7 +298,16 @@ export class RespEngine implements Protocol<Client> {
     return refusal
   }
 
-  /** Housekeeping, `hz` times a second. */
+  /** How often a second housekeeping is done: `hz`, or a multiple of it for many clients. */
+  get effectiveHz(): number {
+    const { hz, dynamicHz } = this.settings
+    if (!dynamicHz) return hz
+    let effective = hz
+    while (Math.floor(this.clients.size / effective) > CLIENTS_PER_CRON_MAX && effective < HZ_MAX) effective *= 2
+    return Math.min(effective, HZ_MAX)
+  }
+
+  /** Housekeeping, `effectiveHz` times a second. */
   cron(): void {
     this.statistics.sample(() => memoryUse(this).usedBytes)
     if (this.blocking.hasReady) this.blocking.serve() // keys that expired in the background

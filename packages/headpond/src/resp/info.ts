@@ -73,12 +73,13 @@ function serverSection(engine: RespEngine): Field[] {
     ['server_time_usec', clock.nowUs()],
     ['uptime_in_seconds', uptimeSeconds],
     ['uptime_in_days', Math.floor(uptimeSeconds / 86_400)],
-    ['hz', settings.hz],
+    ['hz', engine.effectiveHz],
     ['configured_hz', settings.hz],
     ['lru_clock', engine.store.accessClock],
     ['executable', process.argv[1] ?? process.execPath],
     ['config_file', config.file ?? ''],
     ['io_threads_active', 0],
+    ...(settings.availabilityZone === '' ? [] : [['availability_zone', settings.availabilityZone] as const]),
   ]
 }
 

@@ -97,7 +97,8 @@ export class EngineReplay implements Replay {
 /** The command that a file has, or why it cannot be repeated. */
 export function findRepeatable(table: CommandTable, request: Request): Command | string {
   const name = () => JSON.stringify(request.text(0).slice(0, 64))
-  const command = table.find(request.chunk, request.start(0), request.end(0))
+  // What the server itself writes down is called by its own name, whatever clients call it.
+  const command = table.find(request.chunk, request.start(0), request.end(0)) ?? table.byName(request.text(0)) ?? null
   if (command === null) return `Unknown command '${request.text(0).slice(0, 64)}'`
   const subcommand = request.count > 1 ? command.subcommands?.get(request.text(1).toLowerCase()) : undefined
   const found = subcommand ?? command

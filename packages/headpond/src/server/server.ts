@@ -60,6 +60,7 @@ export class Server {
       random: parts.random ?? Math.random,
       packedLimits: this.config.settings,
       eviction: this.config.settings,
+      lazyFree: this.config.settings,
     })
     this.store.setNow(this.clock.nowMs())
     this.persistence = new Persistence({

@@ -312,6 +312,14 @@ export class Database {
     this.changed(KEYSPACE_EVENTS.generic, 'del', bytes, start, end)
   }
 
+  /** As `delete`, for a key that a command gives a time that has passed. */
+  deleteOverdue(handle: Handle, bytes: Uint8Array, start: number, end: number): void {
+    const { lazyFree } = this.store
+    lazyFree.asked = lazyFree.settings.lazyfreeLazyExpire
+    this.delete(handle, bytes, start, end)
+    lazyFree.asked = null
+  }
+
   /** Takes a record out and frees it, silently. */
   remove(handle: Handle): void {
     this.preserve(handle)
@@ -343,13 +351,21 @@ export class Database {
   expire(handle: Handle, hash = this.#hashOf(handle)): void {
     const { store } = this
     store.expiredCount++
+    const { lazyFree } = store
+    const { asked } = lazyFree
+    lazyFree.asked = lazyFree.settings.lazyfreeLazyExpire
     this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.expired, 'expired', store.onExpired)
+    lazyFree.asked = asked
   }
 
   /** Deletes a key because memory is needed. */
   evict(handle: Handle, hash: number): void {
-    this.store.evictionWatcher?.(handle)
-    this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.evicted, 'evicted', this.store.onEvicted)
+    const { store } = this
+    const { lazyFree } = store
+    store.evictionWatcher?.(handle)
+    lazyFree.asked = lazyFree.settings.lazyfreeLazyEviction
+    this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.evicted, 'evicted', store.onEvicted)
+    lazyFree.asked = null
   }
 
   #deleteUnasked(

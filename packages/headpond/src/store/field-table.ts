@@ -219,9 +219,7 @@ export class FieldTable implements Structure {
   dispose(): void {
     this.#expires?.clear()
     const job = dismantling(this.#dict, (element) => this.#free(element))
-    if (job.leftCount > FREED_AT_ONCE_MAX) return this.#store.lazyFree.add(job)
-    do job.freeSome()
-    while (job.leftCount > 0)
+    this.#store.lazyFree.dispose(job, FREED_AT_ONCE_MAX)
   }
 
   /** Writes an element anew, with another value or another expiry. */

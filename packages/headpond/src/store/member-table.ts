@@ -113,9 +113,7 @@ export class MemberTable implements Structure {
   /** Frees everything: at once when it is little, else in the background. */
   dispose(): void {
     const job = dismantling(this.#dict, (element) => this.#free(element))
-    if (job.leftCount > FREED_AT_ONCE_MAX) return this.#store.lazyFree.add(job)
-    do job.freeSome()
-    while (job.leftCount > 0)
+    this.#store.lazyFree.dispose(job, FREED_AT_ONCE_MAX)
   }
 
   #find(hash: number, bytes: Uint8Array, start: number, end: number): Handle {

@@ -160,11 +160,7 @@ class LargeSortedSet implements Structure {
         elements.freeSome()
       },
     }
-    if (dict.count > FREE_AT_ONCE_MAX) this.store.lazyFree.add(job)
-    else {
-      do job.freeSome()
-      while (job.leftCount > 0)
-    }
+    this.store.lazyFree.dispose(job, FREE_AT_ONCE_MAX)
   }
 }
 

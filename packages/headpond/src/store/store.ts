@@ -7,7 +7,7 @@ import type { StoreObserver } from './events.ts'
 import { Eviction, type EvictionSettings, NO_LIMIT } from './eviction/eviction.ts'
 import { Hash } from './hash.ts'
 import { KeyPrefetch } from './key-prefetch.ts'
-import { LazyFree } from './lazy-free.ts'
+import { LazyFree, type LazyFreeSettings, NOT_LAZY } from './lazy-free.ts'
 import { DEFAULT_PACKED_LIMITS, type PackedLimits } from './packed-limits.ts'
 import { Records } from './record.ts'
 import { UnorderedSet } from './set.ts'
@@ -24,6 +24,8 @@ export interface StoreOptions {
   packedLimits?: PackedLimits
   /** The same. */
   eviction?: EvictionSettings
+  /** The same. */
+  lazyFree?: LazyFreeSettings
 }
 
 /** The databases, and what they share: the heap, the clock, the counters and the observer. */
@@ -40,7 +42,7 @@ export class Store {
   readonly random: () => number
   readonly packedLimits: PackedLimits
   readonly activeExpiry = new ActiveExpiry(this)
-  readonly lazyFree = new LazyFree()
+  readonly lazyFree: LazyFree
   readonly prefetch = new KeyPrefetch()
   readonly eviction: Eviction
   #freesFirst = false
@@ -91,6 +93,7 @@ export class Store {
     this.records = new Records(this.heap)
     this.random = options.random
     this.packedLimits = options.packedLimits ?? DEFAULT_PACKED_LIMITS
+    this.lazyFree = new LazyFree(options.lazyFree ?? NOT_LAZY)
     this.#sip = new HalfSipHash(options.random() * 2 ** 32, options.random() * 2 ** 32)
     this.databases = Array.from({ length: options.databaseCount }, (_, index) => new Database(index, this))
     this.hashes = new Hash(this)
@@ -220,6 +223,7 @@ export class Store {
   }
 
   #forgetAll(): void {
+    this.lazyFree.freedAtOnce(this.keyCount)
     for (const database of this.databases) database.forget()
     this.lazyFree.forget()
     this.structures.reset()

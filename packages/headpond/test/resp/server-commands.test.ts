@@ -77,7 +77,7 @@ test('values that are freed in the background count as one each, keys of a datab
     await server.execute('SELECT', '0')
     await server.execute('SET', 'kept', 'x')
     await server.execute('SELECT', '1')
-    await server.execute('FLUSHDB')
+    await server.execute('FLUSHDB', 'ASYNC')
     while ((await lazyFreed()) !== '2002') await nextTurn()
   } finally {
     await server.close()

@@ -99,6 +99,7 @@ test('each key that expires is told of once, after it has gone', () => {
 
 test('a database that is flushed while others hold keys is empty at once, and its memory comes back in slices', () => {
   const store = newStore()
+  store.lazyFree.asked = true
   const [kept, flushed] = store.databases
   fill(kept, 1000, () => NEVER)
   const usedBytes = store.heap.usedBytes
@@ -147,6 +148,7 @@ test('a flush of everything drops what waits to be freed', () => {
 
 test('expiring and freeing take turns, so that neither holds up the other', () => {
   const store = newStore()
+  store.lazyFree.asked = true
   fill(store.databases[0], 20_000, () => START_MS + 1000)
   fill(store.databases[1], 20_000, () => NEVER)
   store.flush(store.databases[1])

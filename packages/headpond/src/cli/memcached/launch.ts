@@ -10,12 +10,13 @@ import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import type { EngineLog } from '../../resp/engine.ts'
 import { Server } from '../../server/server.ts'
+import { environmentOf, isDaemonProcess, reportReady, startDaemon } from '../daemon.ts'
 import { addressesOf } from './addresses.ts'
 import { parseCommandLine } from './command-line.ts'
-import { isDaemonProcess, removePidFile, reportReady, startDaemon, writePidFile } from './daemon.ts'
 import { helpText, licenseText, versionText } from './help.ts'
 import { assumeIdentity } from './identity.ts'
 import { exitCode, LaunchError, type LaunchPlan } from './launch-plan.ts'
+import { removePidFile, writePidFile } from './pid-file.ts'
 
 /** `headpond memcached`: Headpond in memcached's place, by memcached's flags. Resolves with the exit code. */
 export async function runMemcached(argv: readonly string[]): Promise<number> {
@@ -28,7 +29,12 @@ export async function runMemcached(argv: readonly string[]): Promise<number> {
     }
     const plan = request.start
     const isDaemon = isDaemonProcess(process.env)
-    if (plan.isDaemon && !isDaemon) return await startDaemon(argv, plan.verbosity)
+    if (plan.isDaemon && !isDaemon) {
+      return await startDaemon(['memcached', ...argv], {
+        keepsErrorOutput: plan.verbosity > 0,
+        failure: 'failed to daemon() in order to daemonize',
+      })
+    }
     return await launch(plan, isDaemon)
   } catch (error) {
     if (error instanceof LaunchError) {
@@ -45,7 +51,7 @@ export async function runMemcached(argv: readonly string[]): Promise<number> {
 async function launch(plan: LaunchPlan, isDaemon: boolean): Promise<number> {
   for (const warning of plan.warnings) say(warning)
   assumeIdentity(plan.user)
-  const config = Config.load({ env: environment(), options: directivesOf(plan), defaults: () => DEFAULTS })
+  const config = Config.load({ env: environmentOf(process.env), options: directivesOf(plan), defaults: () => DEFAULTS })
   const log: EngineLog = {
     info: (message) => {
       if (server.memcached.verbosity > 0) say(message)
@@ -106,12 +112,6 @@ function say(message: string): void {
 
 /** It is a cache: unless a variable says otherwise, there is no other protocol, and nothing is kept. */
 const DEFAULTS: DirectiveOptions = { port: 0, ephemeral: true, maxmemoryPolicy: 'allkeys-lru' }
-
-/** What tells the daemon from the one who started it is no directive. */
-function environment(): NodeJS.ProcessEnv {
-  const { HEADPOND_MEMCACHED_DAEMON: _, ...env } = process.env
-  return env
-}
 
 /** What memcached's flags decide, decides over everything else. */
 function directivesOf(plan: LaunchPlan): DirectiveOptions {

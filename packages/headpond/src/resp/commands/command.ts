@@ -10,13 +10,13 @@ import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
 function all(client: Client, _request: Request, reply: Reply): void {
-  const commands = client.engine.table.all
+  const commands = client.engine.table.callable
   reply.array(commands.length)
   for (const command of commands) replyInfo(reply, command)
 }
 
 function count(client: Client, _request: Request, reply: Reply): void {
-  reply.integer(client.engine.table.all.length)
+  reply.integer(client.engine.table.callable.length)
 }
 
 // ---- INFO ----
@@ -25,7 +25,7 @@ function info(client: Client, request: Request, reply: Reply): void {
   if (request.count === 2) return all(client, request, reply)
   reply.array(request.count - 2)
   for (let index = 2; index < request.count; index++) {
-    const command = client.engine.table.byName(request.text(index))
+    const command = client.engine.table.byCall(request.text(index))
     if (command === undefined) reply.nil()
     else replyInfo(reply, command)
   }
@@ -118,8 +118,8 @@ function replyTexts(reply: Reply, ...texts: readonly string[]): void {
 
 function docs(client: Client, request: Request, reply: Reply): void {
   const { table } = client.engine
-  const named = Array.from({ length: request.count - 2 }, (_, index) => table.byName(request.text(index + 2)))
-  const commands = request.count === 2 ? table.all : named.filter((command) => command !== undefined)
+  const named = Array.from({ length: request.count - 2 }, (_, index) => table.byCall(request.text(index + 2)))
+  const commands = request.count === 2 ? table.callable : named.filter((command) => command !== undefined)
   reply.map(commands.length)
   for (const command of commands) {
     reply.bulkText(command.fullName)
@@ -236,7 +236,7 @@ function getKeysAndFlags(client: Client, request: Request, reply: Reply): void {
 
 function list(client: Client, request: Request, reply: Reply): void {
   const { table } = client.engine
-  const commands = table.withSubcommands()
+  const commands = table.withSubcommands(table.callable)
   if (request.count === 2) return reply.texts(commands.map((command) => command.fullName))
   if (request.count !== 5 || !request.is(2, 'FILTERBY')) return reply.error(errors.SYNTAX)
   if (request.is(3, 'MODULE')) return reply.array(0)

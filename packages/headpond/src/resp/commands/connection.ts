@@ -58,7 +58,8 @@ function hello(client: Client, request: Request, reply: Reply): void {
   client.protocol = protocol
   client.updateSpecial()
   reply.protocol = protocol
-  reply.map(7)
+  const zone = client.engine.settings.availabilityZone
+  reply.map(zone === '' ? 7 : 8)
   reply.bulkText('server')
   reply.bulkText('redis')
   reply.bulkText('version')
@@ -73,6 +74,9 @@ function hello(client: Client, request: Request, reply: Reply): void {
   reply.bulkText('master')
   reply.bulkText('modules')
   reply.array(0)
+  if (zone === '') return
+  reply.bulkText('availability_zone')
+  reply.bulkText(zone)
 }
 
 function ping(client: Client, request: Request, reply: Reply): void {
@@ -111,7 +115,7 @@ function quit(client: Client, _request: Request, reply: Reply): void {
   client.closesAfterReply = true
 }
 
-/** As if the client had connected anew. The answer goes out in RESP2. */
+/** As if the client had connected anew. The answer goes out in the protocol that a new client speaks. */
 function reset(client: Client, _request: Request, reply: Reply): void {
   const { engine } = client
   if (client.isMonitor) engine.removeMonitor(client)
@@ -122,8 +126,8 @@ function reset(client: Client, _request: Request, reply: Reply): void {
   client.name = ''
   client.isNoEvict = false
   client.isNoTouch = false
-  client.protocol = 2
-  reply.protocol = 2
+  client.protocol = engine.settings.clientDefaultResp
+  reply.protocol = client.protocol
   if (client.replyMode === 'off') engine.setReplyMode(client, 'on')
   resetAuthentication(client)
   reply.simple('RESET')

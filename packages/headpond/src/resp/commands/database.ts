@@ -11,7 +11,9 @@ function dbSize(client: Client, _request: Request, reply: Reply): void {
 function flushDb(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   const { store } = client.engine
+  store.lazyFree.asked = isLazy(client, request)
   store.flush(client.database)
+  store.lazyFree.asked = null
   client.engine.propagation.force()
   // The keys are gone at once in every mode; SYNC waits for their memory too.
   if (request.count === 2 && request.is(1, 'SYNC')) store.lazyFree.finish()
@@ -20,7 +22,10 @@ function flushDb(client: Client, request: Request, reply: Reply): void {
 
 function flushAll(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
-  client.engine.store.flushAll()
+  const { store } = client.engine
+  store.lazyFree.asked = isLazy(client, request)
+  store.flushAll()
+  store.lazyFree.asked = null
   client.engine.persistence.flushedAll()
   client.engine.propagation.force()
   reply.ok()
@@ -28,6 +33,11 @@ function flushAll(client: Client, request: Request, reply: Reply): void {
 
 function takesMode(request: Request): boolean {
   return request.count === 1 || (request.count === 2 && (request.is(1, 'SYNC') || request.is(1, 'ASYNC')))
+}
+
+/** Whether the memory is meant to be given back in the background. */
+function isLazy(client: Client, request: Request): boolean {
+  return request.count === 1 ? client.engine.settings.lazyfreeLazyUserFlush : request.is(1, 'ASYNC')
 }
 
 function swapDb(client: Client, request: Request, reply: Reply): void {

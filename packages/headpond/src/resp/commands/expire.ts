@@ -37,7 +37,7 @@ function expireIn(unitMs: number, isAbsolute: boolean): Handler {
       return reply.integer(0)
     }
     if (expireAtMs <= store.nowMs && !store.keepsExpired) {
-      database.delete(handle, chunk, start, end)
+      database.deleteOverdue(handle, chunk, start, end)
       client.propagateAs(client.engine.propagation.expiredWord, request.view(1))
     } else {
       database.setExpiry(handle, Math.max(expireAtMs, 1))

@@ -13,9 +13,20 @@ import { scanCursor, scanMatches, scanOptions } from '../scan-arguments.ts'
 
 // ---- Deleting and asking ----
 
-/** DEL and UNLINK alike: large values are freed in the background either way (see LazyFree). hot: as SET. */
+/** hot: as SET. */
 function del(client: Client, request: Request, reply: Reply): void {
+  deleteKeys(client, request, reply, client.engine.settings.lazyfreeLazyUserDel)
+}
+
+function unlink(client: Client, request: Request, reply: Reply): void {
+  deleteKeys(client, request, reply, true)
+}
+
+/** DEL and UNLINK alike: large values are freed in the background either way, and count if that is asked (see LazyFree). */
+function deleteKeys(client: Client, request: Request, reply: Reply, isLazy: boolean): void {
   const database = client.database
+  const { lazyFree } = database.store
+  lazyFree.asked = isLazy
   let deletedCount = 0
   for (let index = 1, fetchedEnd = 1; index < request.count; index++) {
     if (index >= fetchedEnd) fetchedEnd = request.prefetchKeys(database, index, 1)
@@ -26,6 +37,7 @@ function del(client: Client, request: Request, reply: Reply): void {
     database.delete(handle, request.chunk, start, end)
     deletedCount++
   }
+  lazyFree.asked = null
   reply.integer(deletedCount)
 }
 
@@ -273,7 +285,7 @@ export const keyCommands: readonly CommandSpec[] = [
     summary: 'Deletes keys; the memory of large values is given back in the background.',
     args: 'key...',
     tips: PER_KEY,
-    handler: del,
+    handler: unlink,
   },
   {
     name: 'EXISTS',

@@ -46,7 +46,7 @@ function reset(client: Client, request: Request, reply: Reply): void {
 
 function histogram(client: Client, request: Request, reply: Reply): void {
   const { table } = client.engine
-  const named = Array.from({ length: request.count - 2 }, (_, index) => table.byName(request.text(index + 2)))
+  const named = Array.from({ length: request.count - 2 }, (_, index) => table.byCall(request.text(index + 2)))
   const chosen =
     request.count === 2
       ? table.withSubcommands()

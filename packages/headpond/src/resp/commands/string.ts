@@ -315,7 +315,7 @@ function getex(client: Client, request: Request, reply: Reply): void {
     if (Number.isNaN(expireAtMs)) return
     reply.bulkString(database.store, handle)
     if (expireAtMs <= database.store.nowMs) {
-      database.delete(handle, chunk, start, end)
+      database.deleteOverdue(handle, chunk, start, end)
       return client.propagateAs(client.engine.propagation.expiredWord, request.view(1))
     }
     database.setExpiry(handle, expireAtMs)
