@@ -1,6 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
-import { placedPath } from '../server/placed-path.ts'
 
 /** Where a daemon has its process id that was not told a place. */
 const DEFAULT_PATH = '/var/run/headpond.pid'
@@ -9,7 +8,7 @@ const DEFAULT_PATH = '/var/run/headpond.pid'
 export function writePidFile(config: Config): void {
   const { pidfile, daemonize } = config.settings
   if (pidfile === '' && !daemonize) return
-  const path = pidfile === '' ? DEFAULT_PATH : placedPath(config, pidfile)
+  const path = pidfile === '' ? DEFAULT_PATH : config.absolutePath(pidfile)
   try {
     writeFileSync(path, `${process.pid}\n`)
   } catch {

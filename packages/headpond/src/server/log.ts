@@ -1,9 +1,10 @@
 import { appendFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type Logger, pino } from 'pino'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { systemMessage } from '../config/files.ts'
-import { placedPath } from './placed-path.ts'
+import { makeDirectory } from '../persistence/file-target.ts'
 
 /** Redis's four levels in pino's words. */
 const LEVELS = { debug: 'trace', verbose: 'debug', notice: 'info', warning: 'warn' } as const
@@ -17,7 +18,7 @@ export async function createLog(config: Config, isTerminal: boolean): Promise<Lo
   const { logFormat, loglevel, logfile } = config.settings
   const isPretty = logFormat === 'pretty' || (logFormat === 'auto' && isTerminal)
   const options = { level: LEVELS[loglevel], base: null }
-  const write = logfile === '' ? null : fileWriter(placedPath(config, logfile))
+  const write = logfile === '' ? null : fileWriter(config.absolutePath(logfile), config)
   const log = await create()
   config.onChange('loglevel', (level) => {
     log.level = LEVELS[level]
@@ -39,8 +40,10 @@ export async function createLog(config: Config, isTerminal: boolean): Promise<Lo
  * Opens the file for each line, as Redis does: whoever moves it away to keep it, moves all of it, and need not tell the
  * server. A full disk costs lines, not the server.
  */
-function fileWriter(path: string): (line: string) => void {
+function fileWriter(path: string, { settings }: Config): (line: string) => void {
   try {
+    // The data directory, which is made when there is none, may hold the log: and that begins before.
+    if (dirname(path) === settings.dir && !settings.ephemeral) makeDirectory(settings.dir)
     appendFileSync(path, '')
   } catch (error) {
     throw new ConfigError(`logfile ${path}`, `Can't open the log file: ${systemMessage(error)}`, 'Choose another file.')
