@@ -90,6 +90,11 @@ export class LazyFree {
     while (job.leftCount > 0)
   }
 
+  /** What is no key, so many of them, is being freed as a whole by those who own it. */
+  freedElsewhere(count: number, isAsked: boolean): void {
+    if (isAsked && count >= COUNTED_ELEMENTS_MIN) this.freedObjectCount += count
+  }
+
   /** So many keys were freed by throwing away all that there is. */
   freedAtOnce(keyCount: number): void {
     if (this.#isAsked) this.freedObjectCount += keyCount

@@ -104,3 +104,28 @@ test('lazyfree-lazy-user-flush: FLUSHALL and FLUSHDB that say nothing are ASYNC,
     await execute('FLUSHALL', 'SYNC')
   }
 })
+
+test('SCRIPT FLUSH and FUNCTION FLUSH in the background count what they forget, when that is more than 64', async () => {
+  const library = (count: number) =>
+    `#!lua name=many\n${numbers(count)
+      .map((_, index) => `redis.register_function('f${index}', function() end)`)
+      .join('\n')}`
+  const fills: Record<string, (count: number) => Promise<unknown>> = {
+    SCRIPT: (count) => Promise.all(numbers(count).map((text) => execute('SCRIPT', 'LOAD', `return '${text}'`))),
+    FUNCTION: (count) => execute('FUNCTION', 'LOAD', library(count)),
+  }
+  for (const [container, fill] of Object.entries(fills)) {
+    for (const [value, count, mode, expected] of [
+      ['no', 65, ['ASYNC'], 65],
+      ['no', 64, ['ASYNC'], 0],
+      ['no', 65, [], 0],
+      ['yes', 65, [], 65],
+      ['yes', 65, ['SYNC'], 0],
+    ] as const) {
+      await configure('user-flush', value)
+      await fill(count)
+      const flush = () => execute(container, 'FLUSH', ...mode)
+      assert.equal(await countFreed(flush), expected, `${container} ${value} ${count} ${mode.join()}`)
+    }
+  }
+})

@@ -1,6 +1,7 @@
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { errors } from '../errors.ts'
+import { isAsyncFlush } from '../flush-mode.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
@@ -11,7 +12,7 @@ function dbSize(client: Client, _request: Request, reply: Reply): void {
 function flushDb(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   const { store } = client.engine
-  store.lazyFree.asked = isLazy(client, request)
+  store.lazyFree.asked = isAsyncFlush(client, request, 1)
   store.flush(client.database)
   store.lazyFree.asked = null
   client.engine.propagation.force()
@@ -23,7 +24,7 @@ function flushDb(client: Client, request: Request, reply: Reply): void {
 function flushAll(client: Client, request: Request, reply: Reply): void {
   if (!takesMode(request)) return reply.error(errors.SYNTAX)
   const { store } = client.engine
-  store.lazyFree.asked = isLazy(client, request)
+  store.lazyFree.asked = isAsyncFlush(client, request, 1)
   store.flushAll()
   store.lazyFree.asked = null
   client.engine.persistence.flushedAll()
@@ -33,11 +34,6 @@ function flushAll(client: Client, request: Request, reply: Reply): void {
 
 function takesMode(request: Request): boolean {
   return request.count === 1 || (request.count === 2 && (request.is(1, 'SYNC') || request.is(1, 'ASYNC')))
-}
-
-/** Whether the memory is meant to be given back in the background. */
-function isLazy(client: Client, request: Request): boolean {
-  return request.count === 1 ? client.engine.settings.lazyfreeLazyUserFlush : request.is(1, 'ASYNC')
 }
 
 function swapDb(client: Client, request: Request, reply: Reply): void {

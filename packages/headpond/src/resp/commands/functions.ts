@@ -3,6 +3,7 @@ import { SCRIPT_FLAG_NAMES } from '../../scripting/lua-vm.ts'
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { wrongSubcommandForm } from '../errors.ts'
+import { isAsyncFlush } from '../flush-mode.ts'
 import type { LibraryFunction, RestorePolicy } from '../function-libraries.ts'
 import { replyHelp } from '../help.ts'
 import type { Reply } from '../reply.ts'
@@ -48,6 +49,7 @@ function flush(client: Client, request: Request, reply: Reply): void {
     return reply.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option')
   }
   const { scripts, store } = client.engine
+  store.lazyFree.freedElsewhere(scripts.libraries.functionCount, isAsyncFlush(client, request, 2))
   scripts.libraries.flush()
   store.dirtyCount++
   reply.ok()

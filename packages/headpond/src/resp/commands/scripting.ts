@@ -1,6 +1,7 @@
 import type { Client } from '../client.ts'
 import { type CommandSpec, numberedKeys } from '../command.ts'
 import { errors } from '../errors.ts'
+import { isAsyncFlush } from '../flush-mode.ts'
 import { replyHelp } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -66,7 +67,9 @@ function flush(client: Client, request: Request, reply: Reply): void {
   // Both modes take no time: the state is left to the garbage collector.
   const isKnown = request.count === 2 || (request.count === 3 && (request.is(2, 'SYNC') || request.is(2, 'ASYNC')))
   if (!isKnown) return reply.error('ERR SCRIPT FLUSH only support SYNC|ASYNC option')
-  client.engine.scripts.flush()
+  const { scripts, store } = client.engine
+  store.lazyFree.freedElsewhere(scripts.count, isAsyncFlush(client, request, 2))
+  scripts.flush()
   reply.ok()
 }
 
