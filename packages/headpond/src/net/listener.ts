@@ -48,10 +48,17 @@ const BACKLOG_MIN = 4096
  * client do not hold up the first replies of all others.
  */
 const READ_BYTES = 16384
+/**
+ * Whoever sends values of this size gets larger reads: a batch of them should not be cut everywhere, and a turn is as short,
+ * since what costs time is requests rather than bytes.
+ */
+const LONG_REQUEST_BYTES = 512
+const LONG_READ_BYTES = 65536
 /** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
 const LARGE_REQUEST_BYTES = 65536
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
+const longReadBuffer = Buffer.allocUnsafeSlow(LONG_READ_BYTES)
 
 /** One listening socket that opens connections for a protocol. */
 export class Listener {
@@ -159,9 +166,17 @@ export class Listener {
       // What was decrypted lies in a buffer of its own already.
       socket.on('data', (bytes: Buffer) => connection!.receive(bytes, bytes.length))
     } else {
-      socket = readInto(accepted, readBuffer, (sizeBytes) => {
-        connection!.receive(readBuffer, sizeBytes)
-        const isDrained = sizeBytes < READ_BYTES || connection!.inputBytes >= LARGE_REQUEST_BYTES
+      let buffer = readBuffer
+      socket = readInto(accepted, buffer, (sizeBytes) => {
+        connection!.receive(buffer, sizeBytes)
+        const isDrained = sizeBytes < buffer.length || connection!.inputBytes >= LARGE_REQUEST_BYTES
+        if (
+          buffer === readBuffer &&
+          connection!.inputBytes >= LONG_REQUEST_BYTES &&
+          readsInto(socket, longReadBuffer)
+        ) {
+          buffer = longReadBuffer
+        }
         if (isDrained || connection!.isReadingStopped) return true
         readInNextTurn(connection!)
         return false
@@ -210,6 +225,14 @@ function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) 
   internals._server = null
   internals.server = null
   return socket
+}
+
+/** Lets a socket made by `readInto` read into another buffer from now on. False where that is not possible. */
+function readsInto(socket: Socket, buffer: Buffer): boolean {
+  const { _handle: handle } = socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => void } | null }
+  if (handle?.useUserBuffer === undefined) return false
+  handle.useUserBuffer(buffer)
+  return true
 }
 
 let nextTurn: Connection[] = []
