@@ -6,8 +6,10 @@ import type { LogFile } from './log-file.ts'
  * Appends commands to the last increment: gathered in memory during a turn of the event loop, written together at the end
  * of it, and only then are the replies of that turn let go.
  *
- * - `appendfsync always`: the replies wait until the disk has it. One sync covers all connections of a turn; what comes
- *   while it runs is written after it, and has the next one.
+ * - `appendfsync always`: the replies wait until the disk has it. One sync covers all connections of a turn. While it runs
+ *   on another thread the next requests are worked off; they are written after it, and have the next one. When there was
+ *   little to write there is little to come, and a quick disk is done before the other thread would have told of it: it is
+ *   waited for, as Redis does.
  * - `everysec`: a sync each second, beside the event loop. While one takes longer, writing waits up to two seconds, since
  *   the system would make it wait anyway; replies do not.
  * - `no`: the system decides when.
@@ -51,6 +53,11 @@ const SYNC_EVERY_MS = 1000
 const POSTPONED_MS_MAX = 2000
 /** What was written since a sync that ended so lately takes no long time to sync. */
 const RECENT_MS = 300
+/** After writing so little, a disk that takes no longer on average is waited for. **(measured)** */
+const SYNC_IN_PLACE_BYTES_MAX = 8192
+const SYNC_IN_PLACE_MS_MAX = 2
+/** A slow disk is tried again after so many rounds. */
+const ROUNDS_BESIDE = 1000
 const ERROR_LOG_EVERY_MS = 30_000
 const RETRY_EVERY_MS = 1000
 
@@ -71,6 +78,10 @@ export class LogWriter {
   #lastSyncAtMs = 0
   #syncEndedAtMs = 0
   #postponedAtMs = 0
+  /** How long syncs take that are waited for, the last ones above all. */
+  #meanSyncMs = 0
+  /** Rounds for which the disk is too slow to be waited for. */
+  #roundsBeside = 0
   /** Files before this one whose last sync is under way. */
   #retiringCount = 0
   #lastErrorLogAtMs = Number.NEGATIVE_INFINITY
@@ -162,14 +173,29 @@ export class LogWriter {
   /** `always`: writes, syncs, and lets the replies go, one round at a time. */
   #commit(): void {
     if (this.#isSyncing || this.#hasEnded) return
+    const isShort = this.#length <= SYNC_IN_PLACE_BYTES_MAX
     if (this.#length > 0 && !this.#write()) return
+    if (this.#isUnsynced && isShort && this.#roundsBeside === 0 && !this.#syncInPlace()) return
     if (!this.#isUnsynced) return this.#host.open()
+    if (this.#roundsBeside > 0) this.#roundsBeside--
     const mark = this.#host.mark()
     this.#startSync(() => {
       this.#host.release(mark)
       if (this.#length > 0 || this.#isUnsynced) this.#commit()
       else this.#host.open()
     })
+  }
+
+  /** False when that failed. */
+  #syncInPlace(): boolean {
+    const startedAtMs = performance.now()
+    if (!this.writeNow(true)) return false
+    this.#meanSyncMs += (performance.now() - startedAtMs - this.#meanSyncMs) / 8
+    if (this.#meanSyncMs > SYNC_IN_PLACE_MS_MAX) {
+      this.#roundsBeside = ROUNDS_BESIDE
+      this.#meanSyncMs = 0
+    }
+    return true
   }
 
   #flushLazily(): void {

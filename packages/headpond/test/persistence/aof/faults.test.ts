@@ -29,8 +29,8 @@ test('always: replies of all connections wait for one sync, those of readers too
     const disk = new FaultyDisk()
     const server = await DataServer.start(dir, { appendfsync: 'always' }, disk.open)
     const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(server.server.port)))
-    await server.ask('SET a 0')
     disk.isSlow = true
+    await server.ask('SET a 0') // which shows how slow it is
     disk.syncCount = 0
     clients[0].sendBytes('SET a 1\r\n')
     await until(() => disk.waitingSyncCount === 1)
@@ -53,11 +53,26 @@ test('always: replies of all connections wait for one sync, those of readers too
     await server.stop()
   }))
 
+test('always: a disk that is quick is waited for', () =>
+  inDirectory(async (dir) => {
+    const disk = new FaultyDisk()
+    const server = await DataServer.start(dir, { appendfsync: 'always' }, disk.open)
+    const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(server.server.port)))
+    disk.syncCount = 0
+    for (const client of clients) client.sendBytes('INCR a\r\nGET a\r\n')
+    for (const client of clients) await client.waitFor(2, 5000)
+    assert.ok(disk.syncCount >= 1 && disk.syncCount <= 5, String(disk.syncCount))
+    assert.equal(server.server.persistence.aof.writer.isSyncing, false)
+    for (const client of clients) client.close()
+    await server.stop()
+  }))
+
 test('always: replies in this process wait as well; who only reads waits for nothing while all is safe', () =>
   inDirectory(async (dir) => {
     const disk = new FaultyDisk()
     const server = await DataServer.start(dir, { appendfsync: 'always' }, disk.open)
     disk.isSlow = true
+    await server.ask('SET b 0')
     let isAnswered = false
     assert.equal(await server.ask('GET a'), null)
     const answer = server.ask('SET a 1').then(() => {
@@ -76,6 +91,7 @@ test('always: a connection that is closed after its reply gets it first', () =>
     const disk = new FaultyDisk()
     const server = await DataServer.start(dir, { appendfsync: 'always' }, disk.open)
     disk.isSlow = true
+    await server.ask('SET b 0')
     const client = await RawClient.connect(server.server.port)
     client.sendBytes('SET a 1\r\nQUIT\r\n')
     await until(() => disk.waitingSyncCount === 1)

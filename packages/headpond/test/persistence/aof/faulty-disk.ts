@@ -1,5 +1,7 @@
 import { type LogFile, openLogFile } from '#src/persistence/aof/log-file.ts'
 
+const SLOW_SYNC_MS = 50
+
 /** Files on a disk that a test can fill up, break, and make slow. */
 export class FaultyDisk {
   /** Bytes that still fit. */
@@ -7,7 +9,9 @@ export class FaultyDisk {
   writeError: string | null = null
   syncError: string | null = null
   truncateError: string | null = null
-  /** Syncs wait until `finishSync`. */
+  /**
+   * Syncs wait until `finishSync`; those that the server waits for take so long that it does not wait for the next one.
+   */
   isSlow = false
   writeCount = 0
   syncCount = 0
@@ -40,6 +44,7 @@ export class FaultyDisk {
       syncNow: () => {
         this.syncCount++
         if (this.syncError !== null) throw systemError(this.syncError)
+        if (this.isSlow) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SLOW_SYNC_MS)
       },
       close: () => file.close(),
     }
