@@ -9,7 +9,7 @@ import { RawClient } from '../raw-client.ts'
 
 /** A server, and what it propagates: a line for each command. */
 async function startRecorded(): Promise<{ server: Server; lines: string[]; client: RawClient }> {
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'] } })
+  const config = Config.load({ options: { ephemeral: true, port: 'auto', bind: ['127.0.0.1'] } })
   const server = new Server({ config, log: { info() {}, warn() {}, error() {} }, firstArenaBytes: 2 ** 24 })
   const lines: string[] = []
   server.resp.propagation.attach({
