@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Config } from '#src/config/config.ts'
-import { Connection } from '#src/net/connection.ts'
+import { Connection, flushOutboxes } from '#src/net/connection.ts'
 import { Server } from '#src/server/server.ts'
 import { FakeSocket } from '../fake-socket.ts'
 import { encodeCommand, RawClient, RawDecoder } from '../raw-client.ts'
@@ -34,6 +34,7 @@ class FakePeer {
 
   send(bytes: Buffer): void {
     this.connection.receive(bytes, bytes.length)
+    flushOutboxes() // as at the end of a turn
   }
 
   /** What was sent since the last call. */
