@@ -408,7 +408,8 @@ describe('looking inside', () => {
 describe('at a real terminal', { skip: hasScript ? false : 'util-linux (script) is not installed' }, () => {
   test('keys, Ctrl-C and Ctrl-D do what they do elsewhere', async () => {
     await fill()
-    const command = `'${process.execPath}' '${EXECUTABLE}' cli -p ${redis.port}`
+    // `exec`: a shell that waits (dash) would end with a Ctrl-C that the program took for itself.
+    const command = `exec '${process.execPath}' '${EXECUTABLE}' cli -p ${redis.port}`
     const child = spawn('script', ['-qefc', command, '/dev/null'], {
       env: { ...process.env, TERM: 'xterm', HEADPOND_HISTFILE: join(directory, 'history') },
       timeout: 20_000,
