@@ -13,9 +13,10 @@ import { Request } from 'headpond/src/resp/request.ts'
 import { Server } from 'headpond/src/server/server.ts'
 import { encodeCommand, RawClient } from 'headpond/test/raw-client.ts'
 import { chooseSeed, SeededRandom } from 'headpond/test/seeded-random.ts'
-import { listTranscripts, play, readTranscript, type Stage } from 'headpond/test/transcript.ts'
+import { listTranscripts, play, readTranscript } from 'headpond/test/transcript.ts'
 import { CommandGenerator, RESET } from './command-generator.ts'
 import { RedisServer } from './redis-server.ts'
+import { socketStage } from './socket-stage.ts'
 
 const SEQUENCE_COUNT = Number(process.env['SEQUENCES'] ?? 60)
 const STEP_COUNT = 100
@@ -55,7 +56,9 @@ class Recorded {
   readonly fed: Fed[] = []
 
   constructor() {
-    const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], enableDebugCommand: 'yes' } })
+    const config = Config.load({
+      options: { port: 'auto', bind: ['127.0.0.1'], ephemeral: true, enableDebugCommand: 'yes' },
+    })
     this.server = new Server({ config, log: { info() {}, warn() {}, error() {} }, firstArenaBytes: 2 ** 24 })
     this.server.resp.propagation.attach({
       append: (database, bytes, start, end) => {
@@ -73,23 +76,40 @@ function fedBy(redis: RedisServer): Fed[] {
   return withoutSelect(commandsIn(readFileSync(join(redis.directory, 'appendonlydir', 'appendonly.aof.1.incr.aof'))))
 }
 
-/** As one line, moments of now replaced: they differ from server to server. */
-function lineOf({ database, args }: Fed): string {
-  const text = args.map((arg) => quoteBytes(arg)).join(' ')
+/** A command as text; its moments of now stand apart, since they differ from server to server. */
+interface Line {
+  readonly text: string
+  readonly momentsMs: readonly number[]
+}
+
+function lineOf({ database, args }: Fed): Line {
+  const momentsMs: number[] = []
   const nowMs = Date.now()
+  const text = args.map((arg) => quoteBytes(arg)).join(' ')
   const withoutMoments = text.replace(/\b(\d{13})(-\d+)?\b/g, (moment, ms: string, sequence?: string) => {
-    const distanceMs = Math.abs(Number(ms) - nowMs)
-    if (distanceMs > 10 * 86_400_000) return moment
-    return `<in ${Math.round((Number(ms) - nowMs) / NEAR_MS)}>${sequence === undefined ? '' : '-<n>'}`
+    if (Math.abs(Number(ms) - nowMs) > 10 * 86_400_000) return moment
+    momentsMs.push(Number(ms))
+    return sequence === undefined ? '<moment>' : '<moment>-<n>'
   })
   // Far moments are doubles here.
-  return `${database}: ${withoutMoments.replace(/\b\d{17,}\b/g, (number) => String(Number(number)))}`
+  const rounded = withoutMoments.replace(/\b\d{17,}\b/g, (number) => String(Number(number)))
+  return { text: `${database}: ${rounded}`, momentsMs }
+}
+
+function areSame(one: Line | undefined, other: Line | undefined): boolean {
+  if (one === undefined || other === undefined || one.text !== other.text) return one === other
+  return one.momentsMs.every((ms, index) => Math.abs(ms - other.momentsMs[index]) < NEAR_MS)
+}
+
+function shown({ text, momentsMs }: Line): string {
+  return momentsMs.reduce((line, ms) => line.replace('<moment>', `<${ms}>`), text)
 }
 
 /** Which members SPOP drew is chance. */
-function comparable(fed: Fed): string {
-  const line = lineOf(fed)
-  return /^\d+: "SREM"/.test(line) ? `${line.split(' ').slice(0, 3).join(' ')} (${fed.args.length})` : line
+function comparable(fed: Fed): Line {
+  const { text, momentsMs } = lineOf(fed)
+  if (!/^\d+: "SREM"/.test(text)) return { text, momentsMs }
+  return { text: `${text.split(' ').slice(0, 3).join(' ')} (${fed.args.length})`, momentsMs: [] }
 }
 
 function nameOf(fed: Fed | undefined): string {
@@ -118,12 +138,14 @@ function withoutLonelyTransactions(all: readonly Fed[]): Fed[] {
 }
 
 /** Which key is evicted first where all of them go is chance: deletions in a row are put in order. */
-function withSortedDeletions(lines: readonly string[]): string[] {
+function withSortedDeletions(lines: readonly Line[]): Line[] {
+  const isDeletion = (line: Line | undefined) => line !== undefined && /^\d+: "DEL"/.test(line.text)
   const sorted = [...lines]
   for (let start = 0; start < sorted.length; ) {
     let end = start
-    while (end < sorted.length && /^\d+: "DEL"/.test(sorted[end])) end++
-    sorted.splice(start, end - start, ...sorted.slice(start, end).sort())
+    while (isDeletion(sorted[end])) end++
+    const deletions = sorted.slice(start, end).sort((one, other) => (one.text < other.text ? -1 : 1))
+    sorted.splice(start, end - start, ...deletions)
     start = end + 1
   }
   return sorted
@@ -135,7 +157,7 @@ function compare(theirs: readonly Fed[], ours: readonly Fed[]): string[] {
     withSortedDeletions(withoutLonelyTransactions(fed).map(comparable)),
   )
   for (let t = 0, o = 0; t < their.length || o < our.length; ) {
-    if (their[t] === our[o]) {
+    if (areSame(their[t], our[o])) {
       t++
       o++
       continue
@@ -144,39 +166,23 @@ function compare(theirs: readonly Fed[], ours: readonly Fed[]): string[] {
     let skip = 1
     for (; skip < 50; skip++) {
       const ahead = Array.from({ length: skip + 1 }, (_, index) => [index, skip - index] as const)
-      const found = ahead.find(([dt, d]) => their[t + dt] !== undefined && their[t + dt] === our[o + d])
+      const found = ahead.find(([dt, d]) => their[t + dt] !== undefined && areSame(their[t + dt], our[o + d]))
       if (found === undefined) continue
-      differences.push(...their.slice(t, t + found[0]).map((line) => `- ${line}`))
-      differences.push(...our.slice(o, o + found[1]).map((line) => `+ ${line}`))
+      differences.push(...their.slice(t, t + found[0]).map((line) => `- ${shown(line)}`))
+      differences.push(...our.slice(o, o + found[1]).map((line) => `+ ${shown(line)}`))
       t += found[0]
       o += found[1]
       break
     }
     if (skip === 50) {
-      differences.push(...their.slice(t).map((line) => `- ${line}`), ...our.slice(o).map((line) => `+ ${line}`))
+      differences.push(
+        ...their.slice(t).map((line) => `- ${shown(line)}`),
+        ...our.slice(o).map((line) => `+ ${shown(line)}`),
+      )
       break
     }
   }
   return differences
-}
-
-function stageOf(connect: () => Promise<RawClient>): Stage {
-  return {
-    kind: 'redis',
-    connect: async () => {
-      const client = await connect()
-      return {
-        get isClosed() {
-          return client.isClosed
-        },
-        send: (args) => client.send(...args),
-        waitFor: (count, timeoutMs) => client.waitFor(count, timeoutMs),
-        take: () => client.take(),
-        close: () => client.close(),
-      }
-    },
-    settle: () => new Promise((resolve) => setTimeout(resolve, 1)),
-  }
 }
 
 for (const name of listTranscripts()) {
@@ -188,11 +194,11 @@ for (const name of listTranscripts()) {
       const transcript = readTranscript(name)
       await play(
         transcript,
-        stageOf(() => redis.connect()),
+        socketStage(() => redis.connect()),
       )
       await play(
         transcript,
-        stageOf(() => RawClient.connect(recorded.server.port)),
+        socketStage(() => RawClient.connect(recorded.server.port)),
       )
       const theirs = fedBy(redis)
       const differences = compare(theirs, recorded.fed)
