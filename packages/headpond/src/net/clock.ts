@@ -7,14 +7,23 @@ export interface ScheduledCall {
 }
 
 interface Entry extends ScheduledCall {
-  dueAtMs: number
+  readonly dueAtMs: number
+  /** Of two that fall due together, the one that was scheduled first happens first. */
+  readonly sequence: number
+  /** Null once it is cancelled. */
   run: (() => void) | null
 }
+
+/** Up to here, cancelled calls are left lying; thousands of them are cleared away when they are the majority. */
+const CANCELLED_COUNT_MIN = 64
 
 export class Clock {
   #offsetMs = 0
   #pausedAtMs: number | null = null
-  readonly #entries: Entry[] = []
+  /** A binary heap, the earliest first: thousands of timeouts are scheduled, and nearly all of them cancelled. */
+  #heap: Entry[] = []
+  #cancelledCount = 0
+  #sequence = 0
   #timer: NodeJS.Timeout | null = null
   #timerDueAtMs = 0
 
@@ -48,21 +57,21 @@ export class Clock {
   }
   #fineOffsetMs = 0
 
-  /** Runs a function once `delayMs` have passed on this clock. It keeps no process alive. O(n) in the calls pending. */
+  /** Runs a function once `delayMs` have passed on this clock. It keeps no process alive. O(log n) in the calls pending. */
   schedule(delayMs: number, run: () => void): ScheduledCall {
     const entry: Entry = {
       dueAtMs: this.nowMs() + delayMs,
+      sequence: this.#sequence++,
       run,
       cancel: () => {
-        const index = this.#entries.indexOf(entry)
-        if (index >= 0) this.#entries.splice(index, 1)
+        if (entry.run === null) return
         entry.run = null
+        this.#cancelledCount++
+        this.#clearCancelled()
       },
     }
-    // Sorted by time, the latest first: due entries are popped from the end.
-    let index = this.#entries.length
-    while (index > 0 && this.#entries[index - 1].dueAtMs <= entry.dueAtMs) index--
-    this.#entries.splice(index, 0, entry)
+    this.#heap.push(entry)
+    siftUp(this.#heap, this.#heap.length - 1)
     this.#arm()
     return entry
   }
@@ -71,11 +80,10 @@ export class Clock {
   advance(durationMs: number): void {
     const targetMs = this.nowMs() + durationMs
     for (;;) {
-      const next = this.#entries[this.#entries.length - 1]
-      if (next === undefined || next.dueAtMs > targetMs) break
+      const next = this.#next()
+      if (next === null || next.dueAtMs > targetMs) break
       this.#move(next.dueAtMs)
-      this.#entries.pop()
-      next.run?.()
+      this.#happen(next)
     }
     this.#move(targetMs)
     this.#arm()
@@ -88,14 +96,41 @@ export class Clock {
 
   /** Forgets everything that is scheduled. */
   stop(): void {
-    this.#entries.length = 0
+    for (const entry of this.#heap) entry.run = null
+    this.#heap = []
+    this.#cancelledCount = 0
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
   }
 
+  /** The earliest call that is not cancelled. */
+  #next(): Entry | null {
+    for (;;) {
+      const next = this.#heap[0]
+      if (next === undefined) return null
+      if (next.run !== null) return next
+      takeFirst(this.#heap)
+      this.#cancelledCount--
+    }
+  }
+
+  #happen(first: Entry): void {
+    takeFirst(this.#heap)
+    const { run } = first
+    first.run = null // to cancel it now means nothing
+    run?.()
+  }
+
+  #clearCancelled(): void {
+    if (this.#cancelledCount < CANCELLED_COUNT_MIN || this.#cancelledCount * 2 < this.#heap.length) return
+    this.#heap = this.#heap.filter((entry) => entry.run !== null)
+    this.#cancelledCount = 0
+    for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) siftDown(this.#heap, index)
+  }
+
   #arm(): void {
-    const next = this.#entries[this.#entries.length - 1]
-    if (next === undefined) return
+    const next = this.#next()
+    if (next === null) return
     if (this.#timer !== null) {
       if (this.#timerDueAtMs <= next.dueAtMs) return
       clearTimeout(this.#timer)
@@ -106,13 +141,47 @@ export class Clock {
       this.#timer = null
       const nowMs = this.nowMs()
       for (;;) {
-        const due = this.#entries[this.#entries.length - 1]
-        if (due === undefined || due.dueAtMs > nowMs) break
-        this.#entries.pop()
-        due.run?.()
+        const due = this.#next()
+        if (due === null || due.dueAtMs > nowMs) break
+        this.#happen(due)
       }
       this.#arm()
     }, delayMs)
     this.#timer.unref()
   }
+}
+
+function isBefore(first: Entry, second: Entry): boolean {
+  return first.dueAtMs < second.dueAtMs || (first.dueAtMs === second.dueAtMs && first.sequence < second.sequence)
+}
+
+function siftUp(heap: Entry[], index: number): void {
+  const entry = heap[index]
+  while (index > 0) {
+    const parent = (index - 1) >> 1
+    if (!isBefore(entry, heap[parent])) break
+    heap[index] = heap[parent]
+    index = parent
+  }
+  heap[index] = entry
+}
+
+function siftDown(heap: Entry[], index: number): void {
+  const entry = heap[index]
+  for (;;) {
+    let child = 2 * index + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++
+    if (!isBefore(heap[child], entry)) break
+    heap[index] = heap[child]
+    index = child
+  }
+  heap[index] = entry
+}
+
+function takeFirst(heap: Entry[]): void {
+  const last = heap.pop()!
+  if (heap.length === 0) return
+  heap[0] = last
+  siftDown(heap, 0)
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { Clock } from '#src/net/clock.ts'
 
 test('what is scheduled happens in the order of its time when the clock is moved', () => {
@@ -51,5 +52,41 @@ test('without being moved, time passes as it does', async () => {
       resolve()
     })
   })
+  clock.stop()
+})
+
+test('thousands of calls, most of them cancelled: the others happen in the order of their time', () => {
+  const seeded = fc.array(fc.record({ delayMs: fc.nat(5000), isCancelled: fc.boolean() }), { maxLength: 400 })
+  fc.assert(
+    fc.property(seeded, (calls) => {
+      const clock = new Clock()
+      clock.pause()
+      const happened: number[] = []
+      const scheduled = calls.map(({ delayMs }, index) => clock.schedule(delayMs, () => happened.push(index)))
+      for (const [index, { isCancelled }] of calls.entries()) {
+        if (!isCancelled) continue
+        scheduled[index].cancel()
+        scheduled[index].cancel()
+      }
+      clock.advance(5000)
+      const expected = [...calls.keys()].filter((index) => !calls[index].isCancelled)
+      expected.sort((first, second) => calls[first].delayMs - calls[second].delayMs || first - second)
+      assert.deepEqual(happened, expected)
+      clock.stop()
+    }),
+  )
+})
+
+test('a call that happens may cancel another one that is due at the same moment', () => {
+  const clock = new Clock()
+  clock.pause()
+  const happened: string[] = []
+  clock.schedule(1000, () => {
+    happened.push('first')
+    second.cancel()
+  })
+  const second = clock.schedule(1000, () => happened.push('second'))
+  clock.advance(1000)
+  assert.deepEqual(happened, ['first'])
   clock.stop()
 })
