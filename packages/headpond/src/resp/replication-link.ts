@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { ConnectionLostError, openSocket, type RemoteAddress, RemoteError, systemWords } from './remote-client.ts'
+import { openSocket, type RemoteAddress, RemoteError, systemWords } from '../net/remote-socket.ts'
+import { ConnectionLostError } from './remote-client.ts'
 import { encodeRequest } from './wire-reply.ts'
 
 export interface Credentials {

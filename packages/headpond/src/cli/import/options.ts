@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import { type RemoteAddress, systemWords } from '../../resp/remote-client.ts'
+import { type RemoteAddress, systemWords } from '../../net/remote-socket.ts'
 import type { Credentials } from '../../resp/replication-link.ts'
 import { ImportError } from './import-error.ts'
 

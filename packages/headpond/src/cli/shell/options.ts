@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { splitArguments } from '../../config/quoting.ts'
-import { systemWords } from '../../resp/remote-client.ts'
+import { systemWords } from '../../net/remote-socket.ts'
 import { ShellError } from './shell-error.ts'
 
 /** How replies are shown. `terminal` quotes strings and numbers elements; `raw` is for other programs. */

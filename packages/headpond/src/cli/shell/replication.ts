@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { type RemoteClient, type RemoteError, systemWords } from '../../resp/remote-client.ts'
+import { type RemoteError, systemWords } from '../../net/remote-socket.ts'
+import type { RemoteClient } from '../../resp/remote-client.ts'
 import { errorText, formatReply } from './format.ts'
 import type { Session } from './session.ts'
 import { ShellError } from './shell-error.ts'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { systemWords } from '../../resp/remote-client.ts'
+import { systemWords } from '../../net/remote-socket.ts'
 import type { ShellOptions } from './options.ts'
 import { ShellError } from './shell-error.ts'
 

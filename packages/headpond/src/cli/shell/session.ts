@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RemoteAddress, RemoteClient, RemoteError } from '../../resp/remote-client.ts'
+import { type RemoteAddress, RemoteError } from '../../net/remote-socket.ts'
+import { RemoteClient } from '../../resp/remote-client.ts'
 import { encodeRequest, type WireReply } from '../../resp/wire-reply.ts'
 import type { Console } from './console.ts'
 import { errorText, type FormatOptions, formatReply, isPage, rawText } from './format.ts'
