@@ -60,6 +60,12 @@ async function inDirectory(run: (base: string) => Promise<void>): Promise<void> 
   }
 }
 
+/** Half an annotation is well for redis-check-aof; see differences.md. */
+function outsideAnnotations(bytes: Buffer, sizeBytes: number): number {
+  const lineStart = bytes.lastIndexOf('\n', sizeBytes - 1) + 1
+  return bytes[lineStart] === '#'.charCodeAt(0) ? bytes.indexOf('\n', lineStart) + 1 : sizeBytes
+}
+
 test('what is cut off or follows the end of an append-only file', { timeout: 170_000 }, (t) =>
   inDirectory(async (base) => {
     const seed = chooseSeed()
@@ -72,7 +78,7 @@ test('what is cut off or follows the end of an append-only file', { timeout: 170
     const damages: ((path: string) => void)[] = [
       () => {},
       ...Array.from({ length: 12 }, () => {
-        const sizeBytes = 1 + random.below(bytes.length - 1)
+        const sizeBytes = outsideAnnotations(bytes, 1 + random.below(bytes.length - 1))
         return (path: string) => truncateSync(path, sizeBytes)
       }),
       (path) => appendFileSync(path, '\0\0\0\0\0\0'),
