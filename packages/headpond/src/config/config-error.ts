@@ -24,11 +24,11 @@ export function remedyForUnknown(name: string, asWritten: (name: string) => stri
 }
 
 /** The directive's name that takes the fewest changed letters, when a third of the letters is enough; else a longer one. */
-function nearestName(name: string): string | undefined {
+export function nearestName(name: string, names: readonly string[] = directiveNames): string | undefined {
   const wanted = name.toLowerCase().replaceAll('_', '-')
   let nearest: string | undefined
   let nearestDistance = Math.max(2, Math.floor(wanted.length / 3)) + 1
-  for (const known of directiveNames) {
+  for (const known of names) {
     const distance = editDistance(wanted, known, nearestDistance)
     if (distance < nearestDistance) {
       nearest = known
@@ -36,7 +36,7 @@ function nearestName(name: string): string | undefined {
     }
   }
   if (nearest !== undefined || wanted.length < 3) return nearest
-  const longer = directiveNames.filter((known) => known.startsWith(wanted))
+  const longer = names.filter((known) => known.startsWith(wanted))
   return longer.sort((a, b) => a.length - b.length)[0]
 }
 

@@ -48,6 +48,18 @@ export interface ConfigSources {
 export type ChangeListener<V> = (value: V, previous: V) => Refusal | Promise<Refusal>
 type Refusal = string | undefined
 
+/** What a broker that runs knows of its settings: names are without `kafka.`. */
+export interface KafkaSettings {
+  /** Why a directive cannot be changed to this, in the words that the client of CONFIG SET is to read. */
+  refuseChange(name: string, text: string): string | undefined
+  /** After the directives' values were changed by CONFIG SET. */
+  directivesChanged(names: readonly string[]): void
+  /** The value in force; undefined when there is no such setting. */
+  shown(name: string): string | undefined
+  /** Those with a value other than by default. */
+  namesSet(): readonly string[]
+}
+
 export interface SetContext {
   /** Whether the client is on this machine: `enable-protected-configs local` asks. */
   readonly isLocalClient?: boolean
@@ -78,6 +90,8 @@ export class Config {
   readonly #files: ConfigFiles
   readonly #workingDirectory: string
   readonly #kafka = new Map<string, string>()
+  /** Set while a broker runs; without one, `kafka.` directives are kept as they are. */
+  kafkaSettings: KafkaSettings | undefined
   /** Directives that some source has set. */
   readonly #isSet = new Set<DirectiveName>()
   readonly #listeners = new Map<DirectiveName, ChangeListener<never>[]>()
@@ -284,11 +298,16 @@ export class Config {
       const value = this.#format(directive)
       for (const name of [directive.name, ...directive.aliases]) yield [name, value]
     }
-    for (const [name, value] of this.#kafka) yield [KAFKA_PREFIX + name, value]
+    const names = this.kafkaSettings?.namesSet() ?? this.#kafka.keys()
+    for (const name of names) yield [KAFKA_PREFIX + name, this.#shownOfKafka(name) ?? '']
+  }
+
+  #shownOfKafka(name: string): string | undefined {
+    return this.kafkaSettings?.shown(name) ?? this.#kafka.get(name)
   }
 
   #shown(name: string): string | undefined {
-    if (name.startsWith(KAFKA_PREFIX)) return this.#kafka.get(name.slice(KAFKA_PREFIX.length))
+    if (name.startsWith(KAFKA_PREFIX)) return this.#shownOfKafka(name.slice(KAFKA_PREFIX.length))
     const directive = findDirective(name)
     return directive === undefined || directive.fileOnly ? undefined : this.#format(directive)
   }
@@ -310,6 +329,8 @@ export class Config {
       const directive = findDirective(shownName)
       if (directive === undefined) {
         const name = shownName.slice(KAFKA_PREFIX.length)
+        const problem = this.kafkaSettings?.refuseChange(name, text)
+        if (problem !== undefined) return failed(shownName, problem)
         kafkaChanges.push({ name, previous: this.#kafka.get(name), value: text })
         continue
       }
@@ -331,6 +352,7 @@ export class Config {
       this.#isSet.add(directive.name)
     }
     for (const { name, value } of kafkaChanges) this.#kafka.set(name, value)
+    this.#tellKafka(kafkaChanges)
     const effective = changes.filter(
       ({ directive, previous, value }) =>
         directive.namesFile || directive.type.format(previous) !== directive.type.format(value),
@@ -345,8 +367,13 @@ export class Config {
         if (previous === undefined) this.#kafka.delete(name)
         else this.#kafka.set(name, previous)
       }
+      this.#tellKafka(kafkaChanges)
     }
     return this.#tell(effective, undo)
+  }
+
+  #tellKafka(changes: readonly KafkaChange[]): void {
+    if (changes.length > 0) this.kafkaSettings?.directivesChanged(changes.map(({ name }) => name))
   }
 
   /** What Redis finds before it looks at any value, pair by pair. */
