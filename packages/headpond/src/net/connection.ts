@@ -68,6 +68,7 @@ export class Connection implements OutputSink, HeldOutput {
   readonly #carry = new InputCarry()
   #consuming = false
   #readingStopped = false
+  #isInputPaused = false
   #peerHasEnded = false
   #isClosing = false
   #isClosed = false
@@ -135,9 +136,9 @@ export class Connection implements OutputSink, HeldOutput {
     return this.#handle?.fd ?? -1
   }
 
-  /** Whether input is left in the kernel until the peer takes its replies. */
+  /** Whether input is left in the kernel: until the peer takes its replies, or the protocol can go on. */
   get isReadingStopped(): boolean {
-    return this.#readingStopped
+    return this.#readingStopped || this.#isInputPaused
   }
 
   get #handle(): SocketHandle | null {
@@ -168,6 +169,20 @@ export class Connection implements OutputSink, HeldOutput {
     if (this.#isClosing || this.#consuming) return
     if (this.#carry.sizeBytes > 0 && !this.#readingStopped) this.#consumeCarry()
     this.#closeIfEnded()
+  }
+
+  /** Leaves what comes from now on in the kernel: requests wait, and enough of them have been read. */
+  pauseInput(): void {
+    if (this.#isInputPaused || this.#isClosing) return
+    this.#isInputPaused = true
+    this.socket.pause()
+  }
+
+  /** Ends `pauseInput`. */
+  resumeInput(): void {
+    if (!this.#isInputPaused || this.#isClosing) return
+    this.#isInputPaused = false
+    if (!this.#readingStopped) this.socket.resume()
   }
 
   /** The capacity that the input buffer is to have at least, for a request whose size is known to be large. */
@@ -336,11 +351,12 @@ export class Connection implements OutputSink, HeldOutput {
   }
 
   #drained(): void {
+    this.#protocol.outputDrained?.(this.#session)
     if (!this.#readingStopped || this.#isClosing) return
     this.#readingStopped = false
     this.#protocol.outputStalled?.(this.#session, false)
     this.resume()
-    if (!this.#readingStopped) this.socket.resume()
+    if (!this.isReadingStopped) this.socket.resume()
   }
 
   #ended(): void {

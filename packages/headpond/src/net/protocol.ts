@@ -22,6 +22,8 @@ export interface Protocol<Session> {
   outputGrew?(session: Session, unsentBytes: number): void
   /** True: the peer is so far behind that `consume` is to stop before its next request. False: it may go on. */
   outputStalled?(session: Session, isStalled: boolean): void
+  /** A peer that had not taken all that was sent has taken it. */
+  outputDrained?(session: Session): void
   /** Unconsumed input exceeds the limit; the connection is closed afterwards. */
   inputOverflowed?(session: Session): void
 }

@@ -25,13 +25,14 @@ export class Cron {
 
   start(): void {
     const tick = () => {
-      const { store, clock, resp, memcached } = this.#server
+      const { store, clock, resp, memcached, kafka } = this.#server
       store.setNow(clock.nowMs())
       if (!resp.isCronPaused && !resp.scripts.runner.isBusy) {
         resp.cron()
         memcached.cron()
         this.#work()
       }
+      kafka?.cron()
       this.#timer = setTimeout(tick, 1000 / resp.effectiveHz).unref()
     }
     tick()

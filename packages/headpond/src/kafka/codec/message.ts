@@ -79,6 +79,6 @@ export function message<const F extends Fields>(
 }
 
 /** What decoding gives. */
-export type Decoded<M> = M extends Message<infer D, never> ? D : never
+export type Decoded<M> = M extends Message<infer D, unknown> ? D : never
 /** What can be encoded. */
-export type Encodable<M> = M extends Message<never, infer E> ? E : never
+export type Encodable<M> = M extends Message<unknown, infer E> ? E : never

@@ -1,0 +1,64 @@
+import type { LogLines, LogManager } from '../log/log-manager.ts'
+import type { Clock } from '../net/clock.ts'
+import type { Api } from './api.ts'
+import type { BrokerConfig } from './broker-config.ts'
+import type { KafkaSession } from './session.ts'
+
+export interface BrokerParts {
+  readonly logs: LogManager
+  readonly clock: Clock
+  readonly config: BrokerConfig
+  readonly log: LogLines
+  /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
+  readonly apis: readonly Api[]
+  /** What clients are told to connect to; null: what they have connected to. */
+  readonly advertisedHost: string | null
+  /** Whether only clients of this machine are welcome. */
+  readonly isProtected: () => boolean
+}
+
+/** Where clients find a broker. */
+export interface BrokerEndpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** What the handlers of all APIs share. */
+export class Broker {
+  readonly logs: LogManager
+  readonly clock: Clock
+  readonly config: BrokerConfig
+  readonly log: LogLines
+  readonly apis: readonly Api[]
+  readonly isProtected: () => boolean
+  readonly #advertisedHost: string | null
+
+  constructor({ logs, clock, config, log, apis, advertisedHost, isProtected }: BrokerParts) {
+    this.logs = logs
+    this.clock = clock
+    this.config = config
+    this.log = log
+    this.apis = apis
+    this.isProtected = isProtected
+    this.#advertisedHost = advertisedHost
+  }
+
+  /** `node.id`: this broker is the whole cluster, its controller and every partition's leader. */
+  get nodeId(): number {
+    return this.logs.nodeId
+  }
+
+  /** Where this client is to connect to: the same in Metadata, FindCoordinator and DescribeCluster. */
+  endpointFor(session: KafkaSession): BrokerEndpoint {
+    return { host: this.#advertisedHost ?? session.localHost, port: session.localPort }
+  }
+
+  /** Loads what is on disk. */
+  async start(): Promise<void> {
+    await this.logs.start()
+  }
+
+  async close(): Promise<void> {
+    await this.logs.close()
+  }
+}

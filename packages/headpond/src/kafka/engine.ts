@@ -1,0 +1,302 @@
+import type { Connection } from '../net/connection.ts'
+import type { Protocol } from '../net/protocol.ts'
+import type { Api, RequestContext } from './api.ts'
+import type { Broker } from './broker.ts'
+import { ByteReader, MalformedMessage } from './codec/byte-reader.ts'
+import { ByteWriter } from './codec/byte-writer.ts'
+import { KafkaError } from './errors.ts'
+import { apiVersions, UNSUPPORTED_API_VERSIONS } from './handlers/api-versions.ts'
+import { KafkaSession, type OpenRequest } from './session.ts'
+
+/** Before every message stands its size. */
+const SIZE_BYTES = 4
+/** api_key, api_version, correlation_id, and the length of client_id. */
+const HEADER_BYTES_MIN = 2 + 2 + 4 + 2
+/** Requests of one connection that may wait for the disk at a time. */
+const PIPELINED_COUNT_MAX = 64
+/** Answers that a client has not taken: beyond this, its next request waits until it has. */
+const UNSENT_BYTES_MAX = 2 ** 20
+/** What a connection reads ahead of requests that wait; the rest is left to the kernel, and so to the client. */
+const READ_AHEAD_BYTES = 65536
+const CONNECTIONS_UNLIMITED = 2 ** 31 - 1
+
+/**
+ * Kafka's side of a server: connections, requests, answers.
+ *
+ *   request   int32 size | int16 api_key | int16 api_version | int32 correlation_id | nullable string client_id | [tags] | body
+ *   response  int32 size | int32 correlation_id | [tags] | body
+ *
+ * One request of a connection runs at a time, save those that only wait for the disk. Whatever is not a request closes the
+ * connection it came by, and nothing else.
+ */
+export class KafkaEngine implements Protocol<KafkaSession> {
+  readonly name = 'kafka'
+  readonly broker: Broker
+  readonly sessions = new Set<KafkaSession>()
+  readonly #apis: ReadonlyMap<number, Api>
+  readonly #reader = new ByteReader()
+  readonly #writer = new ByteWriter()
+  #nextSessionId = 1
+
+  constructor(broker: Broker) {
+    this.broker = broker
+    this.#apis = new Map(broker.apis.map((each) => [each.key, each]))
+  }
+
+  // ---- Connections ----
+
+  /** Why a new connection is turned away: a text, which is empty, since these clients could not read one. */
+  refusal({ remoteAddress, isLoopback }: { remoteAddress: string; isLoopback: boolean }): string | null {
+    const problem = this.#refusalReason(remoteAddress, isLoopback)
+    if (problem === null) return null
+    this.broker.log.warn(`Kafka connection of ${remoteAddress} refused: ${problem}`)
+    return ''
+  }
+
+  #refusalReason(remoteAddress: string, isLoopback: boolean): string | null {
+    const { config, isProtected } = this.broker
+    if (isProtected() && !isLoopback) return 'protected mode: only this machine may connect (protected-mode)'
+    const connectionsMax = config.integer('max.connections')
+    if (this.sessions.size >= connectionsMax) return `kafka.max.connections is ${connectionsMax}`
+    const perAddressMax = config.integer('max.connections.per.ip')
+    if (perAddressMax >= CONNECTIONS_UNLIMITED) return null
+    let count = 0
+    for (const { remoteHost } of this.sessions) if (remoteHost === remoteAddress) count++
+    return count < perAddressMax ? null : `kafka.max.connections.per.ip is ${perAddressMax}`
+  }
+
+  /** What a connection may hold of requests that have not run. */
+  get inputBytesMax(): number {
+    return this.broker.config.integer('socket.request.max.bytes') + SIZE_BYTES + READ_AHEAD_BYTES * 2
+  }
+
+  open(connection: Connection): KafkaSession {
+    const session = new KafkaSession(this.#nextSessionId++, connection, this.broker.clock.nowMs(), (closing, reason) =>
+      this.#close(closing, reason),
+    )
+    this.sessions.add(session)
+    return session
+  }
+
+  /** A peer that has shut down its side gets its answers, but not those that may come at any time or never. */
+  ended(session: KafkaSession): boolean {
+    return session.open.length === 0 || session.onClosed.size > 0
+  }
+
+  closed(session: KafkaSession): void {
+    session.isGone = true
+    session.open.length = 0
+    this.sessions.delete(session)
+    for (const listener of session.onClosed) listener()
+    session.onClosed.clear()
+  }
+
+  outputDrained(session: KafkaSession): void {
+    if (!session.isStalled) return
+    session.isStalled = false
+    this.#continue(session)
+  }
+
+  inputOverflowed(session: KafkaSession): void {
+    this.#log(session, 'it sent more than a request may have')
+  }
+
+  /** Housekeeping, several times a second: closes those who have been silent for too long. */
+  cron(): void {
+    const idleMs = this.broker.config.integer('connections.max.idle.ms')
+    if (idleMs < 0) return
+    const sinceMs = this.broker.clock.nowMs() - idleMs
+    for (const session of this.sessions) {
+      if (session.lastRequestAtMs < sinceMs && session.open.length === 0) session.connection.destroy()
+    }
+  }
+
+  #close(session: KafkaSession, reason: string): void {
+    if (session.isGone || session.connection.isClosing) return
+    this.#log(session, reason)
+    session.connection.closeAfterReplies()
+  }
+
+  #log(session: KafkaSession, reason: string): void {
+    this.broker.log.warn(`Kafka connection of ${session.connection.remoteAddress} closed: ${reason}`)
+  }
+
+  // ---- From bytes to requests ----
+
+  /** hot: once for each read of a socket. */
+  consume(session: KafkaSession, chunk: Uint8Array, start: number, end: number): number {
+    const { connection } = session
+    let at = start
+    while (end - at >= SIZE_BYTES && !connection.isClosing) {
+      const sizeBytes = (chunk[at] << 24) | (chunk[at + 1] << 16) | (chunk[at + 2] << 8) | chunk[at + 3]
+      const problem = this.#problemOf(sizeBytes, chunk, at, end)
+      if (problem !== null) {
+        this.#close(session, problem)
+        return end
+      }
+      const requestAt = at + SIZE_BYTES
+      if (end - requestAt < sizeBytes) {
+        connection.expectInput(SIZE_BYTES + sizeBytes)
+        break
+      }
+      if (this.#mustWait(session, chunk, requestAt)) break
+      at = requestAt + sizeBytes
+      this.#run(session, chunk, requestAt, at)
+    }
+    if (end - at > READ_AHEAD_BYTES && (session.open.length > 0 || session.isStalled)) connection.pauseInput()
+    return connection.isClosing ? end : at
+  }
+
+  #problemOf(sizeBytes: number, chunk: Uint8Array, at: number, end: number): string | null {
+    const maxBytes = this.broker.config.integer('socket.request.max.bytes')
+    if (sizeBytes >= HEADER_BYTES_MIN && sizeBytes <= maxBytes) return null
+    const stranger = strangerOf(chunk, at, end)
+    if (stranger !== null) return `it speaks ${stranger}, and this is the port of the Kafka protocol`
+    if (sizeBytes > maxBytes) {
+      return `a request of ${sizeBytes} bytes, and kafka.socket.request.max.bytes is ${maxBytes}`
+    }
+    return `a request of ${sizeBytes} bytes, which is less than a header`
+  }
+
+  /** Whether the request at `at` has to wait for the answers to earlier ones. */
+  #mustWait(session: KafkaSession, chunk: Uint8Array, at: number): boolean {
+    if (session.isStalled) return true
+    const { open } = session
+    if (open.length === 0) return false
+    if (open.length >= PIPELINED_COUNT_MAX || !open[open.length - 1].api.isPipelined) return true
+    return this.#apis.get((chunk[at] << 8) | chunk[at + 1])?.isPipelined !== true
+  }
+
+  /** hot: once for each request. */
+  #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): void {
+    session.lastRequestAtMs = this.broker.clock.nowMs()
+    const reader = this.#reader.open(chunk, start, end)
+    const key = reader.int16()
+    const version = reader.int16()
+    const correlationId = reader.int32()
+    const api = this.#apis.get(key)
+    if (api === undefined) return this.#close(session, `a request with API key ${key}, which is not served`)
+    if (version < api.minVersion || version > api.maxVersion) {
+      if (key === apiVersions.key) return this.#refuseApiVersions(session, correlationId)
+      const served = `${api.minVersion} to ${api.maxVersion} are served`
+      return this.#close(session, `a ${api.name} request of version ${version}: ${served}`)
+    }
+    let request: unknown
+    let context: RequestContext
+    try {
+      const clientId = reader.stringOrNull()
+      if (api.request.isFlexible(version)) reader.skipTags()
+      context = { version, clientId, session, broker: this.broker }
+      // Bytes that are left over are passed over, as in Kafka: some clients send them.
+      request = api.request.decode(reader, version)
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error
+      return this.#close(session, `a malformed ${api.name} request of version ${version}: ${error.message}`)
+    }
+    this.#handle({ api, correlationId, context, answer: undefined }, request)
+  }
+
+  #handle(open: OpenRequest, request: unknown): void {
+    const { session } = open.context
+    let result: unknown
+    try {
+      result = open.api.handle(request, open.context)
+    } catch (error) {
+      result = this.#refusal(open, request, error)
+    }
+    if (!(result instanceof Promise)) {
+      if (session.open.length === 0) return this.#send(open, result)
+      open.answer = result
+      session.open.push(open)
+      return
+    }
+    session.open.push(open)
+    const answered = (answer: unknown) => {
+      open.answer = answer
+      this.#sendAnswered(session)
+    }
+    result.then(answered, (error) => answered(this.#refusal(open, request, error)))
+  }
+
+  // ---- From answers to bytes ----
+
+  /** What to answer to an error; null when it cannot be said and the connection is closed instead. */
+  #refusal({ api, context }: OpenRequest, request: unknown, error: unknown): unknown {
+    if (!(error instanceof KafkaError)) {
+      this.broker.log.error({ err: error }, `a defect in the Kafka API ${api.name}`)
+    }
+    const known = error instanceof KafkaError ? error : new KafkaError('UNKNOWN_SERVER_ERROR')
+    if (api.refuse !== undefined) return api.refuse(request, known, context)
+    const { fields } = api.response
+    if ('errorCode' in fields) return { errorCode: known.code, errorMessage: known.message }
+    this.#close(context.session, `a ${api.name} request was refused: ${known.message}`)
+    return null
+  }
+
+  /** Sends what is answered, up to the first request that is not. */
+  #sendAnswered(session: KafkaSession): void {
+    const { open } = session
+    while (open.length > 0 && open[0].answer !== undefined) {
+      const first = open.shift()!
+      this.#send(first, first.answer)
+    }
+    if (!session.isGone) this.#continue(session)
+  }
+
+  #continue(session: KafkaSession): void {
+    const { connection } = session
+    connection.resume()
+    if (!connection.isClosing && !session.isStalled && connection.inputBytes <= READ_AHEAD_BYTES)
+      connection.resumeInput()
+  }
+
+  /** hot: once for each request. */
+  #send({ api, correlationId, context: { session, version } }: OpenRequest, answer: unknown): void {
+    if (answer === null || session.isGone) return
+    try {
+      // ApiVersions has no tags in its header, so that a client that asks for the first time can read it.
+      const hasTags = api.response.isFlexible(version) && api.key !== apiVersions.key
+      this.#sendMessage(session, correlationId, hasTags, api, answer, version)
+    } catch (error) {
+      this.broker.log.error({ err: error }, `the answer of the Kafka API ${api.name} is none`)
+      this.#close(session, `${api.name} could not be answered`)
+    }
+  }
+
+  #refuseApiVersions(session: KafkaSession, correlationId: number): void {
+    const api = this.#apis.get(apiVersions.key)!
+    this.#sendMessage(session, correlationId, false, api, UNSUPPORTED_API_VERSIONS, 0)
+  }
+
+  #sendMessage(
+    session: KafkaSession,
+    correlationId: number,
+    hasTags: boolean,
+    { response }: Api,
+    answer: unknown,
+    version: number,
+  ): void {
+    const writer = this.#writer.reset()
+    writer.int32(0)
+    writer.int32(correlationId)
+    if (hasTags) writer.uvarint(0)
+    response.encode(writer, answer, version)
+    writer.setInt32(0, writer.sizeBytes - SIZE_BYTES)
+    const { connection } = session
+    for (const piece of writer.takePieces()) connection.push(piece as Buffer)
+    if (connection.unsentBytes > UNSENT_BYTES_MAX) {
+      connection.flushOutbox()
+      session.isStalled = connection.unsentBytes > UNSENT_BYTES_MAX
+    }
+  }
+}
+
+/** What a client that took the wrong port speaks, as far as the first bytes tell. */
+function strangerOf(chunk: Uint8Array, at: number, end: number): string | null {
+  const text = Buffer.from(chunk.subarray(at, Math.min(at + 8, end))).toString('latin1')
+  if (/^\x16\x03/.test(text)) return 'TLS'
+  if (/^(GET|PUT|POST|HEAD|DELETE|OPTIONS|PRI) /.test(text)) return 'HTTP'
+  if (/^(\*\d|PING|AUTH|HELLO|INFO|QUIT|SELECT|COMMAND|CLIENT)/i.test(text)) return 'the Redis protocol'
+  if (/^(get|gets|set|stats|version|mn|mg) ?/.test(text)) return 'the memcached protocol'
+  return null
+}

@@ -1,0 +1,67 @@
+import type { Connection } from '../net/connection.ts'
+import type { Api, RequestContext } from './api.ts'
+
+/** A request that is being worked on, or whose answer waits for that of an earlier one. */
+export interface OpenRequest {
+  readonly api: Api
+  readonly correlationId: number
+  readonly context: RequestContext
+  /** Undefined while it is being worked on; null when nothing is to be sent. */
+  answer: unknown
+}
+
+/** One connection of a Kafka client. */
+export class KafkaSession {
+  readonly id: number
+  readonly connection: Connection
+  /** Where the client is: an address without its port. */
+  readonly remoteHost: string
+  /** The address of this machine that the client has connected to. */
+  readonly localHost: string
+  readonly localPort: number
+  /** Who the client has proved to be. */
+  principal = 'User:ANONYMOUS'
+  /** What the client has said of itself (ApiVersions). */
+  clientSoftwareName = 'unknown'
+  clientSoftwareVersion = 'unknown'
+  lastRequestAtMs: number
+  /** In the order of their arrival, which is that of the answers. */
+  readonly open: OpenRequest[] = []
+  /** Answers that the client has not taken are so many that the next request waits. */
+  isStalled = false
+  isGone = false
+  /**
+   * Called once when the connection is gone. Whoever parks a request (a long poll, a join) is here as long as it is parked,
+   * and lets go then; for a client that shuts down its side such a request is not waited for.
+   */
+  readonly onClosed = new Set<() => void>()
+  readonly #close: (reason: string) => void
+
+  constructor(
+    id: number,
+    connection: Connection,
+    nowMs: number,
+    close: (session: KafkaSession, reason: string) => void,
+  ) {
+    this.id = id
+    this.connection = connection
+    this.lastRequestAtMs = nowMs
+    this.#close = (reason) => close(this, reason)
+    this.remoteHost = splitAddress(connection.remoteAddress).host
+    const local = splitAddress(connection.localAddress)
+    this.localHost = local.host
+    this.localPort = local.port
+  }
+
+  /** Ends the connection, and says in the log why. What was answered before still reaches the client. */
+  close(reason: string): void {
+    this.#close(reason)
+  }
+}
+
+/** `127.0.0.1:9092`, `[::1]:9092`, `[::ffff:10.0.0.1]:9092`. */
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+  return { host: host.replace(/^::ffff:(?=\d+\.)/i, ''), port: Number(address.slice(colon + 1)) }
+}
