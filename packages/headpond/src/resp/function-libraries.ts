@@ -1,7 +1,7 @@
 import { globMatch } from '../bytes/glob.ts'
+import { isWasmFailure } from '../bytes/web-assembly.ts'
 import type { LuaVm, RegisteredFunction, Verdict } from '../scripting/lua-vm.ts'
 import { verdict } from '../scripting/lua-vm.ts'
-import { isWasmFailure } from '../scripting/web-assembly.ts'
 import { readLibraryHeader } from './script-header.ts'
 
 /** A function that FCALL can run. Names have a character for each byte. */

@@ -1,5 +1,5 @@
+import { isWasmFailure } from '../bytes/web-assembly.ts'
 import { type LuaVm, type Outcome, outcome, scriptFlag, type Verdict, verdict } from '../scripting/lua-vm.ts'
-import { isWasmFailure } from '../scripting/web-assembly.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'

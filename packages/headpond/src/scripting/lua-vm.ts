@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { copyBytes } from '../bytes/copy.ts'
-import { Instance, Module, type WasmImports, type WasmMemory, type WasmModule } from './web-assembly.ts'
+import { Instance, Module, type WasmImports, type WasmMemory, type WasmModule } from '../bytes/web-assembly.ts'
 
 /**
  * One Lua state in an instance of lua/lua.wasm, with memory of its own. What is inside is described in

@@ -1,15 +1,18 @@
 /**
- * The codecs of record batches. One is loaded when it is first
- * used, since most logs need at most one; loading and running are synchronous, because an append is.
+ * The codecs of record batches. Libraries are loaded when a codec is first used, since most logs need at most one;
+ * loading and running are synchronous, because an append is.
  */
 import { CODEC_MASK, CODECS, type Codec } from '../record-batch.ts'
 import { CompressionError } from './compression-error.ts'
 import { gzip } from './gzip.ts'
+import { lz4 } from './lz4.ts'
+import { createSnappy } from './snappy.ts'
+import { createZstd } from './zstd.ts'
 
 export interface Compressor {
-  /** The bytes in the framing that Kafka's own clients write. */
+  /** The bytes in the framing that Java's clients write. */
   compress(bytes: Uint8Array): Uint8Array
-  /** Throws a CompressionError when the bytes are damaged, or would become more than `sizeBytesMax`. */
+  /** Throws when the bytes are damaged, or would become more than `sizeBytesMax`. */
   decompress(bytes: Uint8Array, sizeBytesMax: number): Uint8Array
 }
 
@@ -19,8 +22,11 @@ export interface Compressor {
  */
 export const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024
 
-const LOADERS: Partial<Record<Codec, () => Compressor>> = {
+const LOADERS: Record<Exclude<Codec, 'none'>, () => Compressor> = {
   gzip: () => gzip,
+  snappy: createSnappy,
+  lz4: () => lz4,
+  zstd: createZstd,
 }
 const loaded = new Map<Codec, Compressor>()
 
@@ -37,20 +43,17 @@ export function compress(codec: Codec, bytes: Uint8Array): Uint8Array {
 /** A new array; the bytes themselves for `none`. Throws a CompressionError. */
 export function decompress(codec: Codec, bytes: Uint8Array, sizeBytesMax = DECOMPRESSED_BYTES_MAX): Uint8Array {
   if (codec === 'none') return bytes
+  const compressor = load(codec)
   try {
-    return load(codec).decompress(bytes, sizeBytesMax)
+    return compressor.decompress(bytes, sizeBytesMax)
   } catch (error) {
     if (error instanceof CompressionError) throw error
     throw new CompressionError(`damaged ${codec} data: ${(error as Error).message}`)
   }
 }
 
-function load(name: Exclude<Codec, 'none'>): Compressor {
-  let codec = loaded.get(name)
-  if (codec === undefined) {
-    codec = LOADERS[name]?.()
-    if (codec === undefined) throw new CompressionError(`${name} is not known here`)
-    loaded.set(name, codec)
-  }
-  return codec
+function load(codec: Exclude<Codec, 'none'>): Compressor {
+  let compressor = loaded.get(codec)
+  if (compressor === undefined) loaded.set(codec, (compressor = LOADERS[codec]()))
+  return compressor
 }
