@@ -20,8 +20,10 @@ export class BrokerConfig {
 const DEFAULTS = {
   'auto.create.topics.enable': 'true',
   'connections.max.idle.ms': '600000',
+  'fetch.max.bytes': '57671680',
   'max.connections': '2147483647',
   'max.connections.per.ip': '2147483647',
+  'max.incremental.fetch.session.cache.slots': '1000',
   'node.id': '1',
   'num.partitions': '1',
   'producer.id.expiration.ms': '86400000',

@@ -2,6 +2,7 @@ import type { LogLines, LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Api } from './api.ts'
 import type { BrokerConfig } from './broker-config.ts'
+import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import type { KafkaSession } from './session.ts'
 
 export interface BrokerParts {
@@ -9,6 +10,8 @@ export interface BrokerParts {
   readonly clock: Clock
   readonly config: BrokerConfig
   readonly log: LogLines
+  /** In [0, 1). */
+  readonly random: () => number
   /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
   readonly apis: readonly Api[]
   /** What clients are told to connect to; null: what they have connected to. */
@@ -30,15 +33,21 @@ export class Broker {
   readonly config: BrokerConfig
   readonly log: LogLines
   readonly apis: readonly Api[]
+  readonly fetchSessions: FetchSessionCache
   readonly isProtected: () => boolean
   readonly #advertisedHost: string | null
 
-  constructor({ logs, clock, config, log, apis, advertisedHost, isProtected }: BrokerParts) {
+  constructor({ logs, clock, config, log, random, apis, advertisedHost, isProtected }: BrokerParts) {
     this.logs = logs
     this.clock = clock
     this.config = config
     this.log = log
     this.apis = apis
+    this.fetchSessions = new FetchSessionCache({
+      slotCount: () => config.integer('max.incremental.fetch.session.cache.slots'),
+      nowMs: () => clock.nowMs(),
+      random,
+    })
     this.isProtected = isProtected
     this.#advertisedHost = advertisedHost
   }

@@ -116,7 +116,7 @@ export const topicSettings: readonly TopicSetting[] = [
   { name: 'min.compaction.lag.ms', type: 'LONG', default: '0', min: 0, acts: true,
     brokerSetting: 'log.cleaner.min.compaction.lag.ms',
     summary: 'Time that a record surely stays as it is before compaction may drop it.' },
-  { name: 'min.insync.replicas', type: 'INT', default: '1', min: 1, acts: false, brokerSetting: 'min.insync.replicas',
+  { name: 'min.insync.replicas', type: 'INT', default: '1', min: 1, acts: true, brokerSetting: 'min.insync.replicas',
     summary: 'In-sync replicas that a write with acks=all needs; more than there are brokers refuses such writes.' },
   { name: 'preallocate', type: 'BOOLEAN', default: 'false', acts: false, brokerSetting: 'log.preallocate',
     summary: 'Whether the file of a new segment gets its whole size at once.' },

@@ -54,6 +54,7 @@ export class KafkaService {
       clock,
       config: brokerConfig,
       log,
+      random,
       apis,
       advertisedHost: kafkaAdvertisedHost === '' ? null : kafkaAdvertisedHost,
       isProtected: () => config.settings.protectedMode,

@@ -1,0 +1,157 @@
+import type { LogManager } from '../../log/log-manager.ts'
+import type { Isolation, LogRead, PartitionLog } from '../../log/partition-log.ts'
+import type { ErrorName } from '../errors.ts'
+import type { FetchTarget } from './fetch-target.ts'
+import { cutBeforeZstd } from './zstd-cut.ts'
+
+export interface FetchLimits {
+  /** Soft: the first batch of an answer is given whole, however large, or a consumer would never get past it. */
+  readonly maxBytes: number
+  readonly isolation: Isolation
+  /** False for clients too old to know zstd: they get an error in its place. */
+  readonly readsZstd: boolean
+}
+
+/** One partition of a round. */
+export interface PartitionReading {
+  readonly target: FetchTarget
+  /** Null when there is no such partition. */
+  readonly log: PartitionLog | null
+  /** Of the log, when it was read. */
+  readonly logSizeBytes: number
+  readonly error: ErrorName | null
+  readonly records: readonly Uint8Array[]
+  readonly sizeBytes: number
+  readonly abortedTransactions: LogRead['abortedTransactions']
+  /** The last epoch that the reader's log has in common with ours, and where it ended here. */
+  readonly divergingEpoch: EpochEnd | null
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  readonly logStartOffset: number
+}
+
+interface EpochEnd {
+  readonly epoch: number
+  readonly endOffset: number
+}
+
+/** One round over all partitions of a request. */
+export interface Reading {
+  /** In the order of the targets. */
+  readonly partitions: readonly PartitionReading[]
+  readonly sizeBytes: number
+  /** There is something that the client should know without waiting for data. */
+  readonly isUrgent: boolean
+}
+
+const NO_RECORDS: readonly Uint8Array[] = []
+const NO_TRANSACTIONS: readonly never[] = []
+
+/**
+ * Reads from each partition in turn, until the answer is full. A partition whose reader is at its end, as nearly all in a
+ * large session are, is not read at all.
+ */
+export async function readTargets(
+  logs: LogManager,
+  targets: Iterable<FetchTarget>,
+  { maxBytes, isolation, readsZstd }: FetchLimits,
+): Promise<Reading> {
+  const partitions: PartitionReading[] = []
+  let sizeBytes = 0
+  let isUrgent = false
+  for (const target of targets) {
+    const log = target.find(logs)
+    let partition: PartitionReading
+    if (typeof log === 'string') {
+      partition = failed(target, null, log)
+    } else {
+      partition = checkEpochs(target, log, isolation) ?? empty(target, log, isolation)
+      const { fetchOffset, partitionMaxBytes } = target.position
+      if (partition.error === null && partition.divergingEpoch === null && fetchOffset !== endOf(log, isolation)) {
+        const leftBytes = Math.max(0, Math.min(partitionMaxBytes, maxBytes - sizeBytes))
+        const pending = log.read(fetchOffset, leftBytes, { isolation, takesOneBatchAtLeast: sizeBytes === 0 })
+        partition = readingOf(target, log, pending instanceof Promise ? await pending : pending, readsZstd)
+      }
+    }
+    partitions.push(partition)
+    sizeBytes += partition.sizeBytes
+    isUrgent ||= partition.error !== null || partition.divergingEpoch !== null
+  }
+  return { partitions, sizeBytes, isUrgent }
+}
+
+/** Where a reader's world ends. */
+export function endOf(log: PartitionLog, isolation: Isolation): number {
+  return isolation === 'read_committed' ? log.lastStableOffset : log.highWatermark
+}
+
+/** Null: what the client knows of the leader is right, or it does not say. */
+export function checkLeaderEpoch(log: PartitionLog, currentLeaderEpoch: number): ErrorName | null {
+  if (currentLeaderEpoch === -1 || currentLeaderEpoch === log.leaderEpoch) return null
+  return currentLeaderEpoch < log.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+}
+
+/** Null: reader and log agree on the past. */
+function checkEpochs(target: FetchTarget, log: PartitionLog, isolation: Isolation): PartitionReading | null {
+  const { currentLeaderEpoch, lastFetchedEpoch, fetchOffset } = target.position
+  const error = checkLeaderEpoch(log, currentLeaderEpoch)
+  if (error !== null) return failed(target, log, error)
+  if (lastFetchedEpoch === -1) return null
+  const { epoch, endOffset } = log.endOffsetForEpoch(lastFetchedEpoch)
+  if (epoch === -1 || endOffset === -1 || fetchOffset < log.logStartOffset) {
+    return failed(target, log, 'OFFSET_OUT_OF_RANGE')
+  }
+  if (epoch === lastFetchedEpoch && endOffset >= fetchOffset) return null
+  return { ...empty(target, log, isolation), divergingEpoch: { epoch, endOffset } }
+}
+
+function readingOf(target: FetchTarget, log: PartitionLog, read: LogRead, readsZstd: boolean): PartitionReading {
+  if (read.error !== null) return failed(target, log, read.error)
+  const records = readsZstd ? read.records : cutBeforeZstd(read.records)
+  if (records.length === 0 && read.records.length > 0) return failed(target, log, 'UNSUPPORTED_COMPRESSION_TYPE')
+  return {
+    target,
+    log,
+    logSizeBytes: log.sizeBytes,
+    error: null,
+    records,
+    sizeBytes: records === read.records ? read.sizeBytes : records.reduce((bytes, { length }) => bytes + length, 0),
+    abortedTransactions: read.abortedTransactions,
+    divergingEpoch: null,
+    highWatermark: read.highWatermark,
+    lastStableOffset: read.lastStableOffset,
+    logStartOffset: read.logStartOffset,
+  }
+}
+
+function empty(target: FetchTarget, log: PartitionLog, isolation: Isolation): PartitionReading {
+  return {
+    target,
+    log,
+    logSizeBytes: log.sizeBytes,
+    error: null,
+    records: NO_RECORDS,
+    sizeBytes: 0,
+    abortedTransactions: isolation === 'read_committed' ? NO_TRANSACTIONS : null,
+    divergingEpoch: null,
+    highWatermark: log.highWatermark,
+    lastStableOffset: log.lastStableOffset,
+    logStartOffset: log.logStartOffset,
+  }
+}
+
+function failed(target: FetchTarget, log: PartitionLog | null, error: ErrorName): PartitionReading {
+  return {
+    target,
+    log,
+    logSizeBytes: 0,
+    error,
+    records: NO_RECORDS,
+    sizeBytes: 0,
+    abortedTransactions: null,
+    divergingEpoch: null,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+  }
+}

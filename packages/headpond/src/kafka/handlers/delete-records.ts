@@ -1,0 +1,40 @@
+import { api, type RequestContext } from '../api.ts'
+import { type ErrorName, errorCodeOf } from '../errors.ts'
+import {
+  type DeleteRecordsRequest,
+  type DeleteRecordsResponse,
+  deleteRecordsRequest,
+  deleteRecordsResponse,
+} from '../schemas/delete-records.ts'
+
+type PartitionAnswer = DeleteRecordsResponse['topics'][number]['partitions'][number]
+
+/** Moves the start of logs; segments that lie wholly before it go. */
+export const deleteRecords = api(deleteRecordsRequest, deleteRecordsResponse, [0, 2], handle)
+
+async function handle(request: DeleteRecordsRequest, context: RequestContext): Promise<DeleteRecordsResponse> {
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex, offset }) => deleteBefore(name, partitionIndex, offset, context)),
+  }))
+  await context.broker.logs.written()
+  return { topics }
+}
+
+function deleteBefore(
+  topic: string,
+  partitionIndex: number,
+  offset: number,
+  { broker }: RequestContext,
+): PartitionAnswer {
+  const failed = (error: ErrorName) => ({ partitionIndex, lowWatermark: -1, errorCode: errorCodeOf(error) })
+  const found = broker.logs.topics.get(topic)
+  const log = found?.partitions[partitionIndex]
+  if (found === undefined || log === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION')
+  if (found.isInternal) return failed('INVALID_TOPIC_EXCEPTION')
+  // What is only compacted promises the last record of each key to whoever reads it from the start.
+  if (!found.settings.isDeleted) return failed('POLICY_VIOLATION')
+  const error = log.deleteRecordsBefore(offset)
+  if (error !== null) return failed(error)
+  return { partitionIndex, lowWatermark: log.logStartOffset, errorCode: 0 }
+}

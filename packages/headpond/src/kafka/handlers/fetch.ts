@@ -1,0 +1,77 @@
+import { api, type RequestContext } from '../api.ts'
+import { errorCodeOf } from '../errors.ts'
+import { type FetchAnswer, openContext } from '../fetch/fetch-context.ts'
+import { type PartitionReading, readTargets } from '../fetch/fetch-reader.ts'
+import { waitForBytes } from '../fetch/fetch-wait.ts'
+import { type FetchRequest, type FetchResponse, fetchRequest, fetchResponse } from '../schemas/fetch.ts'
+
+type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number]
+interface TopicAnswer {
+  readonly topic: string
+  readonly topicId: string
+  readonly partitions: PartitionAnswer[]
+}
+
+/** The first version whose clients know zstd (KIP-110). */
+const ZSTD_VERSION = 10
+/** From here on, who is wrong about the leader is told in the same answer who and where it is (KIP-951). */
+const CURRENT_LEADER_VERSION = 16
+
+export const fetch = api(fetchRequest, fetchResponse, [4, 17], handle)
+
+async function handle(request: FetchRequest, context: RequestContext): Promise<FetchResponse | null> {
+  const { version, broker, session } = context
+  const { clock } = broker
+  const opened = openContext(request, version, broker.fetchSessions)
+  if (typeof opened === 'string') return { errorCode: errorCodeOf(opened), sessionId: 0, responses: [] }
+  const limits = {
+    maxBytes: Math.min(request.maxBytes, broker.config.integer('fetch.max.bytes')),
+    isolation: request.isolationLevel === 1 ? 'read_committed' : 'read_uncommitted',
+    readsZstd: version >= ZSTD_VERSION,
+  } as const
+  const minBytes = Math.min(request.minBytes, limits.maxBytes)
+  const deadlineMs = clock.nowMs() + request.maxWaitMs
+  for (;;) {
+    const reading = await readTargets(broker.logs, opened.targets, limits)
+    const waits = !reading.isUrgent && reading.sizeBytes < minBytes && opened.targets.length > 0
+    if (!waits || clock.nowMs() >= deadlineMs) return respond(opened.answer(reading.partitions), context)
+    const { isolation } = limits
+    const { onClosed } = session
+    const end = await waitForBytes(reading.partitions, { clock, isolation, minBytes, deadlineMs, onClosed })
+    if (end === 'closed') return null
+  }
+}
+
+function respond({ error, sessionId, partitions }: FetchAnswer, context: RequestContext): FetchResponse {
+  const { version, broker, session } = context
+  const responses: TopicAnswer[] = []
+  let isLeaderNews = false
+  for (const partition of partitions) {
+    const { topic, topicId } = partition.target
+    let last = responses.at(-1)
+    if (last === undefined || last.topic !== topic || last.topicId !== topicId) {
+      last = { topic, topicId, partitions: [] }
+      responses.push(last)
+    }
+    const isWrongLeader = partition.error === 'FENCED_LEADER_EPOCH' && version >= CURRENT_LEADER_VERSION
+    isLeaderNews ||= isWrongLeader
+    last.partitions.push(answerOf(partition, isWrongLeader ? broker.nodeId : null))
+  }
+  const nodeEndpoints = isLeaderNews ? [{ nodeId: broker.nodeId, ...broker.endpointFor(session) }] : []
+  return { errorCode: errorCodeOf(error), sessionId, responses, nodeEndpoints }
+}
+
+function answerOf(partition: PartitionReading, leaderId: number | null): PartitionAnswer {
+  const { target, log, error, divergingEpoch } = partition
+  return {
+    partitionIndex: target.partition,
+    errorCode: errorCodeOf(error),
+    highWatermark: partition.highWatermark,
+    lastStableOffset: partition.lastStableOffset,
+    logStartOffset: partition.logStartOffset,
+    ...(divergingEpoch === null ? {} : { divergingEpoch }),
+    ...(leaderId === null || log === null ? {} : { currentLeader: { leaderId, leaderEpoch: log.leaderEpoch } }),
+    abortedTransactions: partition.abortedTransactions,
+    records: partition.records,
+  }
+}

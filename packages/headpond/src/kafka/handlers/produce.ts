@@ -1,0 +1,221 @@
+import type { LogRefusal } from '../../log/errors.ts'
+import type { AppendedBatch, PartitionLog } from '../../log/partition-log.ts'
+import {
+  attributesOf,
+  BATCH_HEADER_BYTES,
+  CODEC_MASK,
+  CODECS,
+  magicOf,
+  TRANSACTIONAL_BIT,
+} from '../../log/record-batch.ts'
+import type { Clock } from '../../net/clock.ts'
+import { api, type RequestContext } from '../api.ts'
+import { type ErrorName, errorCodeOf, errorNameOf, type KafkaError } from '../errors.ts'
+import { type ProduceRequest, type ProduceResponse, produceRequest, produceResponse } from '../schemas/produce.ts'
+
+const ACKS = { none: 0, leader: 1, all: -1 } as const
+
+/** Before it, records have a format of their own, which Kafka has given up. */
+const BATCHES_VERSION = 3
+/** The first version whose clients know zstd (KIP-110). */
+const ZSTD_VERSION = 7
+/** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
+const ABORTABLE_VERSION = 11
+/** One broker is the only replica. */
+const IN_SYNC_REPLICA_COUNT = 1
+const MAGIC = 2
+const ZSTD = CODECS.indexOf('zstd')
+
+type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'][number]
+
+interface Refusal {
+  readonly error: ErrorName
+  readonly message: string
+  readonly recordErrors?: readonly { readonly index: number; readonly message: string }[]
+}
+
+/** What became of one partition of a request. */
+interface Outcome {
+  readonly index: number
+  readonly log: PartitionLog | null
+  readonly appended: AppendedBatch | Refusal
+}
+
+/** The outcomes for one topic. */
+type Outcomes = readonly { readonly name: string; readonly topicId: string; readonly partitions: readonly Outcome[] }[]
+
+/**
+ * Versions 0 to 2 are told of though not served: librdkafka decides by them whether it may compress. Several requests of
+ * a producer may wait for the disk together.
+ */
+export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 11], handle, {
+  isPipelined: true,
+  advertised: [0, 11],
+  refuse,
+})
+
+function handle(request: ProduceRequest, context: RequestContext): Promise<ProduceResponse | null> {
+  // Everything is appended before anything is awaited: in between, another attempt of the same batch could come.
+  const outcomes = request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    partitions: partitionData.map(({ index, records }) => {
+      const log = context.broker.logs.partition(name, index) ?? null
+      const refusal = check(request, name, index, log, records, context)
+      if (refusal !== null) return { index, log, appended: refusal }
+      const verifyTransaction = () => noTransaction(context.version)
+      return { index, log, appended: log!.append(records!, { origin: 'client', verifyTransaction }) }
+    }),
+  }))
+  return acknowledge(request, outcomes, context)
+}
+
+/** What the log itself cannot know. */
+function check(
+  { acks, transactionalId }: ProduceRequest,
+  topic: string,
+  partition: number,
+  log: PartitionLog | null,
+  records: Uint8Array | null,
+  { version, broker }: RequestContext,
+): Refusal | null {
+  if (acks !== ACKS.all && acks !== ACKS.leader && acks !== ACKS.none) {
+    return refusal('INVALID_REQUIRED_ACKS', `acks is ${acks}; it is -1, 0 or 1`)
+  }
+  const found = broker.logs.topics.get(topic)
+  if (found === undefined || log === null) {
+    return refusal('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')
+  }
+  if (found.isInternal) return refusal('INVALID_TOPIC_EXCEPTION', `Cannot append to internal topic ${topic}`)
+  if (records === null || records.length === 0) {
+    return refusal(
+      'INVALID_RECORD',
+      `Produce requests with version ${version} must have at least one record batch per partition`,
+    )
+  }
+  if (records.length >= BATCH_HEADER_BYTES && magicOf(records, 0) === MAGIC) {
+    const attributes = attributesOf(records, 0)
+    if (version < ZSTD_VERSION && (attributes & CODEC_MASK) === ZSTD) {
+      return refusal(
+        'UNSUPPORTED_COMPRESSION_TYPE',
+        `Produce requests with version ${version} are not allowed to use ZStandard compression`,
+      )
+    }
+    if (transactionalId === null && (attributes & TRANSACTIONAL_BIT) !== 0) {
+      return refusal(
+        'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+        'Transactional records in a request without transactional id',
+      )
+    }
+  }
+  const { minInsyncReplicas } = found.settings
+  if (acks === ACKS.all && minInsyncReplicas > IN_SYNC_REPLICA_COUNT) {
+    return refusal(
+      'NOT_ENOUGH_REPLICAS',
+      `The size of the current ISR ${IN_SYNC_REPLICA_COUNT} is insufficient to satisfy the min.isr requirement of ` +
+        `${minInsyncReplicas} for partition ${topic}-${partition}`,
+    )
+  }
+  return null
+}
+
+/** Nobody has added this partition to a transaction. */
+function noTransaction(version: number): LogRefusal {
+  const error = version >= ABORTABLE_VERSION ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE'
+  return { error, message: 'The partition is part of no open transaction of this producer' }
+}
+
+/** Answers when the disk has what was appended, or when the producer does not want to wait any longer for it. */
+async function acknowledge(
+  { acks, timeoutMs }: ProduceRequest,
+  outcomes: Outcomes,
+  { broker, session }: RequestContext,
+): Promise<ProduceResponse | null> {
+  const written = broker.logs.written()
+  let isInTime = true
+  if (acks === ACKS.all && timeoutMs > 0) isInTime = await isWithin(timeoutMs, written, broker.clock)
+  else await written
+  const responses = outcomes.map(({ name, topicId, partitions }) => ({
+    name,
+    topicId,
+    partitionResponses: partitions.map((outcome) => answerOf(outcome, isInTime)),
+  }))
+  if (acks !== ACKS.none) return { responses }
+  // Nobody waits for an answer: that the connection ends is how the producer learns that something is wrong.
+  const problem = problemOf(responses)
+  if (problem !== null) session.close(problem)
+  return null
+}
+
+function isWithin(timeoutMs: number, done: Promise<void>, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.schedule(timeoutMs, () => resolve(false))
+    done.then(() => {
+      timer.cancel()
+      resolve(true)
+    })
+  })
+}
+
+function answerOf({ index, log, appended }: Outcome, isInTime: boolean): PartitionAnswer {
+  if (appended.error !== null) return failed(index, log, appended)
+  if (!isInTime)
+    return failed(index, log, refusal('REQUEST_TIMED_OUT', 'Written, but not yet acknowledged by the disk'))
+  const storageProblem = log!.storageProblem
+  if (storageProblem !== null) return failed(index, log, refusal('KAFKA_STORAGE_ERROR', storageProblem))
+  return {
+    index,
+    errorCode: 0,
+    baseOffset: appended.baseOffset,
+    logAppendTimeMs: appended.logAppendTimeMs,
+    logStartOffset: log!.logStartOffset,
+    recordErrors: [],
+  }
+}
+
+function failed(
+  index: number,
+  log: PartitionLog | null,
+  { error, message, recordErrors = [] }: Refusal,
+): PartitionAnswer {
+  return {
+    index,
+    errorCode: errorCodeOf(error),
+    baseOffset: -1,
+    // Kafka tells where the log begins only to those whose records are at fault.
+    logStartOffset: error === 'INVALID_RECORD' || error === 'INVALID_TIMESTAMP' ? (log?.logStartOffset ?? -1) : -1,
+    recordErrors: recordErrors.map((each) => ({ batchIndex: each.index, batchIndexErrorMessage: each.message })),
+    errorMessage: message,
+  }
+}
+
+/** The first error of an answer that nobody reads. */
+function problemOf(responses: ProduceResponse['responses']): string | null {
+  for (const { name, partitionResponses } of responses) {
+    for (const { index, errorCode, errorMessage } of partitionResponses) {
+      if (errorCode === 0) continue
+      return `a Produce request with acks 0 failed for ${name}-${index}: ${errorNameOf(errorCode)}, ${errorMessage}`
+    }
+  }
+  return null
+}
+
+/** The whole request failed, in every partition. */
+function refuse(
+  request: ProduceRequest,
+  { errorName, message }: KafkaError,
+  { session }: RequestContext,
+): ProduceResponse | null {
+  const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    partitionResponses: partitionData.map(({ index }) => failed(index, null, refusal(errorName, message))),
+  }))
+  if (request.acks !== ACKS.none) return { responses }
+  session.close(problemOf(responses) ?? message)
+  return null
+}
+
+function refusal(error: ErrorName, message: string): Refusal {
+  return { error, message }
+}
