@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import { RemoteError } from '../../net/remote-socket.ts'
+import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import { ReplicationLink, type ReplicationPoint, ReplicationRefused } from '../../resp/replication-link.ts'
 import { ReplicationStream, ReplicationStreamError } from '../../resp/replication-stream.ts'
 import { ImportError } from './import-error.ts'

@@ -1,7 +1,7 @@
+import { RemoteError, systemWords } from '../../net/remote-socket.ts'
 import { FileSource } from '../../persistence/file-source.ts'
 import { RDB_MAGIC } from '../../persistence/rdb/file-format.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
-import { RemoteError, systemWords } from '../../net/remote-socket.ts'
 import { DirectoryTarget } from './directory-target.ts'
 import { Follower } from './follower.ts'
 import { ImportError } from './import-error.ts'

@@ -1,7 +1,7 @@
 import type { Handle } from '../../memory/heap.ts'
+import { RemoteError } from '../../net/remote-socket.ts'
 import { RdbLoader } from '../../persistence/rdb/loader.ts'
 import { dumpObject } from '../../persistence/rdb/objects.ts'
-import { RemoteError } from '../../net/remote-socket.ts'
 import { RemoteClient } from '../../resp/remote-client.ts'
 import { encodeRequest, type WireReply } from '../../resp/wire-reply.ts'
 import { NEVER } from '../../store/record.ts'
