@@ -16,8 +16,6 @@ export interface BrokerParts {
   readonly apis: readonly Api[]
   /** What clients are told to connect to; null: what they have connected to. */
   readonly advertisedHost: string | null
-  /** Whether only clients of this machine are welcome. */
-  readonly isProtected: () => boolean
 }
 
 /** Where clients find a broker. */
@@ -34,10 +32,9 @@ export class Broker {
   readonly log: LogLines
   readonly apis: readonly Api[]
   readonly fetchSessions: FetchSessionCache
-  readonly isProtected: () => boolean
   readonly #advertisedHost: string | null
 
-  constructor({ logs, clock, config, log, random, apis, advertisedHost, isProtected }: BrokerParts) {
+  constructor({ logs, clock, config, log, random, apis, advertisedHost }: BrokerParts) {
     this.logs = logs
     this.clock = clock
     this.config = config
@@ -48,7 +45,6 @@ export class Broker {
       nowMs: () => clock.nowMs(),
       random,
     })
-    this.isProtected = isProtected
     this.#advertisedHost = advertisedHost
   }
 

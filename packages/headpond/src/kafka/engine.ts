@@ -46,16 +46,15 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   // ---- Connections ----
 
   /** Why a new connection is turned away: a text, which is empty, since these clients could not read one. */
-  refusal({ remoteAddress, isLoopback }: { remoteAddress: string; isLoopback: boolean }): string | null {
-    const problem = this.#refusalReason(remoteAddress, isLoopback)
+  refusal({ remoteAddress }: { remoteAddress: string }): string | null {
+    const problem = this.#refusalReason(remoteAddress)
     if (problem === null) return null
     this.broker.log.warn(`Kafka connection of ${remoteAddress} refused: ${problem}`)
     return ''
   }
 
-  #refusalReason(remoteAddress: string, isLoopback: boolean): string | null {
-    const { config, isProtected } = this.broker
-    if (isProtected() && !isLoopback) return 'protected mode: only this machine may connect (protected-mode)'
+  #refusalReason(remoteAddress: string): string | null {
+    const { config } = this.broker
     const connectionsMax = config.integer('max.connections')
     if (this.sessions.size >= connectionsMax) return `kafka.max.connections is ${connectionsMax}`
     const perAddressMax = config.integer('max.connections.per.ip')

@@ -45,8 +45,8 @@ export class HeadpondServer {
     /** Over TLS; absent without `tlsPort`. */
     readonly rediss?: string
     readonly memcached: string
-    /** A broker's address, as Kafka clients take it; absent without `kafkaPort`. */
-    readonly kafka?: string
+    /** A broker's address, as Kafka clients take it. */
+    readonly kafka: string
   }
   /** The same as the environment variables that applications commonly read. */
   readonly env: Readonly<Record<string, string>>
@@ -72,7 +72,7 @@ export class HeadpondServer {
       redis: plain ?? encrypted ?? '',
       ...(encrypted === undefined ? {} : { rediss: encrypted }),
       memcached: server.memcachedPort === 0 ? '' : `${urlHost}:${server.memcachedPort}`,
-      ...(server.kafkaPort === 0 ? {} : { kafka: `${urlHost}:${server.kafkaPort}` }),
+      kafka: server.kafkaPort === 0 ? '' : `${urlHost}:${server.kafkaPort}`,
     }
     this.env = {
       REDIS_URL: this.urls.redis,
@@ -192,11 +192,12 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
     options: {
       port: 'auto',
       memcachedPort: 'auto',
-      kafkaPort: 0,
       bind: ['127.0.0.1'],
       ephemeral: !asksForDisk(directives),
       ...directives,
     } as DirectiveOptions,
+    // Not asked for: see Kafka.
+    defaults: () => ({ kafkaPort: 'auto' }),
   })
   const server = new Server({
     config,

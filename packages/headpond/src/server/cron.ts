@@ -32,7 +32,7 @@ export class Cron {
         memcached.cron()
         this.#work()
       }
-      kafka?.cron()
+      kafka.cron()
       this.#timer = setTimeout(tick, 1000 / resp.effectiveHz).unref()
     }
     tick()

@@ -1,5 +1,4 @@
 import type { Config } from '../config/config.ts'
-import { ConfigError } from '../config/config-error.ts'
 import { MemcachedEngine } from '../memcached/engine.ts'
 import { DEFAULT_OPTIONS, type MemcachedOptions } from '../memcached/settings.ts'
 import { Clock } from '../net/clock.ts'
@@ -12,7 +11,7 @@ import { REDIS_VERSION } from '../resp/version.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
 import { DataLock } from './data-lock.ts'
-import type { KafkaService } from './kafka-service.ts'
+import { Kafka } from './kafka.ts'
 import { Listeners, type MemcachedAddress } from './listeners.ts'
 import { memcachedHost } from './memcached-host.ts'
 import { HEADPOND_VERSION } from './version.ts'
@@ -45,8 +44,8 @@ export class Server {
   readonly #log: EngineLog
   readonly #cron: Cron
   readonly #listeners: Listeners
-  readonly #random: () => number
-  #kafka: KafkaService | null = null
+  /** Kafka's side, which is loaded when there is need. */
+  readonly kafka: Kafka
   /** Resolves when the server has ended, by SHUTDOWN or by `close`. */
   readonly ended: Promise<void>
   #resolveEnded: () => void = () => {}
@@ -58,11 +57,11 @@ export class Server {
   constructor(parts: ServerParts) {
     this.config = parts.config
     this.#log = parts.log
-    this.#random = parts.random ?? Math.random
+    const random = parts.random ?? Math.random
     this.store = new Store({
       databaseCount: this.config.settings.databases,
       firstArenaBytes: parts.firstArenaBytes,
-      random: this.#random,
+      random,
       packedLimits: this.config.settings,
       eviction: this.config.settings,
       lazyFree: this.config.settings,
@@ -102,6 +101,7 @@ export class Server {
       memcached: this.memcached,
       memcachedAddresses: parts.memcachedAddresses ?? [],
     })
+    this.kafka = new Kafka({ config: this.config, clock: this.clock, log: parts.log, random })
   }
 
   /** The port of the Redis protocol; 0 when it is not listened on. */
@@ -121,12 +121,7 @@ export class Server {
 
   /** The port of the Kafka protocol; 0 when it is not listened on. */
   get kafkaPort(): number {
-    return this.#kafka?.port ?? 0
-  }
-
-  /** The Kafka side; null while there is none. */
-  get kafka(): KafkaService | null {
-    return this.#kafka
+    return this.kafka.port
   }
 
   get listeners(): Listeners {
@@ -136,7 +131,7 @@ export class Server {
   /** Where each protocol listens, for the banner and the log. */
   get addresses(): Record<string, string> {
     const { addresses } = this.#listeners
-    if (this.#kafka?.address !== undefined) addresses.kafka = this.#kafka.address
+    if (this.kafka.address !== undefined) addresses.kafka = this.kafka.address
     return addresses
   }
 
@@ -155,28 +150,10 @@ export class Server {
       // These clients have no way to be told to wait while data is loaded.
       await this.#listeners.openMemcached()
       this.#cron.start()
-      await this.#startKafka()
+      await this.kafka.start()
     } catch (error) {
       await this.close()
       throw error
-    }
-  }
-
-  /** Its modules are loaded here, when everything else runs: who needs no Kafka does not wait for them, and may have none. */
-  async #startKafka(): Promise<void> {
-    const { config } = this
-    if (config.settings.kafkaPort === 0) return
-    const { KafkaService } = await import('./kafka-service.ts')
-    const service = new KafkaService({ config, clock: this.clock, log: this.#log, random: this.#random })
-    try {
-      await service.start()
-      if (this.#closing === null) this.#kafka = service
-      else await service.close()
-    } catch (error) {
-      await service.close()
-      // Nobody asked for this port: where another broker has it, that one goes on serving it.
-      if (config.isSet('kafka-port') || !(error instanceof ConfigError)) throw error
-      this.#log.warn(`Kafka's protocol is off: ${error.message}`)
     }
   }
 
@@ -202,14 +179,14 @@ export class Server {
     this.failure = problem
     this.#log.error({}, problem)
     this.#listeners.destroyConnections()
-    this.#kafka?.destroyConnections()
+    this.kafka.destroyConnections()
     void this.close()
   }
 
   async #close(): Promise<void> {
     this.#cron.stop()
     this.resp.scripts.runner.stop()
-    await Promise.all([this.#listeners.close(), this.#kafka?.close()])
+    await Promise.all([this.#listeners.close(), this.kafka.close()])
     await this.persistence.close()
     this.#dataLock?.release()
     this.resp.memoryLimit.stop()
