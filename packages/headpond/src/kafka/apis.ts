@@ -1,12 +1,23 @@
 import type { Api } from './api.ts'
 import { apiVersions } from './handlers/api-versions.ts'
+import { deleteGroups } from './handlers/delete-groups.ts'
 import { deleteRecords } from './handlers/delete-records.ts'
+import { describeGroups } from './handlers/describe-groups.ts'
 import { fetch } from './handlers/fetch.ts'
+import { findCoordinator } from './handlers/find-coordinator.ts'
+import { heartbeat } from './handlers/heartbeat.ts'
 import { initProducerId } from './handlers/init-producer-id.ts'
+import { joinGroup } from './handlers/join-group.ts'
+import { leaveGroup } from './handlers/leave-group.ts'
+import { listGroups } from './handlers/list-groups.ts'
 import { listOffsets } from './handlers/list-offsets.ts'
 import { metadata } from './handlers/metadata.ts'
+import { offsetCommit } from './handlers/offset-commit.ts'
+import { offsetDelete } from './handlers/offset-delete.ts'
+import { offsetFetch } from './handlers/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts'
 import { produce } from './handlers/produce.ts'
+import { syncGroup } from './handlers/sync-group.ts'
 
 /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
 export const apis: readonly Api[] = [
@@ -14,8 +25,19 @@ export const apis: readonly Api[] = [
   fetch,
   listOffsets,
   metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
   apiVersions,
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  deleteGroups,
+  offsetDelete,
 ]

@@ -3,6 +3,8 @@ import type { Clock } from '../net/clock.ts'
 import type { Api } from './api.ts'
 import type { BrokerConfig } from './broker-config.ts'
 import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
+import { GroupCoordinator } from './groups/group-coordinator.ts'
+import { groupSettings } from './groups/settings.ts'
 import type { KafkaSession } from './session.ts'
 
 export interface BrokerParts {
@@ -32,7 +34,9 @@ export class Broker {
   readonly log: LogLines
   readonly apis: readonly Api[]
   readonly fetchSessions: FetchSessionCache
+  readonly groups: GroupCoordinator
   readonly #advertisedHost: string | null
+  #groupsLoaded: Promise<void> = Promise.resolve()
 
   constructor({ logs, clock, config, log, random, apis, advertisedHost }: BrokerParts) {
     this.logs = logs
@@ -46,6 +50,7 @@ export class Broker {
       random,
     })
     this.#advertisedHost = advertisedHost
+    this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config), log })
   }
 
   /** `node.id`: this broker is the whole cluster, its controller and every partition's leader. */
@@ -61,9 +66,13 @@ export class Broker {
   /** Loads what is on disk. */
   async start(): Promise<void> {
     await this.logs.start()
+    // Clients of groups that are not known yet are told so, and come again.
+    this.#groupsLoaded = this.groups.start()
   }
 
   async close(): Promise<void> {
+    this.groups.close()
+    await this.#groupsLoaded
     await this.logs.close()
   }
 }

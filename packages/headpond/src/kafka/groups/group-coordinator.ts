@@ -1,0 +1,591 @@
+import { randomUUID } from 'node:crypto'
+import type { LogLines, LogManager } from '../../log/log-manager.ts'
+import type { Topic } from '../../log/topic.ts'
+import type { Clock, ScheduledCall } from '../../net/clock.ts'
+import type { ErrorName } from '../errors.ts'
+import {
+  ClassicGroup,
+  type ClassicGroupHost,
+  failedJoin,
+  failedSync,
+  type JoinAnswer,
+  type JoinRequest,
+  NOTHING_WAITS,
+  type StoredGeneration,
+  type SyncAnswer,
+  type SyncRequest,
+  type Waiting,
+} from './classic-group.ts'
+import { type CommittedOffset, CommittedOffsets } from './committed-offsets.ts'
+import { decodeAssignment } from './consumer-protocol.ts'
+import { GroupLog, OFFSETS_TOPIC, type Producer } from './group-log.ts'
+import { classicGroupRecord, type EncodedRecord, type GroupRecord, offsetRecord } from './records.ts'
+import type { GroupSettings } from './settings.ts'
+
+export interface GroupCoordinatorParts {
+  readonly logs: LogManager
+  readonly clock: Clock
+  readonly settings: GroupSettings
+  readonly log: LogLines
+}
+
+/** Who commits: a member, or nobody in particular (generation -1, no ids). */
+export interface Committer {
+  readonly groupId: string
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+  /** The generation of a classic group, the member's epoch in one of the new protocol. */
+  readonly generationId: number
+}
+
+export interface NewOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly leaderEpoch: number
+  readonly metadata: string
+}
+
+/** How far a group is in a partition. */
+export interface GroupLag {
+  readonly topic: string
+  readonly partition: number
+  /** Null: the group has a member for this partition, and has not committed yet. */
+  readonly committedOffset: number | null
+  /** What consumers can see ends here. */
+  readonly endOffset: number
+  /** How many offsets there are still to read; without a commit, all. */
+  readonly lag: number
+}
+
+/**
+ * All groups of the broker: who is in them, and how far they have read. Everything that must outlive the process is
+ * written to `__consumer_offsets` first and answered after; at the start the groups come from there.
+ */
+export class GroupCoordinator {
+  readonly #logs: LogManager
+  readonly #clock: Clock
+  readonly #settings: GroupSettings
+  readonly #log: LogLines
+  readonly #groupLog: GroupLog
+  readonly #groups = new Map<string, ClassicGroup>()
+  readonly #offsets = new CommittedOffsets()
+  readonly #host: ClassicGroupHost
+  /** Partitions of `__consumer_offsets` whose groups are not known yet. */
+  readonly #loading = new Set<number>()
+  #retentionCheck: ScheduledCall | null = null
+  #isClosed = false
+  /** Called with a group's id when its state, its members or its offsets have changed. */
+  readonly onChanged = new Set<(groupId: string) => void>()
+
+  constructor({ logs, clock, settings, log }: GroupCoordinatorParts) {
+    this.#logs = logs
+    this.#clock = clock
+    this.#settings = settings
+    this.#log = log
+    this.#groupLog = new GroupLog(
+      logs,
+      {
+        partitionCount: () => settings.offsetsPartitionCount,
+        topicConfig: () =>
+          new Map([
+            ['cleanup.policy', 'compact'],
+            ['compression.type', 'producer'],
+            ['segment.bytes', String(settings.offsetsSegmentBytes)],
+          ]),
+      },
+      log,
+    )
+    this.#host = {
+      nowMs: () => clock.nowMs(),
+      schedule: (delayMs, run) => clock.schedule(delayMs, run),
+      uniqueId: () => randomUUID(),
+      get initialRebalanceDelayMs() {
+        return settings.initialRebalanceDelayMs
+      },
+      get sizeMax() {
+        return settings.sizeMax
+      },
+      persist: (groupId, generation, done) => void this.#persist(groupId, generation).then(done),
+      changed: (groupId) => this.#announce(groupId),
+      info: (message) => log.info(message),
+    }
+    logs.onTopicsChanged.add(this.#topicChanged)
+  }
+
+  /** Reads the groups back; resolves when all are known. Until then those that are not are refused. */
+  async start(): Promise<void> {
+    this.#scheduleRetentionCheck()
+    const { partitions } = this.#groupLog
+    for (const { partition } of partitions) this.#loading.add(partition)
+    for (const partition of partitions) {
+      await this.#load(partition.partition)
+      if (this.#isClosed) return
+    }
+    if (partitions.length > 0) this.#log.info(`${this.#groups.size} consumer groups are known again`)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#logs.onTopicsChanged.delete(this.#topicChanged)
+    this.#retentionCheck?.cancel()
+    for (const group of this.#groups.values()) group.stop()
+  }
+
+  /** The topic where the groups are kept: clients are told where it is led. */
+  prepare(): void {
+    this.#groupLog.ensureTopic()
+  }
+
+  // ---- Membership ----
+
+  join(groupId: string, request: JoinRequest, answer: (answer: JoinAnswer) => void): Waiting {
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return refuse(answer, failedJoin(request.memberId, refusal))
+    const { sessionTimeoutMs } = request
+    const { sessionTimeoutMsMin, sessionTimeoutMsMax } = this.#settings
+    if (sessionTimeoutMs < sessionTimeoutMsMin || sessionTimeoutMs > sessionTimeoutMsMax) {
+      return refuse(answer, failedJoin(request.memberId, 'INVALID_SESSION_TIMEOUT'))
+    }
+    const known = this.#groups.get(groupId)
+    if (known !== undefined) return known.join(request, answer)
+    if (request.memberId !== '') return refuse(answer, failedJoin(request.memberId, 'UNKNOWN_MEMBER_ID'))
+    const group = this.#classicGroup(groupId)
+    const waiting = group.join(request, answer)
+    // Whoever was refused has made no group.
+    if (group.isAbandoned) this.#groups.delete(groupId)
+    return waiting
+  }
+
+  sync(groupId: string, request: SyncRequest, answer: (answer: SyncAnswer) => void): Waiting {
+    const refusal = this.#refusal(groupId)
+    // A leader that comes with its assignment while groups are loaded had better assign once more.
+    if (refusal !== null) {
+      return refuse(answer, failedSync(refusal === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'REBALANCE_IN_PROGRESS' : refusal))
+    }
+    const group = this.#groups.get(groupId)
+    return group === undefined ? refuse(answer, failedSync('UNKNOWN_MEMBER_ID')) : group.sync(request, answer)
+  }
+
+  heartbeat(groupId: string, memberId: string, groupInstanceId: string | null, generationId: number): ErrorName | null {
+    const refusal = this.#refusal(groupId)
+    // It is there, which is all that it wants to say.
+    if (refusal === 'COORDINATOR_LOAD_IN_PROGRESS') return null
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.heartbeat(memberId, groupInstanceId, generationId)
+  }
+
+  /** An error for all, or one for each of them. */
+  leave(
+    groupId: string,
+    members: readonly { memberId: string; groupInstanceId: string | null; reason: string | null }[],
+  ): ErrorName | (ErrorName | null)[] {
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    return members.map(({ memberId, groupInstanceId, reason }) =>
+      group === undefined
+        ? 'UNKNOWN_MEMBER_ID'
+        : group.leave(memberId, groupInstanceId, reason === null ? 'a member leaves' : `a member leaves: ${reason}`),
+    )
+  }
+
+  // ---- Offsets ----
+
+  /** Why these may not commit; null when they may. Counts as a sign of life of the member. */
+  commitRefusal(committer: Committer, version: number): ErrorName | null {
+    const { groupId, memberId, groupInstanceId, generationId } = committer
+    const refusal = this.#refusal(groupId, true)
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    if (group === undefined) {
+      if (generationId < 0) return null
+      return version >= 9 ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION'
+    }
+    const error = group.commitRefusal(memberId, groupInstanceId, generationId, false)
+    if (error === null) group.sawMember(memberId)
+    return error
+  }
+
+  get offsetMetadataCharactersMax(): number {
+    return this.#settings.offsetMetadataCharactersMax
+  }
+
+  /**
+   * Commits, for one who was not refused. `retentionMs` is -1 but for old clients that want them kept for another time
+   * than all others. Resolves when they are safe.
+   */
+  async commit(groupId: string, offsets: readonly NewOffset[], retentionMs: number): Promise<ErrorName | null> {
+    if (offsets.length === 0) return null
+    const nowMs = this.#clock.nowMs()
+    const expireTimestampMs = retentionMs < 0 ? -1 : nowMs + retentionMs
+    const committed = offsets.map((offset) => ({ ...offset, commitTimestampMs: nowMs, expireTimestampMs }))
+    const baseOffset = this.#append(
+      groupId,
+      committed.map((offset) => offsetRecord(groupId, offset.topic, offset.partition, offset)),
+    )
+    if (typeof baseOffset === 'string') return baseOffset
+    this.#groupOf(groupId)
+    for (const [index, { topic, partition, ...offset }] of committed.entries()) {
+      this.#offsets.set(groupId, topic, partition, { ...offset, recordOffset: baseOffset + index })
+    }
+    const error = await this.#written(groupId)
+    this.#announce(groupId)
+    return error
+  }
+
+  /** Why a transaction may not commit offsets. */
+  transactionalCommitRefusal(committer: Committer): ErrorName | null {
+    const { groupId, memberId, groupInstanceId, generationId } = committer
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    if (group === undefined) return generationId < 0 ? null : 'ILLEGAL_GENERATION'
+    return group.commitRefusal(memberId, groupInstanceId, generationId, true)
+  }
+
+  /** Offsets that count when the producer's transaction commits. Resolves when they are safe. */
+  async commitInTransaction(
+    groupId: string,
+    producer: Producer,
+    offsets: readonly NewOffset[],
+  ): Promise<ErrorName | null> {
+    if (offsets.length === 0) return null
+    const nowMs = this.#clock.nowMs()
+    const pending = offsets.map((offset) => ({ ...offset, commitTimestampMs: nowMs, expireTimestampMs: -1 }))
+    const baseOffset = this.#append(
+      groupId,
+      pending.map((offset) => offsetRecord(groupId, offset.topic, offset.partition, offset)),
+      producer,
+    )
+    if (typeof baseOffset === 'string') return baseOffset
+    this.#groupOf(groupId)
+    for (const [index, { topic, partition, ...offset }] of pending.entries()) {
+      const value = { ...offset, recordOffset: baseOffset + index }
+      this.#offsets.setPending(producer.producerId, groupId, topic, partition, value)
+    }
+    return this.#written(groupId)
+  }
+
+  /** The partition of `__consumer_offsets` that a transaction takes part with when it commits offsets of a group. */
+  partitionOf(groupId: string): number {
+    this.prepare()
+    return this.#groupLog.partitionOf(groupId)
+  }
+
+  /** A marker has been appended to a partition of `__consumer_offsets`. */
+  transactionEnded(partition: number, producerId: number, isCommitted: boolean): void {
+    const isOf = (groupId: string) => this.#groupLog.partitionOf(groupId) === partition
+    for (const groupId of this.#offsets.endTransaction(producerId, isCommitted, isOf)) this.#announce(groupId)
+  }
+
+  /** Why offsets of a group cannot be told; null when they can, also for a group that nobody knows. */
+  fetchRefusal(groupId: string, _memberId: string | null, _memberEpoch: number): ErrorName | null {
+    return this.#refusal(groupId, true)
+  }
+
+  /** Undefined when there is none, 'UNSTABLE_OFFSET_COMMIT' when a transaction may yet change it and that matters. */
+  committedOffset(
+    groupId: string,
+    topic: string,
+    partition: number,
+    requiresStable: boolean,
+  ): CommittedOffset | 'UNSTABLE_OFFSET_COMMIT' | undefined {
+    if (requiresStable && this.#offsets.isPending(groupId, topic, partition)) return 'UNSTABLE_OFFSET_COMMIT'
+    return this.#offsets.get(groupId, topic, partition)
+  }
+
+  /** All partitions that a group has committed an offset of. */
+  committedPartitions(groupId: string): readonly { topic: string; partition: number }[] {
+    const partitions: { topic: string; partition: number }[] = []
+    this.#offsets.forEach(groupId, (topic, partition) => partitions.push({ topic, partition }))
+    return partitions
+  }
+
+  /** How far the group is: in what it has committed, and in what its members read. */
+  lagOf(groupId: string): GroupLag[] {
+    const rows: GroupLag[] = []
+    const isListed = new Set<string>()
+    const add = (topic: string, partition: number, committed: CommittedOffset | undefined) => {
+      const log = this.#logs.topics.get(topic)?.partitions[partition]
+      if (log === undefined || isListed.has(`${topic}/${partition}`)) return
+      isListed.add(`${topic}/${partition}`)
+      const endOffset = log.highWatermark
+      const committedOffset = committed === undefined ? null : Number(committed.offset)
+      const lag = Math.max(endOffset - Math.max(committedOffset ?? 0, log.logStartOffset), 0)
+      rows.push({ topic, partition, committedOffset, endOffset, lag })
+    }
+    this.#offsets.forEach(groupId, add)
+    const group = this.#groups.get(groupId)
+    if (group?.isOfConsumers === true && group.state === 'Stable') {
+      for (const { assignment } of group.members.values()) {
+        for (const { topic, partitions } of decodeAssignment(assignment)?.assignedPartitions ?? []) {
+          for (const partition of partitions) add(topic, partition, undefined)
+        }
+      }
+    }
+    return rows
+  }
+
+  // ---- Administration ----
+
+  /** Undefined for one that nobody knows. */
+  classicGroup(groupId: string): ClassicGroup | undefined {
+    return this.#groups.get(groupId)
+  }
+
+  hasGroup(groupId: string): boolean {
+    return this.#groups.has(groupId)
+  }
+
+  /** Why a group cannot be described or deleted now. */
+  administrationRefusal(groupId: string): ErrorName | null {
+    return this.#refusal(groupId, true)
+  }
+
+  get groups(): ReadonlyMap<string, ClassicGroup> {
+    return this.#groups
+  }
+
+  /** Some groups are not known yet. */
+  get isLoading(): boolean {
+    return this.#loading.size > 0
+  }
+
+  /** Deletes groups that nobody is in, with their offsets. One result for each; resolves when it is safe. */
+  async delete(groupIds: readonly string[]): Promise<(ErrorName | null)[]> {
+    const errors = groupIds.map((groupId) => this.#delete(groupId))
+    await this.#logs.written()
+    return errors
+  }
+
+  /** An error for all, or one for each of the partitions. Resolves when it is safe. */
+  async deleteOffsets(
+    groupId: string,
+    partitions: readonly { topic: string; partition: number }[],
+  ): Promise<ErrorName | (ErrorName | null)[]> {
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    if (group === undefined) return 'GROUP_ID_NOT_FOUND'
+    if (group.state !== 'Empty' && !group.isOfConsumers) return 'NON_EMPTY_GROUP'
+    const errors = partitions.map(({ topic }): ErrorName | null =>
+      group.isSubscribedTo(topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : null,
+    )
+    const free = partitions.filter((_, index) => errors[index] === null)
+    const error = this.#forgetOffsets(groupId, free) ?? (await this.#written(groupId))
+    this.#announce(groupId)
+    return error ?? errors
+  }
+
+  // ---- What lasts ----
+
+  #append(groupId: string, records: readonly EncodedRecord[], producer?: Producer): number | ErrorName {
+    const appended = this.#groupLog.append(groupId, records, this.#clock.nowMs(), producer)
+    switch (appended) {
+      case 'MESSAGE_TOO_LARGE':
+      case 'RECORD_LIST_TOO_LARGE':
+        return 'INVALID_COMMIT_OFFSET_SIZE'
+      case 'KAFKA_STORAGE_ERROR':
+        return 'NOT_COORDINATOR'
+      default:
+        return appended
+    }
+  }
+
+  async #written(groupId: string): Promise<ErrorName | null> {
+    return (await this.#groupLog.written(groupId)) ? null : 'COORDINATOR_NOT_AVAILABLE'
+  }
+
+  async #persist(groupId: string, generation: StoredGeneration): Promise<boolean> {
+    const appended = this.#append(groupId, [classicGroupRecord(groupId, generation)])
+    return typeof appended === 'number' && (await this.#groupLog.written(groupId))
+  }
+
+  /** Tombstones. Those without an offset get none. */
+  #forgetOffsets(groupId: string, partitions: readonly { topic: string; partition: number }[]): ErrorName | null {
+    const known = partitions.filter(
+      ({ topic, partition }) =>
+        this.#offsets.get(groupId, topic, partition) !== undefined ||
+        this.#offsets.isPending(groupId, topic, partition),
+    )
+    if (known.length === 0) return null
+    const appended = this.#append(
+      groupId,
+      known.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, null)),
+    )
+    if (typeof appended === 'string') return appended
+    for (const { topic, partition } of known) this.#offsets.delete(groupId, topic, partition)
+    return null
+  }
+
+  #delete(groupId: string): ErrorName | null {
+    const refusal = this.#refusal(groupId, true)
+    if (refusal !== null) return refusal
+    const group = this.#groups.get(groupId)
+    if (group === undefined || group.state === 'Dead') return 'GROUP_ID_NOT_FOUND'
+    if (group.state !== 'Empty') return 'NON_EMPTY_GROUP'
+    const partitions = [...this.#offsets.topicsOf(groupId)].flatMap((topic) =>
+      this.#offsets.partitionsOf(groupId, topic).map((partition) => ({ topic, partition })),
+    )
+    const error = this.#forgetOffsets(groupId, partitions)
+    if (error !== null) return error
+    return this.#forgetGroup(group)
+  }
+
+  /** The group is no more. It has no offsets. */
+  #forgetGroup(group: ClassicGroup): ErrorName | null {
+    const { groupId } = group
+    // What was never written need not be taken back.
+    if (group.generationId > 0) {
+      const appended = this.#append(groupId, [classicGroupRecord(groupId, null)])
+      if (typeof appended === 'string') return appended
+    }
+    this.#groups.delete(groupId)
+    group.die()
+    return null
+  }
+
+  async #load(partition: number): Promise<void> {
+    const log = this.#groupLog.partitions.find((each) => each.partition === partition)
+    const generations = new Map<string, StoredGeneration>()
+    const apply = (record: GroupRecord, recordOffset: number, producerId: number | null) => {
+      if (record.kind === 'offset') {
+        const { groupId, topic, partition, value } = record
+        if (value === null) this.#offsets.delete(groupId, topic, partition)
+        else if (producerId === null) this.#offsets.set(groupId, topic, partition, { ...value, recordOffset })
+        else this.#offsets.setPending(producerId, groupId, topic, partition, { ...value, recordOffset })
+      } else if (record.kind === 'classic') {
+        if (record.value === null) generations.delete(record.groupId)
+        else generations.set(record.groupId, record.value)
+      }
+    }
+    try {
+      if (log !== undefined) {
+        await this.#groupLog.load(log, {
+          record: apply,
+          transactionEnd: (producerId, isCommitted) => this.transactionEnded(partition, producerId, isCommitted),
+        })
+      }
+    } catch (error) {
+      // Its groups stay away: to begin with none would have their consumers read everything again.
+      this.#log.error({ err: error, partition }, `the groups of ${OFFSETS_TOPIC}-${partition} cannot be loaded`)
+      return
+    }
+    if (this.#isClosed) return
+    for (const [groupId, generation] of generations) {
+      const group = ClassicGroup.restore(groupId, this.#host, generation)
+      this.#groups.set(groupId, group)
+      group.resume()
+    }
+    for (const groupId of this.#offsets.groupIds) {
+      if (this.#groupLog.partitionOf(groupId) === partition) this.#groupOf(groupId)
+    }
+    this.#loading.delete(partition)
+  }
+
+  // ---- Retention ----
+
+  #scheduleRetentionCheck(): void {
+    this.#retentionCheck = this.#clock.schedule(this.#settings.offsetsRetentionCheckIntervalMs, () => {
+      this.#scheduleRetentionCheck()
+      this.#expire()
+    })
+  }
+
+  /** Forgets offsets that were kept long enough, and groups that have neither members nor offsets. */
+  #expire(): void {
+    for (const group of [...this.#groups.values()]) {
+      const { groupId } = group
+      if (this.#refusal(groupId, true) !== null) continue
+      const expired: { topic: string; partition: number }[] = []
+      this.#offsets.forEach(groupId, (topic, partition, committed) => {
+        if (this.#isExpired(group, topic, committed) && !this.#offsets.isPending(groupId, topic, partition)) {
+          expired.push({ topic, partition })
+        }
+      })
+      if (this.#forgetOffsets(groupId, expired) !== null) continue
+      if (expired.length > 0) {
+        this.#log.info(`${expired.length} offsets of group ${groupId} are forgotten after their retention`)
+        this.#announce(groupId)
+      }
+      if (group.isAbandoned && !this.#offsets.has(groupId)) this.#forgetGroup(group)
+    }
+  }
+
+  #isExpired(group: ClassicGroup, topic: string, committed: CommittedOffset): boolean {
+    const sinceMs = keptSinceMs(group, topic, committed)
+    if (sinceMs === null) return false
+    const nowMs = this.#clock.nowMs()
+    if (committed.expireTimestampMs >= 0) return nowMs >= committed.expireTimestampMs
+    return nowMs - sinceMs >= this.#settings.offsetsRetentionMs
+  }
+
+  readonly #topicChanged = (topic: Topic, change: 'created' | 'grown' | 'configured' | 'deleted'): void => {
+    if (change !== 'deleted') return
+    if (topic.name === OFFSETS_TOPIC) this.#forgetEverything()
+    else this.#forgetTopic(topic.name)
+  }
+
+  /** A topic of the same name that comes later begins anew. */
+  #forgetTopic(topic: string): void {
+    for (const groupId of this.#offsets.groupIds) {
+      const partitions = this.#offsets.partitionsOf(groupId, topic).map((partition) => ({ topic, partition }))
+      if (partitions.length === 0) continue
+      this.#forgetOffsets(groupId, partitions)
+      this.#announce(groupId)
+    }
+  }
+
+  /** `__consumer_offsets` itself has been deleted. */
+  #forgetEverything(): void {
+    const groups = [...this.#groups.values()]
+    this.#groups.clear()
+    this.#offsets.clear()
+    this.#loading.clear()
+    this.#groupLog.forgotten()
+    for (const group of groups) group.die('UNKNOWN_MEMBER_ID')
+  }
+
+  // ---- Groups ----
+
+  /** Why nothing can be said of a group now. Only some requests have a meaning for the group without a name. */
+  #refusal(groupId: string, mayBeNameless = false): ErrorName | null {
+    if (groupId === '' && !mayBeNameless) return 'INVALID_GROUP_ID'
+    if (this.#isClosed) return 'COORDINATOR_NOT_AVAILABLE'
+    if (this.#loading.size > 0 && this.#loading.has(this.#groupLog.partitionOf(groupId))) {
+      return 'COORDINATOR_LOAD_IN_PROGRESS'
+    }
+    return null
+  }
+
+  #classicGroup(groupId: string): ClassicGroup {
+    const group = new ClassicGroup(groupId, this.#host)
+    this.#groups.set(groupId, group)
+    return group
+  }
+
+  /** Offsets have a group, if need be one that nobody has ever joined. */
+  #groupOf(groupId: string): ClassicGroup {
+    return this.#groups.get(groupId) ?? this.#classicGroup(groupId)
+  }
+
+  #announce(groupId: string): void {
+    for (const listener of [...this.onChanged]) listener(groupId)
+  }
+}
+
+/** Since when an offset is of no use to anybody; null while it is. */
+function keptSinceMs(group: ClassicGroup, topic: string, committed: CommittedOffset): number | null {
+  // Offsets of one who is in no group: each for itself.
+  if (group.protocolType === null) return committed.commitTimestampMs
+  if (group.state === 'Empty') return group.stateSinceMs < 0 ? committed.commitTimestampMs : group.stateSinceMs
+  const isRead = group.state !== 'Stable' || !group.isOfConsumers || group.isSubscribedTo(topic)
+  return isRead ? null : committed.commitTimestampMs
+}
+
+function refuse<A>(answer: (answer: A) => void, refusal: A): Waiting {
+  answer(refusal)
+  return NOTHING_WAITS
+}

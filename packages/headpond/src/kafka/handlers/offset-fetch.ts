@@ -1,0 +1,77 @@
+import { api, type RequestContext } from '../api.ts'
+import { ZERO_UUID } from '../codec/byte-reader.ts'
+import { ERROR, type ErrorName, errorCodeOf } from '../errors.ts'
+import type { GroupCoordinator } from '../groups/group-coordinator.ts'
+import {
+  type OffsetFetchRequest,
+  type OffsetFetchResponse,
+  offsetFetchRequest,
+  offsetFetchResponse,
+} from '../schemas/offset-fetch.ts'
+
+/** Version 10 names topics by their ids. */
+export const offsetFetch = api(offsetFetchRequest, offsetFetchResponse, [1, 9], handle)
+
+type GroupRequest = OffsetFetchRequest['groups'][number]
+type GroupAnswer = NonNullable<OffsetFetchResponse['groups']>[number]
+type PartitionAnswer = GroupAnswer['topics'][number]['partitions'][number]
+
+function handle(request: OffsetFetchRequest, { version, broker }: RequestContext): OffsetFetchResponse {
+  const { requireStable } = request
+  if (version >= 8) {
+    return {
+      topics: [],
+      groups: request.groups.map((group) => groupAnswer(group, broker.groups, requireStable)),
+    }
+  }
+  const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null
+  const group = { groupId: request.groupId, memberId: null, memberEpoch: -1, topics }
+  const answer = groupAnswer(group, broker.groups, requireStable)
+  // Version 1 has no place for an error but with each partition.
+  if (version === 1 && answer.errorCode !== ERROR.NONE) {
+    return { topics: topicAnswers(group, () => none(answer.errorCode ?? ERROR.NONE)), groups: [] }
+  }
+  return { topics: answer.topics, errorCode: answer.errorCode, groups: [] }
+}
+
+function groupAnswer(group: GroupRequest, groups: GroupCoordinator, requireStable: boolean): GroupAnswer {
+  const { groupId, memberId, memberEpoch } = group
+  const refusal: ErrorName | null = groups.fetchRefusal(groupId, memberId, memberEpoch)
+  if (refusal !== null) return { groupId, topics: [], errorCode: errorCodeOf(refusal) }
+  const topics = topicAnswers({ ...group, topics: group.topics ?? allTopics(groups, groupId) }, (topic, partition) => {
+    const committed = groups.committedOffset(groupId, topic, partition, requireStable)
+    if (committed === undefined) return none(ERROR.NONE)
+    if (committed === 'UNSTABLE_OFFSET_COMMIT') return none(ERROR.UNSTABLE_OFFSET_COMMIT)
+    return {
+      committedOffset: committed.offset,
+      committedLeaderEpoch: committed.leaderEpoch,
+      metadata: committed.metadata,
+      errorCode: ERROR.NONE,
+    }
+  })
+  return { groupId, topics, errorCode: ERROR.NONE }
+}
+
+function topicAnswers(
+  { topics }: GroupRequest,
+  answer: (topic: string, partition: number) => Omit<PartitionAnswer, 'partitionIndex'>,
+): GroupAnswer['topics'] {
+  return (topics ?? []).map(({ name, topicId, partitionIndexes }) => ({
+    name,
+    topicId,
+    partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, ...answer(name, partitionIndex) })),
+  }))
+}
+
+function allTopics(groups: GroupCoordinator, groupId: string): NonNullable<GroupRequest['topics']> {
+  const byName = new Map<string, number[]>()
+  for (const { topic, partition } of groups.committedPartitions(groupId)) {
+    byName.set(topic, [...(byName.get(topic) ?? []), partition])
+  }
+  return [...byName].map(([name, partitionIndexes]) => ({ name, topicId: ZERO_UUID, partitionIndexes }))
+}
+
+/** Nothing has been committed, or nothing can be told. */
+function none(errorCode: number): Omit<PartitionAnswer, 'partitionIndex'> {
+  return { committedOffset: -1n, committedLeaderEpoch: -1, metadata: '', errorCode }
+}

@@ -1,0 +1,33 @@
+import { api, type RequestContext } from '../api.ts'
+import { errorCodeOf } from '../errors.ts'
+import type { SyncAnswer } from '../groups/classic-group.ts'
+import { answerWhenReady } from '../groups/parked.ts'
+import {
+  type SyncGroupRequest,
+  type SyncGroupResponse,
+  syncGroupRequest,
+  syncGroupResponse,
+} from '../schemas/sync-group.ts'
+
+export const syncGroup = api(syncGroupRequest, syncGroupResponse, [0, 5], handle)
+
+async function handle(
+  request: SyncGroupRequest,
+  { version, session, broker }: RequestContext,
+): Promise<SyncGroupResponse> {
+  // Version 5 must say what the member takes the group for: nothing is not the same as not asked.
+  if (version >= 5 && (request.protocolType === null || request.protocolName === null)) {
+    return { errorCode: errorCodeOf('INCONSISTENT_GROUP_PROTOCOL'), assignment: NO_BYTES }
+  }
+  const answer = await answerWhenReady<SyncAnswer>(session, (ready) =>
+    broker.groups.sync(request.groupId, request, ready),
+  )
+  return {
+    errorCode: errorCodeOf(answer.error),
+    protocolType: answer.protocolType,
+    protocolName: answer.protocolName,
+    assignment: answer.assignment,
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
