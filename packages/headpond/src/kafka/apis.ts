@@ -2,6 +2,7 @@ import type { Api } from './api.ts'
 import { apiVersions } from './handlers/api-versions.ts'
 import { deleteGroups } from './handlers/delete-groups.ts'
 import { deleteRecords } from './handlers/delete-records.ts'
+import { describeCluster } from './handlers/describe-cluster.ts'
 import { describeGroups } from './handlers/describe-groups.ts'
 import { fetch } from './handlers/fetch.ts'
 import { findCoordinator } from './handlers/find-coordinator.ts'
@@ -40,4 +41,5 @@ export const apis: readonly Api[] = [
   offsetForLeaderEpoch,
   deleteGroups,
   offsetDelete,
+  describeCluster,
 ]

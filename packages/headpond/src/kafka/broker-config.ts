@@ -15,6 +15,11 @@ export class BrokerConfig {
   boolean(name: keyof typeof DEFAULTS): boolean {
     return (this.#config.kafka.get(name) ?? DEFAULTS[name]).toLowerCase() === 'true'
   }
+
+  /** Null: not set. */
+  text(name: 'broker.rack'): string | null {
+    return this.#config.kafka.get(name) ?? null
+  }
 }
 
 const DEFAULTS = {

@@ -58,6 +58,11 @@ export class Broker {
     return this.logs.nodeId
   }
 
+  /** Where this broker stands, for consumers that prefer one nearby; null: nobody has said. */
+  get rack(): string | null {
+    return this.config.text('broker.rack')
+  }
+
   /** Where this client is to connect to: the same in Metadata, FindCoordinator and DescribeCluster. */
   endpointFor(session: KafkaSession): BrokerEndpoint {
     return { host: this.#advertisedHost ?? session.localHost, port: session.localPort }

@@ -29,3 +29,10 @@ export function findCollidingTopic(name: string, topics: ReadonlyMap<string, unk
 function mergedName(name: string): string {
   return name.replaceAll('.', '_')
 }
+
+/** Those that coordinators keep their state in. */
+const INTERNAL_TOPICS: ReadonlySet<string> = new Set(['__consumer_offsets', '__transaction_state'])
+
+export function isInternalTopic(name: string): boolean {
+  return INTERNAL_TOPICS.has(name)
+}

@@ -79,8 +79,8 @@ export class Kafka implements Protocol<Visitor> {
     const { config, log } = this.#parts
     const { kafkaPort, kafkaAdvertisedHost } = config.settings
     if (kafkaPort === 0) return
+    if (this.#isAskedFor()) await this.load()
     try {
-      if (this.#isAskedFor()) await this.load()
       await this.#endpoint.open()
     } catch (error) {
       // Nobody asked for this port: where another broker has it, that one goes on serving it.

@@ -1,65 +1,89 @@
 import type { Topic } from '../../log/topic.ts'
 import { api, type RequestContext } from '../api.ts'
+import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
-import { ERROR, type ErrorName } from '../errors.ts'
+import { ERROR, type ErrorName, KafkaError } from '../errors.ts'
 import { type MetadataRequest, type MetadataResponse, metadataRequest, metadataResponse } from '../schemas/metadata.ts'
-import { findCollidingTopic, refuseTopicName } from '../topic-names.ts'
+import { findCollidingTopic, isInternalTopic, refuseTopicName } from '../topic-names.ts'
 
-export const metadata = api(metadataRequest, metadataResponse, [0, 13], handle)
+/** The first version that may ask for topics by their ids alone. */
+const BY_ID_VERSION = 12
+
+export const metadata = api(metadataRequest, metadataResponse, [0, 13], handle, { refuse })
 
 type TopicAnswer = MetadataResponse['topics'][number]
+type TopicQuestion = NonNullable<MetadataRequest['topics']>[number]
 
-async function handle(request: MetadataRequest, context: RequestContext): Promise<MetadataResponse> {
-  const { broker, session } = context
-  const topics = topicAnswers(request, context)
-  // A topic that was just made is one for good when a client hears of it.
-  if (topics.some(({ isNew }) => isNew)) await broker.logs.written()
+function handle(request: MetadataRequest, context: RequestContext): MetadataResponse | Promise<MetadataResponse> {
+  const { broker, session, version } = context
+  refuseIdsOfOldVersions(request, version)
+  const topicCount = broker.logs.topics.size
+  const topics = topicsAskedFor(request, context)
   const { host, port } = broker.endpointFor(session)
-  return {
-    brokers: [{ nodeId: broker.nodeId, host, port, rack: null }],
+  const answer: MetadataResponse = {
+    brokers: [{ nodeId: broker.nodeId, host, port, rack: broker.rack }],
     clusterId: broker.logs.clusterId,
     controllerId: broker.nodeId,
-    topics: topics.map(({ answer }) => answer),
+    topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? ALL_OPERATIONS.cluster
+      : OPERATIONS_NOT_ASKED,
     errorCode: ERROR.NONE,
+  }
+  // A topic that was just made is one for good when a client hears of it.
+  return broker.logs.topics.size === topicCount ? answer : broker.logs.written().then(() => answer)
+}
+
+/** Versions 10 and 11 have room for ids and no meaning for them. */
+function refuseIdsOfOldVersions({ topics }: MetadataRequest, version: number): void {
+  if (version >= BY_ID_VERSION) return
+  for (const { name, topicId } of topics ?? []) {
+    if (name === null) {
+      throw new KafkaError('INVALID_REQUEST', `Topic name can not be null for version ${version}`)
+    }
+    if (topicId !== ZERO_UUID) {
+      throw new KafkaError('INVALID_REQUEST', `Topic IDs are not supported in requests with version ${version}`)
+    }
   }
 }
 
-function topicAnswers(
-  { topics, allowAutoTopicCreation }: MetadataRequest,
-  { version, broker }: RequestContext,
-): { answer: TopicAnswer; isNew: boolean }[] {
-  // Version 0 has no null: there, none named means all.
-  if (topics === null || (version === 0 && topics.length === 0)) {
-    return [...broker.logs.topics.values()].map((topic) => ({ answer: describe(topic, broker.nodeId), isNew: false }))
-  }
-  return topics.map(({ name, topicId }) => {
-    const isById = name === null || (version >= 10 && topicId !== ZERO_UUID)
-    const topic = isById ? broker.logs.topicById(topicId) : broker.logs.topics.get(name)
-    if (topic !== undefined) return { answer: describe(topic, broker.nodeId), isNew: false }
-    if (isById) return { answer: refuse(version >= 12 ? null : '', topicId, 'UNKNOWN_TOPIC_ID'), isNew: false }
-    return createOrRefuse(name, allowAutoTopicCreation, broker)
+function topicsAskedFor(request: MetadataRequest, context: RequestContext): TopicAnswer[] {
+  const { topics, includeTopicAuthorizedOperations } = request
+  const { version, broker } = context
+  const operations = includeTopicAuthorizedOperations ? ALL_OPERATIONS.topic : OPERATIONS_NOT_ASKED
+  const describe = (topic: Topic) => describeTopic(topic, broker.nodeId, operations)
+  // Version 0 has no null: there, naming none means all.
+  if (topics === null || (version === 0 && topics.length === 0)) return [...broker.logs.topics.values()].map(describe)
+  return withoutRepetitions(topics).map(({ name, topicId }) => {
+    if (topicId !== ZERO_UUID) {
+      const topic = broker.logs.topicById(topicId)
+      return topic === undefined ? refuseTopic(null, topicId, 'UNKNOWN_TOPIC_ID') : describe(topic)
+    }
+    const topic = broker.logs.topics.get(name ?? '') ?? createTopic(name ?? '', request, context)
+    return typeof topic === 'string' ? refuseTopic(name ?? '', ZERO_UUID, topic) : describe(topic)
   })
 }
 
-/** A topic that is not there is made when client and broker both agree to it. */
-function createOrRefuse(
-  name: string,
-  isAllowed: boolean,
-  { logs, config, nodeId }: RequestContext['broker'],
-): { answer: TopicAnswer; isNew: boolean } {
-  if (refuseTopicName(name) !== null)
-    return { answer: refuse(name, ZERO_UUID, 'INVALID_TOPIC_EXCEPTION'), isNew: false }
-  if (!isAllowed || !config.boolean('auto.create.topics.enable')) {
-    return { answer: refuse(name, ZERO_UUID, 'UNKNOWN_TOPIC_OR_PARTITION'), isNew: false }
-  }
-  if (findCollidingTopic(name, logs.topics) !== null) {
-    return { answer: refuse(name, ZERO_UUID, 'INVALID_TOPIC_EXCEPTION'), isNew: false }
-  }
-  const topic = logs.createTopic(name, { partitionCount: config.integer('num.partitions') })
-  return { answer: describe(topic, nodeId), isNew: true }
+function withoutRepetitions(topics: readonly TopicQuestion[]): readonly TopicQuestion[] {
+  if (topics.length < 2) return topics
+  return [...new Map(topics.map((topic) => [`${topic.topicId} ${topic.name}`, topic])).values()]
 }
 
-function describe(topic: Topic, nodeId: number): TopicAnswer {
+/** A topic that is not there is made when client and broker both agree to it. */
+function createTopic(
+  name: string,
+  { allowAutoTopicCreation }: MetadataRequest,
+  { broker: { logs, config } }: RequestContext,
+): Topic | ErrorName {
+  if (refuseTopicName(name) !== null) return 'INVALID_TOPIC_EXCEPTION'
+  if (!allowAutoTopicCreation || !config.boolean('auto.create.topics.enable')) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  // Coordinators make their own topics when they are first needed.
+  if (isInternalTopic(name)) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (findCollidingTopic(name, logs.topics) !== null) return 'INVALID_TOPIC_EXCEPTION'
+  return logs.createTopic(name, { partitionCount: config.integer('num.partitions') })
+}
+
+function describeTopic(topic: Topic, nodeId: number, topicAuthorizedOperations: number): TopicAnswer {
   return {
     errorCode: ERROR.NONE,
     name: topic.name,
@@ -74,9 +98,24 @@ function describe(topic: Topic, nodeId: number): TopicAnswer {
       isrNodes: [nodeId],
       offlineReplicas: [],
     })),
+    topicAuthorizedOperations,
   }
 }
 
-function refuse(name: string | null, topicId: string, error: ErrorName): TopicAnswer {
-  return { errorCode: ERROR[error], name, topicId, partitions: [] }
+function refuseTopic(name: string | null, topicId: string, error: ErrorName): TopicAnswer {
+  return { errorCode: ERROR[error], name, topicId, isInternal: isInternalTopic(name ?? ''), partitions: [] }
+}
+
+/** Before version 13 only a topic can say what is wrong. */
+function refuse({ topics }: MetadataRequest, { code }: KafkaError, { version }: RequestContext): MetadataResponse {
+  return {
+    brokers: [],
+    topics: (topics ?? []).map(({ name, topicId }) => ({
+      errorCode: code,
+      name: name ?? (version < BY_ID_VERSION ? '' : null),
+      topicId,
+      partitions: [],
+    })),
+    errorCode: code,
+  }
 }
