@@ -81,8 +81,8 @@ test('a request out of turn, or of a session that does not exist, is refused', a
 })
 
 test('a session is ended, and another begun in its place, by its client', async (t) => {
-  const { connect, server } = await startLogServer(t, { topics: { orders: 1 } })
-  const { fetchSessions } = server.kafka!.broker
+  const { connect, broker } = await startLogServer(t, { topics: { orders: 1 } })
+  const { fetchSessions } = broker
   const client = await connect()
   const first = await client.fetchAll({ orders: { 0: 0 } }, { sessionEpoch: 0 })
   const second = await client.fetchAll({ orders: { 0: 0 } }, { sessionEpoch: 0, sessionId: first.sessionId })
@@ -128,6 +128,7 @@ test('sessions make room for one another by age and size', async (t) => {
     topics: { orders: 4 },
     directives: { 'kafka.max.incremental.fetch.session.cache.slots': 2 },
   })
+  server.clock.pause()
   const client = await connect()
   const begin = async (count: number) => {
     const offsets = Object.fromEntries(Array.from({ length: count }, (_, index) => [index, 0]))
@@ -167,6 +168,7 @@ test('an answer of a session waits for something new, and is empty when there is
   const client = await connect()
   await client.produce('orders', batchOf(['a']))
   const { sessionId } = await client.fetchAll({ orders: { 0: 1, 1: 0 } }, { sessionEpoch: 0 })
+  server.clock.pause()
   const waiting = client.sendFetch({}, { sessionId, sessionEpoch: 1, maxWaitMs: 500 })
   while (partition('orders').waiters.size === 0) await new Promise((resolve) => setImmediate(resolve))
   server.advance(500)

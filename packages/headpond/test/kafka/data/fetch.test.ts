@@ -185,6 +185,7 @@ test('a fetch waits for as many bytes as it wants', async (t) => {
 
 test('a fetch waits no longer than it wants to, and then gets what there is', async (t) => {
   const server = await startLogServer(t, { topics: { orders: 1 } })
+  server.server.clock.pause()
   const consumer = await server.connect()
   const nothing = consumer.sendFetch({ orders: { 0: 0 } }, { maxWaitMs: 500 })
   await waitersAt(server, 1)

@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test'
 import { Config } from '#src/config/config.ts'
 import type { DirectiveOptions } from '#src/config/sources.ts'
+import type { Broker } from '#src/kafka/broker.ts'
 import { ZERO_UUID } from '#src/kafka/codec/byte-reader.ts'
 import type { Decoded, Encodable } from '#src/kafka/codec/message.ts'
 import { ERROR, errorNameOf } from '#src/kafka/errors.ts'
@@ -22,6 +23,7 @@ type FetchedFields = Encodable<typeof fetchRequest>
 
 export interface LogServer {
   readonly server: Server
+  readonly broker: Broker
   readonly logs: LogManager
   readonly address: string
   /** What was logged, line by line. */
@@ -64,13 +66,15 @@ export async function startLogServer(t: TestContext, options: LogServerOptions =
     for (const client of clients) client.close()
     await server.close()
   })
-  const { logs } = server.kafka!.broker
+  const { broker } = await server.kafka.load()
+  const { logs } = broker
   for (const [name, topic] of Object.entries(options.topics ?? {})) {
     logs.createTopic(name, typeof topic === 'number' ? { partitionCount: topic } : topic)
   }
   const address = `127.0.0.1:${server.kafkaPort}`
   return {
     server,
+    broker,
     logs,
     address,
     logged,

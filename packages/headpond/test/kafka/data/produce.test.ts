@@ -155,6 +155,7 @@ test('requests of one connection that wait for the disk together are answered in
 
 test('who waits for all replicas waits no longer than it wants to; the record is there all the same', async (t) => {
   const { connect, logs, server } = await startLogServer(t, { topics: { orders: 1 } })
+  server.clock.pause()
   const client = await connect()
   const written = logs.written.bind(logs)
   let release = () => {}
