@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { sep } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Module } from '#src/scripting/web-assembly.ts'
+import { Module } from '#src/bytes/web-assembly.ts'
 
 /** Seen from the compiled file. */
 const FOLDER = fileURLToPath(new URL('../../lua/', import.meta.url))
