@@ -218,7 +218,7 @@ class Compiler {
   #defaultText(field: Field): string {
     if (field.default === null) return 'null'
     if (field.kind === 'array') return '[]'
-    if (field.kind === 'bytes' || field.kind === 'records') return 'new Uint8Array()'
+    if (field.kind === 'bytes' || field.kind === 'records') return 'Buffer.alloc(0)'
     if (field.kind === 'struct') {
       const values = Object.entries(field.fields!).map(([name, each]) => `${name}: ${this.#defaultText(each)}`)
       return `{ ${values.join(', ')} }`
