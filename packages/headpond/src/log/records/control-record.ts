@@ -3,7 +3,7 @@
  * ends with a marker. Key: int16 version, int16 type. Value of a marker: int16 version, int32 coordinatorEpoch.
  */
 import { readInt16, readInt32 } from '../record-batch.ts'
-import { encodeBatch } from './batch.ts'
+import { encodeBatch, openRecords } from './batch.ts'
 
 /** In the order of their numbers. All but the first two stand in the log of Kafka's own metadata alone. */
 export const CONTROL_TYPES = [
@@ -42,6 +42,13 @@ export function encodeMarker(marker: TransactionMarker): Buffer {
 /** The type that the key of a control record says; undefined when it is unknown or the key is none. */
 export function controlTypeOf(key: Uint8Array | null): ControlType | undefined {
   return key === null || key.length < 4 ? undefined : CONTROL_TYPES[readInt16(key, 2)]
+}
+
+/** The type of the control batch at `at`, which has a record. */
+export function controlTypeAt(bytes: Uint8Array, at: number): ControlType | undefined {
+  const cursor = openRecords(bytes, at)
+  cursor.next()
+  return controlTypeOf(cursor.keyStart < 0 ? null : cursor.bytes.subarray(cursor.keyStart, cursor.keyEnd))
 }
 
 /** The epoch of the coordinator that wrote a marker; -1 when its value is none. */

@@ -16,6 +16,8 @@ export class RecordCursor {
   end: number
   timestampDelta = 0
   offsetDelta = 0
+  /** What follows is the same whatever the batch's base timestamp. */
+  offsetDeltaAt = 0
   keyStart = -1
   keyEnd = -1
   valueStart = -1
@@ -53,6 +55,7 @@ export class RecordCursor {
     if (this.#at === this.#limit) this.#fail('it is empty')
     this.#at++
     this.timestampDelta = this.#varlong()
+    this.offsetDeltaAt = this.#at
     this.offsetDelta = this.#varint()
     this.keyStart = this.#field()
     this.keyEnd = this.#at
