@@ -15,13 +15,7 @@ export const subcommands: readonly Subcommand[] = [
     summary: 'Talk to this or any other server that speaks the Redis protocol (cli --help tells more)',
     run: async (argv) => {
       const { runShell } = await import('./shell/shell.ts')
-      return runShell(argv, {
-        input: process.stdin,
-        output: process.stdout,
-        errorOutput: process.stderr,
-        env: process.env,
-        signals: process,
-      })
+      return runShell(argv, processStreams())
     },
   },
   {
@@ -31,6 +25,30 @@ export const subcommands: readonly Subcommand[] = [
     run: async (argv) => {
       const { runMemcached } = await import('./memcached/launch.ts')
       return runMemcached(argv)
+    },
+  },
+  {
+    name: 'topic',
+    usage: '<list|create|describe|alter|delete|tail|produce> ...',
+    summary: 'Topics of this or any other Kafka: look after them, read and write (topic --help tells more)',
+    run: async (argv) => {
+      const [{ runVerb }, { topicFamily }] = await Promise.all([
+        import('./kafka/run.ts'),
+        import('./kafka/topic/family.ts'),
+      ])
+      return runVerb(topicFamily, argv, processStreams())
+    },
+  },
+  {
+    name: 'group',
+    usage: '<list|describe|reset-offsets|delete> ...',
+    summary: 'Consumer groups of this or any other Kafka (group --help tells more)',
+    run: async (argv) => {
+      const [{ runVerb }, { groupFamily }] = await Promise.all([
+        import('./kafka/run.ts'),
+        import('./kafka/group/family.ts'),
+      ])
+      return runVerb(groupFamily, argv, processStreams())
     },
   },
   {
@@ -58,3 +76,8 @@ export const subcommands: readonly Subcommand[] = [
     },
   },
 ]
+
+function processStreams() {
+  const { stdin: input, stdout: output, stderr: errorOutput, env } = process
+  return { input, output, errorOutput, env, signals: process }
+}

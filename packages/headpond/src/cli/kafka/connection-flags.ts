@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import { parseAddress } from '../../kafka/client/address.ts'
+import type { KafkaClientOptions, SaslCredentials } from '../../kafka/client/client.ts'
+import { durationMs } from '../../server/duration.ts'
+import type { Arguments, Flag } from './arguments.ts'
+import { KafkaCliError, UsageError } from './kafka-cli-error.ts'
+
+export const CONNECTION_FLAGS: readonly Flag[] = [
+  {
+    name: '--bootstrap',
+    short: '-b',
+    value: '<host:port,...>',
+    summary: 'Brokers to begin with (KAFKA_BROKERS, else localhost:9092)',
+  },
+  { name: '--tls', summary: 'Connect over TLS' },
+  { name: '--cacert', value: '<file>', summary: 'Certificates of authorities to trust' },
+  { name: '--tls-cert', value: '<file>', summary: 'Certificate of this client' },
+  { name: '--tls-key', value: '<file>', summary: 'Its private key' },
+  { name: '--insecure', summary: 'Do not check certificates of brokers' },
+  {
+    name: '--user',
+    value: '<name>',
+    summary: 'Log in by SASL; the password stands in KAFKA_PASSWORD or HEADPOND_AUTH',
+  },
+  { name: '--password', value: '<text>', summary: 'The password, where it may be seen' },
+  { name: '--timeout', value: '<duration>', summary: 'How long to wait for an answer (10s)' },
+]
+
+const TLS_FLAGS = ['--tls', '--cacert', '--tls-cert', '--tls-key', '--insecure']
+const DEFAULT_BOOTSTRAP = 'localhost:9092'
+
+/** Throws UsageError, and KafkaCliError when a file cannot be read. */
+export function clientOptions(args: Arguments, env: NodeJS.ProcessEnv): KafkaClientOptions {
+  const bootstrap = args.list('--bootstrap').length > 0 ? args.list('--bootstrap') : listOf(env['KAFKA_BROKERS'])
+  const addresses = (bootstrap.length > 0 ? bootstrap : [DEFAULT_BOOTSTRAP]).map((text) => {
+    const address = parseAddress(text)
+    if (address === undefined) throw new UsageError(`--bootstrap: an address is host:port, not ${text}`)
+    return address
+  })
+  const timeout = args.text('--timeout')
+  return {
+    bootstrap: addresses,
+    clientId: 'headpond-cli',
+    ...(TLS_FLAGS.some((name) => args.has(name)) ? { tls: tlsOptions(args) } : {}),
+    ...saslOptions(args, env),
+    ...(timeout === undefined ? {} : { timeoutMs: milliseconds('--timeout', timeout) }),
+  }
+}
+
+/** A duration of the command line. Throws UsageError. */
+export function milliseconds(name: string, text: string): number {
+  try {
+    return durationMs(/^\d+$/.test(text) ? Number(text) : text)
+  } catch (error) {
+    throw new UsageError(`${name}: ${(error as Error).message}`)
+  }
+}
+
+function listOf(text = ''): string[] {
+  return text.split(',').filter((each) => each !== '')
+}
+
+function saslOptions(args: Arguments, env: NodeJS.ProcessEnv): { sasl?: SaslCredentials } {
+  const user = args.text('--user') ?? env['KAFKA_USER']
+  if (user === undefined) return {}
+  const password = args.text('--password') ?? env['KAFKA_PASSWORD'] ?? env['HEADPOND_AUTH']
+  if (password === undefined) throw new UsageError(`the password of ${user}: set KAFKA_PASSWORD, or use --password`)
+  return { sasl: { user, password } }
+}
+
+function tlsOptions(args: Arguments): ConnectionOptions {
+  const options: ConnectionOptions = args.has('--insecure') ? { rejectUnauthorized: false } : {}
+  for (const [flag, name] of [
+    ['--cacert', 'ca'],
+    ['--tls-cert', 'cert'],
+    ['--tls-key', 'key'],
+  ] as const) {
+    const path = args.text(flag)
+    if (path === undefined) continue
+    try {
+      options[name] = readFileSync(path)
+    } catch (error) {
+      throw new KafkaCliError(`${flag} ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
+  return options
+}
