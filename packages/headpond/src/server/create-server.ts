@@ -194,6 +194,8 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
       memcachedPort: 'auto',
       bind: ['127.0.0.1'],
       ephemeral: !asksForDisk(directives),
+      // Consumers in tests need not wait whether others come.
+      'kafka.group.initial.rebalance.delay.ms': 0,
       ...directives,
     } as DirectiveOptions,
     // Not asked for: see Kafka.

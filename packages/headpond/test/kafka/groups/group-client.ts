@@ -1,9 +1,11 @@
 /** What a consumer says to its coordinator, request by request, and what it is told. */
 import { ZERO_UUID } from '#src/kafka/codec/byte-reader.ts'
 import { errorNameOf } from '#src/kafka/errors.ts'
+import { describeGroupsRequest, describeGroupsResponse } from '#src/kafka/schemas/describe-groups.ts'
 import { heartbeatRequest, heartbeatResponse } from '#src/kafka/schemas/heartbeat.ts'
 import { joinGroupRequest, joinGroupResponse } from '#src/kafka/schemas/join-group.ts'
 import { leaveGroupRequest, leaveGroupResponse } from '#src/kafka/schemas/leave-group.ts'
+import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
 import { offsetCommitRequest, offsetCommitResponse } from '#src/kafka/schemas/offset-commit.ts'
 import { offsetFetchRequest, offsetFetchResponse } from '#src/kafka/schemas/offset-fetch.ts'
 import { syncGroupRequest, syncGroupResponse } from '#src/kafka/schemas/sync-group.ts'
@@ -154,4 +156,37 @@ export class GroupClient {
       ),
     )
   }
+
+  async describe(version = 5) {
+    const answer = await this.wire.call(describeGroupsRequest, describeGroupsResponse, version, {
+      groups: [this.groupId],
+      includeAuthorizedOperations: false,
+    })
+    return answer.groups[0]
+  }
+
+  /** Waits until the group is in a state, or has so many members. */
+  async until(expected: string | number): Promise<void> {
+    for (;;) {
+      const { groupState, members } = await this.describe()
+      if (groupState === expected || members.length === expected) return
+    }
+  }
+}
+
+/** A topic `orders` with one partition, and groups that have committed offset 1 of it and that nobody is in. */
+export async function createGroups(wire: WireClient, groupIds: readonly string[]): Promise<void> {
+  await createTopics(wire, ['orders'])
+  for (const groupId of groupIds) {
+    await new GroupClient(wire, groupId).commit([{ topic: 'orders', partition: 0, offset: 1 }])
+  }
+}
+
+/** With as many partitions as the broker gives to topics that it makes by itself. */
+export async function createTopics(wire: WireClient, names: readonly string[]): Promise<void> {
+  await wire.call(metadataRequest, metadataResponse, 9, {
+    topics: names.map((name) => ({ name, topicId: ZERO_UUID })),
+    allowAutoTopicCreation: true,
+    includeTopicAuthorizedOperations: false,
+  })
 }
