@@ -11,7 +11,8 @@ import * as path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url))
-export const MAIN = path.join(ROOT, 'packages/headpond/dist/cli/main.js')
+/** The executable: see bundle.mjs. */
+export const MAIN = path.join(ROOT, 'packages/headpond/dist/bin/headpond.js')
 
 /**
  * The projects of tsconfig.json: where the source is, where it goes, what it is built from besides.
@@ -64,11 +65,9 @@ export function ensureBuilt(names = ALL_PROJECTS) {
     let succeeded = true
     if (stale.size > 0) {
       console.error(`headpond: building ${[...stale.keys()].join(', ')} ...`)
-      const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc')
       const configs = [...stale.keys()].map((name) => PROJECTS[name].config)
-      const run = spawnSync(process.execPath, [tsc, '-b', ...configs], { cwd: ROOT, stdio: ['ignore', 2, 2] })
-      if (run.error) throw run.error
-      succeeded = run.status === 0
+      succeeded = runStep('node_modules/typescript/bin/tsc', ['-b', ...configs])
+      if (succeeded && stale.has('server')) succeeded = runStep('scripts/bundle.mjs', [])
       for (const [name, fingerprint] of stale) {
         removeOrphans(PROJECTS[name])
         // Without a stamp the next call builds again, even when the sources have gone back to what they were.
@@ -79,6 +78,13 @@ export function ensureBuilt(names = ALL_PROJECTS) {
     linkExecutable()
     return succeeded
   })
+}
+
+/** Stdout belongs to the program that is to run: what a step says goes to stderr. @param {string} file @param {string[]} args */
+function runStep(file, args) {
+  const step = spawnSync(process.execPath, [path.join(ROOT, file), ...args], { cwd: ROOT, stdio: ['ignore', 2, 2] })
+  if (step.error) throw step.error
+  return step.status === 0
 }
 
 /** The test files of a project, compiled, whose path contains one of the patterns (all files when there is none).
@@ -209,6 +215,7 @@ function stampOf(name) {
 /** Removes what was compiled from a source file that is gone; the compiler does not. @param {{ source: string, output: string }} project */
 function removeOrphans({ source, output }) {
   for (const file of listFiles(path.join(ROOT, output))) {
+    if (path.dirname(file) === path.dirname(MAIN)) continue
     const [, stem] = /^(.*?)\.(?:js|js\.map|d\.ts|d\.ts\.map)$/.exec(path.relative(path.join(ROOT, output), file)) ?? []
     if (stem !== undefined && !fs.existsSync(path.join(ROOT, source, `${stem}.ts`))) fs.rmSync(file)
   }
@@ -217,7 +224,8 @@ function removeOrphans({ source, output }) {
 const LINK = path.join(ROOT, 'node_modules/.bin/headpond')
 
 function isLinked() {
-  return fs.existsSync(process.platform === 'win32' ? `${LINK}.cmd` : LINK)
+  if (process.platform === 'win32') return fs.existsSync(`${LINK}.cmd`)
+  return fs.existsSync(LINK) && fs.realpathSync(LINK) === fs.realpathSync(MAIN)
 }
 
 /** npm links an executable when it installs; ours does not exist yet at that time. */
@@ -229,9 +237,9 @@ function linkExecutable() {
     npm(['rebuild', 'headpond', '--ignore-scripts'])
     return
   }
-  fs.rmSync(LINK, { force: true }) // a link that points nowhere
+  fs.rmSync(LINK, { force: true }) // a link that points elsewhere, or nowhere
   fs.mkdirSync(path.dirname(LINK), { recursive: true })
-  fs.symlinkSync('../headpond/dist/cli/main.js', LINK)
+  fs.symlinkSync(path.join('../headpond', path.relative(path.join(ROOT, 'packages/headpond'), MAIN)), LINK)
 }
 
 /**

@@ -20,7 +20,7 @@ export const suites = [
 export type Suite = (typeof suites)[number]
 
 const defaultHeadpondCommand =
-  '{node} packages/headpond/dist/cli/main.js --port {port} --ephemeral --memcached-port 0 --kafka-port 0 --http-port 0'
+  '{node} packages/headpond/dist/bin/headpond.js --port {port} --ephemeral --memcached-port 0 --kafka-port 0 --http-port 0'
 /** Where recorded traces are looked for, relative to the repository. */
 const traceDirectories = ['bench/traces', '../shared/traces']
 const repositoryRoot = resolve(fileURLToPath(import.meta.url), '../../..')

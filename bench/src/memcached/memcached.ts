@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { MemcachedBenchOptions } from '../options.ts'
 import { keyOf, type LoadRequest, type LoadResult } from './load.ts'
 
-const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/cli/main.js', import.meta.url))
+const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/bin/headpond.js', import.meta.url))
 const CONNECTION_COUNT = 50
 const KEY_COUNT = 100_000
 const MEMORY_ITEM_COUNT = 1_000_000

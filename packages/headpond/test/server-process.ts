@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { RawClient } from './raw-client.ts'
 
 /** Seen from the compiled file. */
-export const EXECUTABLE = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+export const EXECUTABLE = fileURLToPath(new URL('../dist/bin/headpond.js', import.meta.url))
 
 const START_TIMEOUT_MS = 20_000
 const PORTS = ['--port', 'auto', '--memcached-port', '0']

@@ -170,7 +170,7 @@ test('set-proc-title and proc-title-template: the process list shows where it li
   }
   assert.equal(await server.stop(), 0)
   const plain = await ServerProcess.start('--set-proc-title', 'no')
-  assert.match(titleOf(plain.child.pid), /main\.js --port auto/)
+  assert.match(titleOf(plain.child.pid), /headpond\.js --port auto/)
   assert.equal(await plain.stop(), 0)
 })
 

@@ -16,7 +16,9 @@ const MALFORMED_COUNT = Number(process.env['FUZZ_COUNT'] ?? 1_000_000)
 const WITNESS_KEY_COUNT = 1000
 
 function createFuzzedServer(): Server {
-  const config = Config.load({ options: { port: 'auto', bind: ['127.0.0.1'], ephemeral: true } })
+  // A reply as long as values may be by default is longer than a text of JavaScript's may be.
+  const options = { port: 'auto', bind: ['127.0.0.1'], ephemeral: true, protoMaxBulkLen: '64mb' } as const
+  const config = Config.load({ options })
   return new Server({ config, log: { info() {}, warn() {}, error() {} }, firstArenaBytes: 2 ** 24 })
 }
 
