@@ -6,6 +6,7 @@ import { ByteReader, MalformedMessage } from './codec/byte-reader.ts'
 import { ByteWriter } from './codec/byte-writer.ts'
 import { KafkaError } from './errors.ts'
 import { apiVersions, UNSUPPORTED_API_VERSIONS } from './handlers/api-versions.ts'
+import type { RequestHook } from './request-hook.ts'
 import { KafkaSession, type OpenRequest } from './session.ts'
 
 /** Before every message stands its size. */
@@ -33,6 +34,8 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   readonly name = 'kafka'
   readonly broker: Broker
   readonly sessions = new Set<KafkaSession>()
+  /** Sees every request first, if somebody wants to. */
+  hook: RequestHook | null = null
   readonly #apis: ReadonlyMap<number, Api>
   readonly #reader = new ByteReader()
   readonly #writer = new ByteWriter()
@@ -110,10 +113,12 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     }
   }
 
-  #close(session: KafkaSession, reason: string): void {
-    if (session.isGone || session.connection.isClosing) return
+  /** Returns true: that request is dealt with. */
+  #close(session: KafkaSession, reason: string): true {
+    if (session.isGone || session.connection.isClosing) return true
     this.#log(session, reason)
     session.connection.closeAfterReplies()
+    return true
   }
 
   #log(session: KafkaSession, reason: string): void {
@@ -139,8 +144,8 @@ export class KafkaEngine implements Protocol<KafkaSession> {
         break
       }
       if (this.#mustWait(session, chunk, requestAt)) break
+      if (!this.#run(session, chunk, requestAt, requestAt + sizeBytes)) break
       at = requestAt + sizeBytes
-      this.#run(session, chunk, requestAt, at)
     }
     if (end - at > READ_AHEAD_BYTES && (session.open.length > 0 || session.isStalled)) connection.pauseInput()
     return connection.isClosing ? end : at
@@ -159,15 +164,15 @@ export class KafkaEngine implements Protocol<KafkaSession> {
 
   /** Whether the request at `at` has to wait for the answers to earlier ones. */
   #mustWait(session: KafkaSession, chunk: Uint8Array, at: number): boolean {
-    if (session.isStalled) return true
+    if (session.isStalled || session.isHeld) return true
     const { open } = session
     if (open.length === 0) return false
     if (open.length >= PIPELINED_COUNT_MAX || !open[open.length - 1].api.isPipelined) return true
     return this.#apis.get((chunk[at] << 8) | chunk[at + 1])?.isPipelined !== true
   }
 
-  /** hot: once for each request. */
-  #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): void {
+  /** hot: once for each request. False when it waits, and is to come again. */
+  #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): boolean {
     session.lastRequestAtMs = this.broker.clock.nowMs()
     const reader = this.#reader.open(chunk, start, end)
     const key = reader.int16()
@@ -192,10 +197,23 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       if (!(error instanceof MalformedMessage)) throw error
       return this.#close(session, `a malformed ${api.name} request of version ${version}: ${error.message}`)
     }
-    this.#handle({ api, correlationId, context, answer: undefined }, request)
+    const open = { api, correlationId, context, answer: undefined, isAnswerLost: false }
+    return this.hook === null ? this.#handle(open, request) : this.#handleHooked(open, request, this.hook)
   }
 
-  #handle(open: OpenRequest, request: unknown): void {
+  /** Where somebody may have other plans for requests. False when this one waits. */
+  #handleHooked(open: OpenRequest, request: unknown, hook: RequestHook): boolean {
+    const { api, context } = open
+    const verdict = hook.arrived(api, request, context)
+    if (verdict === null) return this.#handle(open, request)
+    if (verdict.kind === 'hold') return false
+    if (verdict.kind === 'refuse') return this.#answer(open, this.#refusal(open, request, verdict.error))
+    if (verdict.kind === 'lose-answer') return this.#handle({ ...open, isAnswerLost: true }, request)
+    context.session.connection.destroy()
+    return true
+  }
+
+  #handle(open: OpenRequest, request: unknown): boolean {
     const { session } = open.context
     let result: unknown
     try {
@@ -203,18 +221,26 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     } catch (error) {
       result = this.#refusal(open, request, error)
     }
-    if (!(result instanceof Promise)) {
-      if (session.open.length === 0) return this.#send(open, result)
-      open.answer = result
-      session.open.push(open)
-      return
-    }
+    if (!(result instanceof Promise)) return this.#answer(open, result)
     session.open.push(open)
     const answered = (answer: unknown) => {
       open.answer = answer
       this.#sendAnswered(session)
     }
     result.then(answered, (error) => answered(this.#refusal(open, request, error)))
+    return true
+  }
+
+  /** Behind the answers to earlier requests. */
+  #answer(open: OpenRequest, answer: unknown): true {
+    const { session } = open.context
+    if (session.open.length === 0) {
+      this.#send(open, answer)
+      return true
+    }
+    open.answer = answer
+    session.open.push(open)
+    return true
   }
 
   // ---- From answers to bytes ----
@@ -250,8 +276,9 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   }
 
   /** hot: once for each request. */
-  #send({ api, correlationId, context: { session, version } }: OpenRequest, answer: unknown): void {
+  #send({ api, correlationId, context: { session, version }, isAnswerLost }: OpenRequest, answer: unknown): void {
     if (answer === null || session.isGone) return
+    if (isAnswerLost) return session.connection.destroy()
     try {
       // ApiVersions has no tags in its header, so that a client that asks for the first time can read it.
       const hasTags = api.response.isFlexible(version) && api.key !== apiVersions.key
@@ -262,9 +289,10 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     }
   }
 
-  #refuseApiVersions(session: KafkaSession, correlationId: number): void {
+  #refuseApiVersions(session: KafkaSession, correlationId: number): true {
     const api = this.#apis.get(apiVersions.key)!
     this.#sendMessage(session, correlationId, false, api, UNSUPPORTED_API_VERSIONS, 0)
+    return true
   }
 
   #sendMessage(

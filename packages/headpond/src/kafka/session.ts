@@ -8,6 +8,8 @@ export interface OpenRequest {
   readonly context: RequestContext
   /** Undefined while it is being worked on; null when nothing is to be sent. */
   answer: unknown
+  /** The connection is cut in place of the answer. */
+  readonly isAnswerLost: boolean
 }
 
 /** One connection of a Kafka client. */
@@ -29,6 +31,8 @@ export class KafkaSession {
   readonly open: OpenRequest[] = []
   /** Answers that the client has not taken are so many that the next request waits. */
   isStalled = false
+  /** Its next request waits until somebody lets it go on: see RequestHook. */
+  isHeld = false
   isGone = false
   /**
    * Called once when the connection is gone. Whoever parks a request (a long poll, a join) is here as long as it is parked,
