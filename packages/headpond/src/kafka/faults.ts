@@ -109,11 +109,15 @@ export class KafkaFaults {
 
   #hold(session: KafkaSession, durationMs: number): void {
     session.isHeld = true
-    this.#held.set(
-      session,
-      this.#clock.schedule(durationMs, () => this.#release(session)),
-    )
-    session.onClosed.add(() => this.#forget(session))
+    const forget = () => this.#forget(session)
+    const timer = this.#clock.schedule(durationMs, () => this.#release(session))
+    session.onClosed.add(forget)
+    this.#held.set(session, {
+      cancel() {
+        timer.cancel()
+        session.onClosed.delete(forget)
+      },
+    })
   }
 
   #release(session: KafkaSession): void {
