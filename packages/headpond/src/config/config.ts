@@ -92,6 +92,8 @@ export class Config {
   readonly #kafka = new Map<string, string>()
   /** Set while a broker runs; without one, `kafka.` directives are kept as they are. */
   kafkaSettings: KafkaSettings | undefined
+  /** Sets `kafkaSettings`, where a broker is to run as soon as somebody needs it: CONFIG SET of its settings does. */
+  loadKafkaSettings: (() => Promise<void>) | undefined
   /** Directives that some source has set. */
   readonly #isSet = new Set<DirectiveName>()
   readonly #listeners = new Map<DirectiveName, ChangeListener<never>[]>()
@@ -151,7 +153,8 @@ export class Config {
     const names: string[] = directives
       .filter((directive) => directive.acting === false && this.#isSet.has(directive.name))
       .map((directive) => directive.name)
-    return [...names, ...[...this.#kafka.keys()].map((name) => KAFKA_PREFIX + name)]
+    const ofKafka = this.settings.kafkaPort === 0 ? [...this.#kafka.keys()] : []
+    return [...names, ...ofKafka.map((name) => KAFKA_PREFIX + name)]
   }
 
   /** The port that `auto` turned out to be: CONFIG GET shows it from now on, while CONFIG REWRITE keeps `auto`. */
@@ -187,6 +190,10 @@ export class Config {
     pairs: readonly (readonly [name: string, value: string])[],
     context: SetContext = {},
   ): Refusal | Promise<Refusal> {
+    const isOfKafka = pairs.some(([name]) => name.toLowerCase().startsWith(KAFKA_PREFIX))
+    if (isOfKafka && this.kafkaSettings === undefined && this.loadKafkaSettings !== undefined) {
+      return this.loadKafkaSettings().then(() => this.set(pairs, context))
+    }
     // Changes that overlap in time could roll back each other's values.
     const result = this.#lastSet?.then(() => this.#setNow(pairs, context)) ?? this.#setNow(pairs, context)
     if (!(result instanceof Promise)) return result

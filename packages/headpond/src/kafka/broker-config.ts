@@ -1,45 +1,214 @@
-import type { Config } from '../config/config.ts'
+/**
+ * The settings of the broker in force. A value comes from the first of these that has one, as in Kafka:
+ *
+ *   set for this broker while it ran > set for all brokers while it ran > `kafka.` directives > the table's default
+ *
+ * The first two are changed by AlterConfigs and kept in the cluster's metadata. CONFIG SET changes a directive, and takes
+ * away what was set while the broker ran, so that the last word counts, whoever said it.
+ */
 
-/** The broker's settings: `kafka.` directives under Kafka's own names. */
-export class BrokerConfig {
+import type { Config, KafkaSettings } from '../config/config.ts'
+import { ConfigError, nearestName } from '../config/config-error.ts'
+import type { LogLines } from '../log/log-manager.ts'
+import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../log/log-settings.ts'
+import { readSetting, type SettingValue, settingValue, showSetting } from '../log/setting.ts'
+import { applyTopicSetting, topicSettings } from '../log/topic-config.ts'
+import {
+  type BrokerSettingName,
+  brokerSettings,
+  brokerSynonymsOf,
+  findBrokerSetting,
+  type NameOfType,
+} from './broker-settings.ts'
+import { ClusterMetadata } from './cluster-metadata.ts'
+
+/** The name under which the settings of all brokers stand. */
+export const ALL_BROKERS = ''
+
+export type IntegerName = NameOfType<'INT' | 'SHORT' | 'LONG' | 'DOUBLE'>
+export type BooleanName = NameOfType<'BOOLEAN'>
+export type TextName = NameOfType<'STRING' | 'CLASS' | 'PASSWORD'>
+export type ListName = NameOfType<'LIST'>
+
+/** Where a value comes from. */
+export type BrokerSource = 'dynamic-broker' | 'dynamic-default-broker' | 'static-broker' | 'default'
+
+export interface SourcedValue {
+  readonly name: string
+  readonly text: string | null
+  readonly source: BrokerSource
+}
+
+/** What is decided at start, by other directives or by what lies in the data directory. */
+const fixedNames: ReadonlySet<string> = new Set<BrokerSettingName>([
+  'advertised.listeners',
+  'broker.id',
+  'listener.security.protocol.map',
+  'listeners',
+  'log.dir',
+  'log.dirs',
+  'node.id',
+  'offsets.topic.num.partitions',
+  'process.roles',
+  'transaction.state.log.num.partitions',
+])
+
+export class BrokerConfig implements KafkaSettings {
   readonly #config: Config
+  #metadata = new ClusterMetadata(null)
+  readonly #values = new Map<string, SettingValue>()
+  /** For the logs of topics that do not say otherwise. Live: its values change in place. */
+  readonly logDefaults: LogSettings = { ...DEFAULT_LOG_SETTINGS }
+  /** Called after any setting has changed. */
+  readonly onChange = new Set<() => void>()
 
+  /** Throws ConfigError for a `kafka.` directive whose value is none. Those that Kafka does not know are left aside. */
   constructor(config: Config) {
     this.#config = config
+    for (const [name, text] of config.kafka) {
+      const refusal = this.refuse(name, text)
+      if (refusal !== undefined) throw new ConfigError(`kafka.${name} ${text}`, refusal)
+    }
+    this.#refresh()
+    config.kafkaSettings = this
   }
 
-  integer(name: keyof typeof DEFAULTS): number {
-    return Number(this.#config.kafka.get(name) ?? DEFAULTS[name])
+  /** Puts what was set while an earlier broker ran in force, and keeps changes there from now on. */
+  useMetadata(metadata: ClusterMetadata): void {
+    this.#metadata = metadata
+    this.#changed()
   }
 
-  boolean(name: keyof typeof DEFAULTS): boolean {
-    return (this.#config.kafka.get(name) ?? DEFAULTS[name]).toLowerCase() === 'true'
+  integer(name: IntegerName): number {
+    return this.#values.get(name) as number
   }
 
-  /** Null: not set. */
-  text(name: 'broker.rack'): string | null {
-    return this.#config.kafka.get(name) ?? null
+  boolean(name: BooleanName): boolean {
+    return this.#values.get(name) as boolean
+  }
+
+  /** Null: not set, and without a default. */
+  text(name: TextName): string | null {
+    return this.#values.get(name) as string | null
+  }
+
+  list(name: ListName): readonly string[] {
+    return (this.#values.get(name) ?? []) as readonly string[]
+  }
+
+  /** `kafka.` directives that are no settings of Kafka, each with the name that may have been meant. */
+  unknownDirectives(): { name: string; meant: string | undefined }[] {
+    const names = brokerSettings.map((setting) => setting.name)
+    return [...this.#config.kafka.keys()]
+      .filter((name) => findBrokerSetting(name) === undefined)
+      .map((name) => ({ name, meant: nearestName(name, names) }))
+  }
+
+  // ---- Values and where they come from ----
+
+  /** What was set while the broker ran: for it alone, or for all (`ALL_BROKERS`). */
+  dynamicConfig(broker: string): ReadonlyMap<string, string> {
+    return this.#metadata.configOf('broker', broker)
+  }
+
+  /** Replaces that. The values have been checked. */
+  setDynamicConfig(broker: string, config: ReadonlyMap<string, string>): void {
+    this.#metadata.setConfig('broker', broker, config)
+    this.#changed()
+  }
+
+  /** The broker's number as its resource is called. */
+  get nodeName(): string {
+    return String(Number(this.#config.kafka.get('node.id') ?? findBrokerSetting('node.id')!.default))
+  }
+
+  /** All values that count for a setting, the one in force first. */
+  valuesOf(name: string): SourcedValue[] {
+    const values: SourcedValue[] = []
+    const synonyms = brokerSynonymsOf(name)
+    const add = (source: BrokerSource, find: (synonym: string) => string | null | undefined) => {
+      for (const synonym of synonyms) {
+        const text = find(synonym)
+        if (text !== undefined) values.push({ name: synonym, text, source })
+      }
+    }
+    const own = this.dynamicConfig(this.nodeName)
+    const ofAll = this.dynamicConfig(ALL_BROKERS)
+    add('dynamic-broker', (synonym) => own.get(synonym))
+    add('dynamic-default-broker', (synonym) => ofAll.get(synonym))
+    add('static-broker', (synonym) => this.#config.kafka.get(synonym))
+    add('default', (synonym) => findBrokerSetting(synonym)?.default ?? undefined)
+    return values
+  }
+
+  /** The text in force; null: none. The finer and the coarser unit of a setting each have their own. */
+  inForce(name: string): string | null {
+    const dynamic = this.dynamicConfig(this.nodeName).get(name) ?? this.dynamicConfig(ALL_BROKERS).get(name)
+    return dynamic ?? this.#config.kafka.get(name) ?? findBrokerSetting(name)?.default ?? null
+  }
+
+  #changed(): void {
+    this.#refresh()
+    for (const listener of [...this.onChange]) listener()
+  }
+
+  #refresh(): void {
+    for (const setting of brokerSettings)
+      this.#values.set(setting.name, settingValue(setting, this.inForce(setting.name)))
+    for (const { name, acts, brokerSetting, coarserBrokerSettings = [] } of topicSettings) {
+      if (!acts || brokerSetting === undefined) continue
+      let text = this.inForce(brokerSetting)
+      for (const coarser of coarserBrokerSettings) text ??= inMs(this.inForce(coarser.name), coarser.unitMs)
+      if (text !== null) applyTopicSetting(this.logDefaults, name, text)
+    }
+  }
+
+  // ---- For CONFIG GET and CONFIG SET ----
+
+  refuse(name: string, text: string): string | undefined {
+    const setting = findBrokerSetting(name)
+    if (setting === undefined) return undefined
+    const read = readSetting(setting, text)
+    return 'refusal' in read ? read.refusal : undefined
+  }
+
+  refuseChange(name: string, text: string): string | undefined {
+    if (findBrokerSetting(name) === undefined) return `there is no such setting of Kafka`
+    if (fixedNames.has(name)) return "can't set immutable config"
+    return this.refuse(name, text)
+  }
+
+  shown(name: string): string | undefined {
+    const setting = findBrokerSetting(name)
+    if (setting === undefined) return undefined
+    const text = this.inForce(name)
+    return setting.type === 'PASSWORD' && text !== null ? '[hidden]' : (showSetting(setting, text) ?? '')
+  }
+
+  namesSet(): string[] {
+    const dynamic = this.#metadata.configuredNames('broker').flatMap((broker) => [...this.dynamicConfig(broker).keys()])
+    return [...new Set([...this.#config.kafka.keys(), ...dynamic])]
+  }
+
+  directivesChanged(names: readonly string[]): void {
+    for (const broker of this.#metadata.configuredNames('broker')) {
+      const kept = new Map([...this.dynamicConfig(broker)].filter(([name]) => !names.includes(name)))
+      if (kept.size < this.dynamicConfig(broker).size) this.#metadata.setConfig('broker', broker, kept)
+    }
+    this.#changed()
+  }
+
+  /** Tells of directives that do nothing. */
+  warnOfUnknown(log: LogLines): void {
+    for (const { name, meant } of this.unknownDirectives()) {
+      const hint = meant === undefined ? '' : ` Did you mean kafka.${meant}?`
+      log.warn(`kafka.${name}: there is no such setting of Kafka, and it is left aside.${hint}`)
+    }
   }
 }
 
-const DEFAULTS = {
-  'auto.create.topics.enable': 'true',
-  'connections.max.idle.ms': '600000',
-  'fetch.max.bytes': '57671680',
-  'group.initial.rebalance.delay.ms': '3000',
-  'group.max.session.timeout.ms': '1800000',
-  'group.max.size': '2147483647',
-  'group.min.session.timeout.ms': '6000',
-  'max.connections': '2147483647',
-  'max.connections.per.ip': '2147483647',
-  'max.incremental.fetch.session.cache.slots': '1000',
-  'node.id': '1',
-  'num.partitions': '1',
-  'offset.metadata.max.bytes': '4096',
-  'offsets.retention.check.interval.ms': '600000',
-  'offsets.retention.minutes': '10080',
-  'offsets.topic.num.partitions': '50',
-  'offsets.topic.segment.bytes': '104857600',
-  'producer.id.expiration.ms': '86400000',
-  'socket.request.max.bytes': '104857600',
-} as const
+function inMs(text: string | null, unitMs: number): string | null {
+  if (text === null) return null
+  const value = BigInt(text.trim())
+  return String(value < 0n ? -1n : value * BigInt(unitMs))
+}

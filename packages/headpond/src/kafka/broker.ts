@@ -2,6 +2,7 @@ import type { LogLines, LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Api } from './api.ts'
 import type { BrokerConfig } from './broker-config.ts'
+import type { ClusterMetadata } from './cluster-metadata.ts'
 import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { groupSettings } from './groups/settings.ts'
@@ -11,6 +12,7 @@ export interface BrokerParts {
   readonly logs: LogManager
   readonly clock: Clock
   readonly config: BrokerConfig
+  readonly metadata: ClusterMetadata
   readonly log: LogLines
   /** In [0, 1). */
   readonly random: () => number
@@ -31,6 +33,8 @@ export class Broker {
   readonly logs: LogManager
   readonly clock: Clock
   readonly config: BrokerConfig
+  /** What clients have set while a broker ran. */
+  readonly metadata: ClusterMetadata
   readonly log: LogLines
   readonly apis: readonly Api[]
   readonly fetchSessions: FetchSessionCache
@@ -38,10 +42,11 @@ export class Broker {
   readonly #advertisedHost: string | null
   #groupsLoaded: Promise<void> = Promise.resolve()
 
-  constructor({ logs, clock, config, log, random, apis, advertisedHost }: BrokerParts) {
+  constructor({ logs, clock, config, metadata, log, random, apis, advertisedHost }: BrokerParts) {
     this.logs = logs
     this.clock = clock
     this.config = config
+    this.metadata = metadata
     this.log = log
     this.apis = apis
     this.fetchSessions = new FetchSessionCache({
@@ -70,7 +75,11 @@ export class Broker {
 
   /** Loads what is on disk. */
   async start(): Promise<void> {
+    this.config.warnOfUnknown(this.log)
+    this.metadata.load()
+    this.config.useMetadata(this.metadata)
     await this.logs.start()
+    this.config.onChange.add(() => this.logs.refreshSettings())
     // Clients of groups that are not known yet are told so, and come again.
     this.#groupsLoaded = this.groups.start()
   }

@@ -4,8 +4,8 @@
  * and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { diskFiles } from '../config/files.ts'
 
 const FILE_NAME = 'cluster-metadata.json'
@@ -37,6 +37,8 @@ interface Stored {
 }
 
 export class ClusterMetadata {
+  /** Of the logs; null: everything is in memory. */
+  readonly directory: string | null
   readonly #path: string | null
   readonly #configs: Record<ConfigOwner, Map<string, ConfigMap>> = {
     broker: new Map(),
@@ -49,6 +51,7 @@ export class ClusterMetadata {
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
+    this.directory = directory
     this.#path = directory === null ? null : join(directory, FILE_NAME)
   }
 
@@ -92,6 +95,7 @@ export class ClusterMetadata {
 
   save(): void {
     if (this.#path === null) return
+    mkdirSync(dirname(this.#path), { recursive: true })
     const configs = Object.fromEntries(
       Object.entries(this.#configs).map(([owner, byName]) => [
         owner,

@@ -2,9 +2,9 @@ import type { Config } from '../config/config.ts'
 import { apis } from '../kafka/apis.ts'
 import { Broker } from '../kafka/broker.ts'
 import { BrokerConfig } from '../kafka/broker-config.ts'
+import { ClusterMetadata } from '../kafka/cluster-metadata.ts'
 import { KafkaEngine } from '../kafka/engine.ts'
 import { LogManager } from '../log/log-manager.ts'
-import { DEFAULT_LOG_SETTINGS } from '../log/log-settings.ts'
 import { settingsOf } from '../log/topic-config.ts'
 import type { Clock } from '../net/clock.ts'
 import type { EngineLog } from '../resp/engine.ts'
@@ -30,7 +30,7 @@ export class KafkaService {
       directory,
       nowMs: () => clock.nowMs(),
       log,
-      settingsOf: (overrides) => settingsOf(overrides, DEFAULT_LOG_SETTINGS),
+      settingsOf: (overrides) => settingsOf(overrides, brokerConfig.logDefaults),
       producerIdExpirationMs: () => brokerConfig.integer('producer.id.expiration.ms'),
       random,
       nodeId: brokerConfig.integer('node.id'),
@@ -39,6 +39,7 @@ export class KafkaService {
       logs,
       clock,
       config: brokerConfig,
+      metadata: new ClusterMetadata(directory),
       log,
       random,
       apis,

@@ -79,6 +79,9 @@ export class Kafka implements Protocol<Visitor> {
     const { config, log } = this.#parts
     const { kafkaPort, kafkaAdvertisedHost } = config.settings
     if (kafkaPort === 0) return
+    config.loadKafkaSettings = async () => {
+      await this.load()
+    }
     if (this.#isAskedFor()) await this.load()
     try {
       await this.#endpoint.open()

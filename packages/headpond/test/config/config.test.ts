@@ -246,11 +246,13 @@ test('a configuration shares nothing with another', () => {
 })
 
 test('what is set and does not act yet is known', () => {
-  const config = load({ conf: 'appendonly yes\ntimeout 5\njemalloc-bg-thread yes\nslave-read-only yes\nkafka.x 1' })
+  const config = load({ conf: 'appendonly yes\ntimeout 5\njemalloc-bg-thread yes\nslave-read-only yes\nkafka.x 1\nkafka-port 0' })
   assert.deepEqual(config.notYetActing(), ['replica-read-only', 'kafka.x'])
   assert.ok(config.isSet('timeout'))
   assert.ok(!config.isSet('maxmemory'))
   assert.deepEqual(load().notYetActing(), [])
+  // A broker that runs speaks of its settings itself.
+  assert.deepEqual(load({ conf: 'kafka.x 1' }).notYetActing(), [])
 })
 
 test('CONFIG GET matches patterns without case, and lists each name once', () => {
