@@ -197,10 +197,13 @@ function logsDirectory(config: Config): string | null {
  * Clients connect a second time, to what Metadata tells them. Behind a wildcard address that is what they connected to,
  * as long as this machine has an address that others can know.
  */
-function refuseUnknownAddress({ settings: { bind, kafkaAdvertisedHost } }: Config): void {
+export function refuseUnknownAddress(
+  { settings: { bind, kafkaAdvertisedHost } }: Config,
+  interfaces = Object.values(networkInterfaces()),
+): void {
   const hosts = bind.map((address) => hostOf(address.replace(/^-/, '')))
   if (kafkaAdvertisedHost !== '' || !hosts.some((host) => host === '0.0.0.0' || host === '::')) return
-  const interfaces = Object.values(networkInterfaces())
+
   if (interfaces.some((addresses) => addresses?.some(({ internal }) => !internal))) return
   throw new ConfigError(
     `bind ${bind.join(' ')}`,

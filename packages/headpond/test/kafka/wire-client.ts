@@ -43,10 +43,10 @@ export class WireClient {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
   }
 
-  /** @param address a port of this machine, or `host:port` as `server.urls.kafka` has it */
-  static async connect(address: number | string): Promise<WireClient> {
-    const [host, port] = typeof address === 'number' ? ['127.0.0.1', address] : address.split(':')
-    const socket = connect({ host, port: Number(port), noDelay: true })
+  /** @param address a port, or `host:port` as `server.urls.kafka` has it */
+  static async connect(address: number | string, host = '127.0.0.1'): Promise<WireClient> {
+    const [hostGiven, port] = typeof address === 'number' ? [host, address] : address.split(':')
+    const socket = connect({ host: hostGiven, port: Number(port), noDelay: true })
     await once(socket, 'connect')
     return new WireClient(socket)
   }

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { networkInterfaces } from 'node:os'
+import { type TestContext, test } from 'node:test'
+import { Config } from '#src/config/config.ts'
+import { ConfigError } from '#src/config/config-error.ts'
+import { findCoordinatorRequest, findCoordinatorResponse } from '#src/kafka/schemas/find-coordinator.ts'
+import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
+import { createServer } from '#src/server/create-server.ts'
+import { refuseUnknownAddress } from '#src/server/kafka.ts'
+import { Server } from '#src/server/server.ts'
+import { startBroker } from './test-broker.ts'
+import { WireClient } from './wire-client.ts'
+
+const NO_TOPICS = { topics: [], includeTopicAuthorizedOperations: false }
+
+/** As the executable makes one, with these arguments. */
+function serverWith(t: TestContext, ...argv: string[]): { server: Server; logged: string[] } {
+  const logged: string[] = []
+  const add = (line: string) => void logged.push(line)
+  const server = new Server({
+    config: Config.load({ argv: ['--port', 'auto', '--memcached-port', '0', ...argv] }),
+    log: { info: add, warn: add, error: (_, line) => add(line) },
+    firstArenaBytes: 2 ** 24,
+  })
+  t.after(() => server.close())
+  return { server, logged }
+}
+
+/** Where clients are told to go. */
+async function toldBy(address: string): Promise<string> {
+  const [, host, port] = /^(.*):(\d+)$/.exec(address)!
+  const client = await WireClient.connect(Number(port), host.replace(/^\[|\]$/g, ''))
+  try {
+    const { brokers } = await client.call(metadataRequest, metadataResponse, 9, NO_TOPICS)
+    const found = await client.call(findCoordinatorRequest, findCoordinatorResponse, 1, {
+      key: 'g',
+      coordinatorKeys: [],
+    })
+    assert.deepEqual([found.nodeId, found.host, found.port], [brokers[0].nodeId, brokers[0].host, brokers[0].port])
+    return `${brokers[0].host}:${brokers[0].port}`
+  } finally {
+    client.close()
+  }
+}
+
+test('an embedded server has a broker that nobody has asked for, and clients find it', async (t) => {
+  const server = await createServer()
+  t.after(() => server.close())
+  assert.match(server.urls.kafka, /^127\.0\.0\.1:\d+$/)
+  assert.equal(await toldBy(server.urls.kafka), server.urls.kafka)
+})
+
+test('a port of 0 is none', async (t) => {
+  const server = await createServer({ kafkaPort: 0 })
+  t.after(() => server.close())
+  assert.equal(server.urls.kafka, '')
+})
+
+test('the broker is loaded for the first client, unless it was asked for', async (t) => {
+  const { server: usual } = serverWith(t, '--ephemeral', '--kafka-port', '0')
+  await usual.start()
+  assert.deepEqual([usual.kafkaPort, usual.kafka.service], [0, null])
+
+  const { server: asked } = serverWith(t, '--ephemeral', '--kafka-port', 'auto')
+  await asked.start()
+  assert.notEqual(asked.kafka.service, null)
+  assert.equal(asked.addresses.kafka, `127.0.0.1:${asked.kafkaPort}`)
+
+  const options = { argv: ['--ephemeral', '--port', 'auto', '--memcached-port', '0'] }
+  const config = Config.load({ ...options, defaults: () => ({ kafkaPort: 'auto' }) })
+  const log = { info() {}, warn() {}, error() {} }
+  const waiting = new Server({ config, log, firstArenaBytes: 2 ** 24 })
+  t.after(() => waiting.close())
+  await waiting.start()
+  assert.equal(waiting.kafka.service, null)
+  const address = `127.0.0.1:${waiting.kafkaPort}`
+  const told = await Promise.all([toldBy(address), toldBy(address), toldBy(address)])
+  assert.deepEqual(told, [address, address, address])
+  assert.notEqual(waiting.kafka.service, null)
+})
+
+test('a port in use is an error for who has asked for it, and else the server goes on without', async (t) => {
+  const { server: holder } = serverWith(t, '--ephemeral', '--kafka-port', 'auto')
+  await holder.start()
+  const port = holder.kafkaPort
+  const { server: refused } = serverWith(t, '--ephemeral', '--kafka-port', String(port))
+  await assert.rejects(refused.start(), new RegExp(`kafka-port ${port}: 127.0.0.1:${port} is in use`))
+
+  const logged: string[] = []
+  const config = Config.load({
+    argv: ['--ephemeral', '--port', 'auto', '--memcached-port', '0'],
+    defaults: () => ({ kafkaPort: port }),
+  })
+  const log = { info() {}, warn: (line: string) => void logged.push(line), error() {} }
+  const server = new Server({ config, log, firstArenaBytes: 2 ** 24 })
+  t.after(() => server.close())
+  await server.start()
+  assert.notEqual(server.port, 0)
+  assert.deepEqual([server.kafkaPort, server.addresses.kafka], [0, undefined])
+  assert.match(logged.join('\n'), /^Kafka's protocol is off: kafka-port \d+: 127.0.0.1:\d+ is in use/m)
+})
+
+test('clients are told the address that they have used, or kafka-advertised-host', async (t) => {
+  const loopback = await startBroker(t)
+  assert.equal(await toldBy(loopback.address), loopback.address)
+
+  const { server, logged } = serverWith(t, '--ephemeral', '--kafka-port', 'auto', '--bind', '127.0.0.1', '127.0.0.2')
+  await server.start()
+  for (const host of ['127.0.0.1', '127.0.0.2']) {
+    assert.equal(await toldBy(`${host}:${server.kafkaPort}`), `${host}:${server.kafkaPort}`)
+  }
+  assert.match(logged.join('\n'), /Kafka clients are told to connect to the address they have used/)
+
+  const advertised = serverWith(t, '--ephemeral', '--kafka-port', 'auto', '--kafka-advertised-host', 'kafka.example')
+  await advertised.server.start()
+  const { kafkaPort } = advertised.server
+  assert.equal(await toldBy(`127.0.0.1:${kafkaPort}`), `kafka.example:${kafkaPort}`)
+  assert.match(advertised.logged.join('\n'), new RegExp(`are told to connect to kafka.example:${kafkaPort}`))
+})
+
+test('behind a wildcard address there must be one that others can know', () => {
+  const bound = (...argv: string[]) => Config.load({ argv })
+  const loopback = [{ internal: true }] as NonNullable<ReturnType<typeof networkInterfaces>[string]>
+  const outside = [{ internal: false }] as typeof loopback
+  for (const address of ['*', '0.0.0.0', '::', '-::*']) {
+    assert.throws(() => refuseUnknownAddress(bound('--bind', address), [loopback]), ConfigError, address)
+    refuseUnknownAddress(bound('--bind', address), [loopback, outside])
+    refuseUnknownAddress(bound('--bind', address, '--kafka-advertised-host', 'kafka.example'), [loopback])
+  }
+  refuseUnknownAddress(bound('--bind', '127.0.0.1'), [loopback])
+})
+
+test('in protected mode only this machine may connect', async (t) => {
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4')
+  if (outside === undefined) return t.skip('this machine has no address but those of itself')
+  const { server, logged } = serverWith(t, '--ephemeral', '--kafka-port', 'auto', '--bind', '*')
+  await server.start()
+  const address = `${outside.address}:${server.kafkaPort}`
+  await (await WireClient.connect(address)).closed
+  assert.match(logged.join('\n'), /Kafka connection of .* refused: only this machine may connect \(protected-mode\)/)
+  assert.equal(await toldBy(`127.0.0.1:${server.kafkaPort}`), `127.0.0.1:${server.kafkaPort}`)
+})
