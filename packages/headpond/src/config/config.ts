@@ -133,10 +133,15 @@ export class Config {
 
   /** They count as defaults: CONFIG SET and flags that accumulate begin anew. */
   #adoptDefaults(statements: readonly Statement[]): void {
-    const unset = statements.filter(({ name }) => !this.#isSet.has(name as DirectiveName))
+    const isSet = (name: string) => this.#isSet.has(name as DirectiveName) || this.#kafka.has(kafkaNameOf(name))
+    const unset = statements.filter(({ name }) => !isSet(name))
+    this.isKafkaSet = this.#kafka.size > 0
     this.#adopt(unset)
     for (const { name } of unset) this.#isSet.delete(name as DirectiveName)
   }
+
+  /** Whether some source has set a setting of Kafka's broker. */
+  isKafkaSet = false
 
   /** Broker settings of Kafka that were set, under their names without the prefix. */
   get kafka(): ReadonlyMap<string, string> {
@@ -525,4 +530,9 @@ function badStatement(statement: Statement, directive: Directive, problem: strin
 function ownNameOf(spelling: string): string | undefined {
   const name = spelling.toLowerCase()
   return name.startsWith(KAFKA_PREFIX) ? name : findDirective(name)?.name
+}
+
+/** A setting's name without the prefix; '' for other directives. */
+function kafkaNameOf(name: string): string {
+  return name.startsWith(KAFKA_PREFIX) ? name.slice(KAFKA_PREFIX.length) : ''
 }

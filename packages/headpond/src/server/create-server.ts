@@ -1,10 +1,14 @@
 import { Config } from '../config/config.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
+import { KafkaCallLog } from '../kafka/call-log.ts'
+import { KafkaFaults } from '../kafka/faults.ts'
 import type { Call, CallLog } from '../resp/call-log.ts'
 import type { ReplyValue } from '../resp/decoder.ts'
 import type { EngineLog } from '../resp/engine.ts'
 import { durationMs } from './duration.ts'
+import { EmbeddedKafka } from './embedded-kafka.ts'
 import { ServerFaults } from './faults.ts'
+import { type KafkaOptions, kafkaDirectives, type TopicPlan, topicPlans } from './kafka-options.ts'
 import { type Argument, LocalClient } from './local-client.ts'
 import { type SeedOptions, type SeedValue, seedCommands } from './seed.ts'
 import { Server } from './server.ts'
@@ -16,6 +20,8 @@ import { StoreImage } from './store-image.ts'
  * (`dir`) or when (`save`, `appendonly`).
  */
 export type CreateServerOptions = DirectiveOptions & {
+  /** Topics that are there from the start, and the broker's settings: `{ topics: { orders: 3 } }`. */
+  readonly kafka?: KafkaOptions
   /** Where to log; nowhere by default. */
   readonly log?: EngineLog
   /** Numbers in [0, 1), for runs that must repeat exactly. */
@@ -55,11 +61,13 @@ export class HeadpondServer {
     /** Moves the server's time forward: 60_000, '60s', '5m'. What expires by then is gone when it returns. */
     advance(duration: number | string): void
   }
-  /** Delays, errors and lost connections for the next commands that match. */
+  /** Delays, errors and lost connections for the next commands that match, and for requests of Kafka clients. */
   readonly faults: ServerFaults
+  /** The broker without a client: what is in its topics, how far its groups are. */
+  readonly kafka: EmbeddedKafka
   readonly #calls: CallLog | null
 
-  constructor(server: Server, callsKept: number) {
+  constructor(server: Server, callsKept: number, topics: readonly TopicPlan[] = []) {
     this.#server = server
     this.#local = new LocalClient(server.resp)
     const host = server.config.settings.bind[0].replace(/^-/, '')
@@ -80,13 +88,27 @@ export class HeadpondServer {
       REDIS_PORT: String(server.port === 0 ? server.tlsPort : server.port),
       ...(encrypted === undefined ? {} : { REDIS_TLS_URL: encrypted }),
       MEMCACHE_SERVERS: this.urls.memcached,
+      KAFKA_BROKERS: this.urls.kafka,
       ...(password === '' ? {} : { REDIS_PASSWORD: password }),
     }
     this.clock = {
       nowMs: () => server.clock.nowMs(),
       advance: (duration) => server.advance(durationMs(duration)),
     }
-    this.faults = new ServerFaults(server.resp)
+    const kafkaFaults = new KafkaFaults(server.clock)
+    this.faults = new ServerFaults(server.resp, kafkaFaults)
+    const kafkaCalls = callsKept > 0 ? new KafkaCallLog(callsKept) : null
+    server.kafka.hook = {
+      arrived(api, request, context) {
+        kafkaCalls?.add(api, request, context)
+        return kafkaFaults.strike(api, request, context)
+      },
+    }
+    this.kafka = new EmbeddedKafka(server.kafka, {
+      plans: topics,
+      calls: kafkaCalls,
+      faults: kafkaFaults,
+    })
     this.#calls = callsKept > 0 ? server.resp.logCalls(callsKept) : null
   }
 
@@ -159,7 +181,10 @@ export class HeadpondServer {
     return this.#calls.of(command)
   }
 
-  /** Empties every database, ends all faults and resets the statistics; clients stay connected, settings as they are. */
+  /**
+   * Empties every database, ends all faults and resets the statistics; clients stay connected, settings as they are. Kafka's
+   * topics and groups are deleted, and the topics of the options made again.
+   */
   async reset(): Promise<void> {
     this.faults.clear()
     this.#calls?.clear()
@@ -168,6 +193,7 @@ export class HeadpondServer {
     if (this.#server.resp.propagates) this.#server.resp.propagation.flushedElsewhere(-1)
     this.#server.resp.resetStatistics()
     this.#server.memcached.reset()
+    await this.kafka.reset()
   }
 
   /**
@@ -187,7 +213,7 @@ export class HeadpondServer {
 
 /** Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used. */
 export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
-  const { log = SILENT, random, callsKept, ...directives } = options
+  const { log = SILENT, random, callsKept, kafka, ...directives } = options
   const config = Config.load({
     options: {
       port: 'auto',
@@ -196,11 +222,16 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
       ephemeral: !asksForDisk(directives),
       // Consumers in tests need not wait whether others come.
       'kafka.group.initial.rebalance.delay.ms': 0,
+      ...kafkaDirectives(kafka?.config),
       ...directives,
     } as DirectiveOptions,
-    // Not asked for: see Kafka.
-    defaults: () => ({ kafkaPort: 'auto' }),
+    // Not asked for: see Kafka. A test has all members of its groups at hand, and does not want to wait for more.
+    defaults: ({ settings }) => ({
+      kafkaPort: 'auto',
+      ...(settings.ephemeral ? { 'kafka.group.initial.rebalance.delay.ms': 0 } : {}),
+    }),
   })
+  const plans = topicPlans(kafka?.topics ?? {})
   const server = new Server({
     config,
     log,
@@ -208,7 +239,15 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
     ...(random === undefined ? {} : { random }),
   })
   await server.start()
-  return new HeadpondServer(server, callsKept ?? (config.settings.ephemeral ? CALLS_KEPT : 0))
+  const embedded = new HeadpondServer(server, callsKept ?? (config.settings.ephemeral ? CALLS_KEPT : 0), plans)
+  if (kafka === undefined) return embedded
+  try {
+    await embedded.kafka.prepare()
+    return embedded
+  } catch (error) {
+    await embedded.close()
+    throw error
+  }
 }
 
 /** Whoever says where or when to keep data wants it kept. */

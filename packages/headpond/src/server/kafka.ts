@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import type { RequestHook } from '../kafka/request-hook.ts'
 import type { KafkaSession } from '../kafka/session.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
@@ -37,6 +38,7 @@ export class Kafka implements Protocol<Visitor> {
   readonly name = 'kafka'
   readonly #parts: KafkaParts
   readonly #endpoint: Endpoint
+  #hook: RequestHook | null = null
   #loading: Promise<KafkaService> | null = null
   #service: KafkaService | null = null
 
@@ -74,6 +76,12 @@ export class Kafka implements Protocol<Visitor> {
     return this.#service
   }
 
+  /** Lets somebody see every request first, from now on. */
+  set hook(hook: RequestHook) {
+    this.#hook = hook
+    if (this.#service !== null) this.#service.engine.hook = hook
+  }
+
   /** Listens. Rejects with ConfigError when the address cannot be had, with others when the logs cannot be read. */
   async start(): Promise<void> {
     const { config, log } = this.#parts
@@ -103,6 +111,7 @@ export class Kafka implements Protocol<Visitor> {
   async #load(): Promise<KafkaService> {
     const { KafkaService } = await import('./kafka-service.ts')
     const service = new KafkaService({ ...this.#parts, directory: logsDirectory(this.#parts.config) })
+    service.engine.hook = this.#hook
     await service.start()
     this.#service = service
     return service
@@ -111,7 +120,7 @@ export class Kafka implements Protocol<Visitor> {
   #isAskedFor(): boolean {
     const { config } = this.#parts
     const directory = logsDirectory(config)
-    return config.kafka.size > 0 || config.isSet('kafka-port') || (directory !== null && existsSync(directory))
+    return config.isKafkaSet || config.isSet('kafka-port') || (directory !== null && existsSync(directory))
   }
 
   /** Housekeeping, several times a second. */

@@ -2,6 +2,7 @@ import { CompressionError } from '../../log/compression/compression-error.ts'
 import { BATCH_HEADER_BYTES, sizeBytesOf } from '../../log/record-batch.ts'
 import { type DecodedBatch, decodeBatch } from '../../log/records/batch.ts'
 import { type LogRecord, RecordFormatError } from '../../log/records/record.ts'
+import { AbortedTransactions } from '../aborted-transactions.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import type { Decoded } from '../codec/message.ts'
 import { ERROR, type ErrorName, errorNameOf, RETRIABLE } from '../errors.ts'
@@ -37,8 +38,6 @@ const MAX_WAIT_MS = 500
 const FETCH_BYTES_MAX = 8 * 2 ** 20
 const PARTITION_BYTES_MAX = 2 ** 20
 const RETRY_DELAY_MS = 200
-/** Of the marker's key: a version, then what became of the transaction. */
-const ABORT_MARKER = 0
 
 /** Reads partitions from given offsets on, for ever. Each is read in the order of its offsets, all of them at once. */
 export class TopicReader {
@@ -194,9 +193,7 @@ export class TopicReader {
       if (at + sizeBytesOf(bytes, at) > bytes.length) break
       const batch = decode(bytes, at, what)
       nextOffset = Math.max(nextOffset, batch.lastOffset + 1)
-      if (batch.isControl) aborted.end(batch)
-      if (batch.isControl || aborted.includes(batch)) continue
-      for (const record of batch.records) if (record.offset >= position) records.push(record)
+      for (const record of aborted.readable(batch)) if (record.offset >= position) records.push(record)
     }
     return { records, nextOffset }
   }
@@ -229,30 +226,5 @@ function decode(bytes: Uint8Array, at: number, what: string): DecodedBatch {
   } catch (error) {
     if (!(error instanceof RecordFormatError || error instanceof CompressionError)) throw error
     throw new KafkaClientError(`${what}: records that cannot be read: ${error.message}`)
-  }
-}
-
-/** Which batches of an answer belong to transactions that were aborted: the broker sends them all the same. */
-class AbortedTransactions {
-  readonly #upcoming: { readonly producerId: number; readonly firstOffset: number }[]
-  readonly #producers = new Set<number>()
-
-  constructor(transactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null) {
-    this.#upcoming = [...(transactions ?? [])].sort((a, b) => a.firstOffset - b.firstOffset)
-  }
-
-  includes(batch: DecodedBatch): boolean {
-    while (this.#upcoming.length > 0 && this.#upcoming[0].firstOffset <= batch.lastOffset) {
-      this.#producers.add(this.#upcoming[0].producerId)
-      this.#upcoming.shift()
-    }
-    return batch.isTransactional && this.#producers.has(batch.producerId)
-  }
-
-  /** A marker: after it, the producer's batches are another transaction's. */
-  end(batch: DecodedBatch): void {
-    const key = batch.records[0]?.key
-    if (key === null || key === undefined || key.length < 4) return
-    if (((key[2] << 8) | key[3]) === ABORT_MARKER) this.#producers.delete(batch.producerId)
   }
 }
