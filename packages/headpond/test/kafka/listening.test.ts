@@ -142,3 +142,8 @@ test('in protected mode only this machine may connect', async (t) => {
   assert.match(logged.join('\n'), /Kafka connection of .* refused: only this machine may connect \(protected-mode\)/)
   assert.equal(await toldBy(`127.0.0.1:${server.kafkaPort}`), `127.0.0.1:${server.kafkaPort}`)
 })
+
+test('a setting that has no such value is refused at the start', async (t) => {
+  const { server } = serverWith(t, '--ephemeral', '--kafka-port', 'auto', '--kafka.num.partitions', 'many')
+  await assert.rejects(server.start(), ConfigError)
+})

@@ -6,7 +6,7 @@ import { ByteWriter } from '#src/kafka/codec/byte-writer.ts'
 import type { Field, Fields } from '#src/kafka/codec/declaration.ts'
 import { includesVersion, parseVersions } from '#src/kafka/codec/versions.ts'
 import { type DefinedField, definitionOf, encodeAsDefined } from './definitions.ts'
-import { type AnyMessage, messages, valuesOf, versionsOf } from './messages.ts'
+import { type AnyMessage, exactNamesOf, messages, valuesOf, versionsOf } from './messages.ts'
 
 test('every declaration is what Kafka defines, in every version', () => {
   assert.ok(messages.length > 100)
@@ -185,16 +185,6 @@ function decodeOrRefuse(message: AnyMessage, version: number, bytes: Uint8Array)
   } catch (error) {
     assert.ok(error instanceof MalformedMessage, String(error))
   }
-}
-
-/** Fields that are declared as bigints: Kafka's definitions do not tell them apart. */
-function exactNamesOf(fields: Fields): Set<string> {
-  const names = new Set<string>()
-  for (const [name, field] of Object.entries(fields)) {
-    if (field.kind === 'int64Exact') names.add(name)
-    if (field.fields !== undefined) for (const inner of exactNamesOf(field.fields)) names.add(inner)
-  }
-  return names
 }
 
 type Described = Record<string, unknown>

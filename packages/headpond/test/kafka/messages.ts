@@ -1,6 +1,7 @@
 /** Every message that is declared, and values for it. */
 import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
+import type { Fields } from '#src/kafka/codec/declaration.ts'
 import { Message } from '#src/kafka/codec/message.ts'
 import type { DefinedField } from './definitions.ts'
 
@@ -20,6 +21,16 @@ export const messages: readonly AnyMessage[] = (
 export function versionsOf(message: AnyMessage): number[] {
   const { min, max } = message.versions
   return Array.from({ length: max - min + 1 }, (_, index) => min + index)
+}
+
+/** Fields that are declared as bigints: Kafka's definitions do not tell them apart. */
+export function exactNamesOf(fields: Fields): Set<string> {
+  const names = new Set<string>()
+  for (const [name, field] of Object.entries(fields)) {
+    if (field.kind === 'int64Exact') names.add(name)
+    if (field.fields !== undefined) for (const inner of exactNamesOf(field.fields)) names.add(inner)
+  }
+  return names
 }
 
 /** Any value that fields may have in one version, edges first. */
