@@ -1,0 +1,480 @@
+/**
+ * A piece of a partition: a file of batches from a base offset on, with its indexes. The last one of a partition is
+ * appended to. Its newest bytes lie in chunks of memory (`chunks`, the last of them open), everything older in the file
+ * alone; without a directory there is no file, and the chunks have everything.
+ *
+ *   positions   0 ............ chunks[0].position ............ writtenBytes ...... sizeBytes
+ *               | the file alone | the file, and chunks         | chunks alone      |
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { assert } from '../bytes/assert.ts'
+import {
+  type Directory,
+  isMissing,
+  LogFile,
+  type OpenFiles,
+  offsetName,
+  readFileIfThere,
+  renameIfThere,
+  unlinkIfThere,
+} from './files.ts'
+import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
+import {
+  BASE_OFFSET_AT,
+  BATCH_HEADER_BYTES,
+  baseOffsetOf,
+  LEADER_EPOCH_AT,
+  lastOffsetOf,
+  maxTimestampOf,
+  sizeBytesOf,
+  writeInt32,
+  writeInt64,
+} from './record-batch.ts'
+import { CHUNK_BYTES_MAX, type TailChunk, type TailMemory, type TailOwner } from './tail-memory.ts'
+import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from './time-index.ts'
+import { type AbortedTransaction, decodeAbortedTransactions, encodeAbortedTransaction } from './transaction-index.ts'
+
+/** What segments share. */
+export interface SegmentHost {
+  readonly files: OpenFiles
+  readonly memory: TailMemory
+}
+
+/** Not looked up yet. */
+const UNKNOWN = Number.NaN
+const NO_CHUNKS: TailChunk[] = []
+const NO_TRANSACTIONS: AbortedTransaction[] = []
+
+export type IndexKind = 'log' | 'index' | 'timeindex' | 'txnindex'
+export const SEGMENT_FILES: readonly IndexKind[] = ['log', 'index', 'timeindex', 'txnindex']
+
+/** A range of a segment that begins and ends between batches. */
+export interface SegmentRange {
+  readonly start: number
+  readonly end: number
+  /** The offset after it. */
+  readonly endOffset: number
+}
+
+export class Segment implements TailOwner {
+  readonly baseOffset: number
+  readonly #host: SegmentHost
+  readonly #directory: Directory | null
+  readonly file: LogFile | null
+  sizeBytes: number
+  /** What of it the file has. */
+  writtenBytes: number
+  /** When it was made, or last written before the start. */
+  readonly createdAtMs: number
+  /** Taken from `segment.ms` of this segment, so that not all partitions roll at once. */
+  readonly rollJitterMs: number
+  /** Of the first batch; NaN: not looked up yet. -1: none. */
+  firstTimestampMs: number
+  #largestTimestampMs: number
+  #largestTimestampOffset: number
+  #offsetIndex: OffsetIndex | null = null
+  #timeIndex: TimeIndex | null = null
+  /** The index files have all that the indexes have. */
+  #areIndexesSaved: boolean
+  #abortedTransactions: AbortedTransaction[] | null
+  #bytesSinceIndexEntry = 0
+  #chunks: TailChunk[] = NO_CHUNKS
+  /** The name of the file is safe in its directory. */
+  isNameSynced: boolean
+  #suffix = ''
+
+  constructor(
+    host: SegmentHost,
+    directory: Directory | null,
+    baseOffset: number,
+    options: {
+      createdAtMs: number
+      rollJitterMs: number
+      /** What is there already. */
+      existing?: { sizeBytes: number; hasTransactionIndex: boolean; suffix?: string }
+    },
+  ) {
+    this.#host = host
+    this.#directory = directory
+    this.baseOffset = baseOffset
+    this.createdAtMs = options.createdAtMs
+    this.rollJitterMs = options.rollJitterMs
+    const { existing } = options
+    this.#suffix = existing?.suffix ?? ''
+    this.file = directory === null ? null : new LogFile(host.files, directory, this.#nameOf('log'))
+    this.sizeBytes = this.writtenBytes = existing?.sizeBytes ?? 0
+    this.isNameSynced = existing !== undefined
+    this.#areIndexesSaved = existing !== undefined
+    if (this.sizeBytes === 0) {
+      this.firstTimestampMs = this.#largestTimestampMs = -1
+      this.#largestTimestampOffset = baseOffset
+      this.#offsetIndex = new OffsetIndex(baseOffset)
+      this.#timeIndex = new TimeIndex(baseOffset)
+    } else this.firstTimestampMs = this.#largestTimestampMs = this.#largestTimestampOffset = UNKNOWN
+    this.#abortedTransactions = existing?.hasTransactionIndex ? null : NO_TRANSACTIONS
+  }
+
+  // ---- Appending ----
+
+  /**
+   * Copies a batch to the end and gives it its offset and epoch. The chunk that it lies in; it is the last thing there.
+   * hot: once for each batch.
+   */
+  append(batch: Uint8Array, baseOffset: number, leaderEpoch: number): TailChunk {
+    const sizeBytes = batch.length
+    const chunk = this.#chunkFor(sizeBytes, baseOffset)
+    const { bytes, length: at } = chunk
+    bytes.set(batch, at)
+    writeInt64(bytes, at + BASE_OFFSET_AT, baseOffset)
+    writeInt32(bytes, at + LEADER_EPOCH_AT, leaderEpoch)
+    chunk.length = at + sizeBytes
+    return chunk
+  }
+
+  /**
+   * The batch that `append` has copied counts now: its times are known. The first of more than `indexIntervalBytes` since the
+   * last entry goes into the indexes. hot: once for each batch.
+   */
+  commit(sizeBytes: number, lastOffset: number, maxTimestampMs: number, indexIntervalBytes: number): void {
+    const position = this.sizeBytes
+    if (position === 0) this.firstTimestampMs = maxTimestampMs
+    if (maxTimestampMs > this.largestTimestampMs) {
+      this.#largestTimestampMs = maxTimestampMs
+      this.#largestTimestampOffset = lastOffset
+    }
+    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+      this.offsetIndex.append(lastOffset, position)
+      this.timeIndex.append(this.#largestTimestampMs, this.#largestTimestampOffset)
+      this.#bytesSinceIndexEntry = 0
+    }
+    this.#areIndexesSaved = false
+    this.#bytesSinceIndexEntry += sizeBytes
+    this.sizeBytes = position + sizeBytes
+  }
+
+  #chunkFor(sizeBytes: number, baseOffset: number): TailChunk {
+    const last = this.#chunks.length === 0 ? null : this.#chunks[this.#chunks.length - 1]
+    if (last !== null && last.length + sizeBytes <= last.bytes.length) return last
+    const previousBytes = last === null ? 0 : Math.min(last.bytes.length, CHUNK_BYTES_MAX)
+    const chunk = this.#host.memory.allocate(this, this.sizeBytes, baseOffset, sizeBytes, previousBytes)
+    // Pushed after the allocation, which may have dropped chunks of this segment.
+    if (this.#chunks.length === 0) this.#chunks = [chunk]
+    else this.#chunks.push(chunk)
+    return chunk
+  }
+
+  addAbortedTransaction(transaction: AbortedTransaction): void {
+    const known = this.#abortedTransactions ?? this.#readAbortedTransactions()
+    this.#abortedTransactions = [...known, transaction]
+    if (this.#directory === null) return
+    writeFileSync(this.#pathOf('txnindex'), encodeAbortedTransaction(transaction), { flag: 'a' })
+  }
+
+  // ---- The tail ----
+
+  isWrittenUpTo(position: number): boolean {
+    return this.writtenBytes >= position
+  }
+
+  dropOldestChunk(): void {
+    this.#chunks.shift()
+  }
+
+  /** Where memory begins; the segment's end when it has none. */
+  get tailPosition(): number {
+    return this.#chunks.length === 0 ? this.sizeBytes : this.#chunks[0].position
+  }
+
+  /** The parts of the range, which lies in the tail; they will not change. */
+  viewsOf(start: number, end: number): Uint8Array[] {
+    const views: Uint8Array[] = []
+    for (let index = this.#chunkIndexAt(start); start < end; index++) {
+      const chunk = this.#chunks[index]
+      const viewEnd = Math.min(end, chunk.position + chunk.length)
+      views.push(chunk.bytes.subarray(start - chunk.position, viewEnd - chunk.position))
+      chunk.isShared = true
+      start = viewEnd
+    }
+    return views
+  }
+
+  /** The same, for the file: nobody else sees them. */
+  #unwrittenParts(): Uint8Array[] {
+    const parts: Uint8Array[] = []
+    let start = this.writtenBytes
+    for (let index = this.#chunkIndexAt(start); start < this.sizeBytes; index++) {
+      const chunk = this.#chunks[index]
+      parts.push(chunk.bytes.subarray(start - chunk.position, chunk.length))
+      start = chunk.position + chunk.length
+    }
+    return parts
+  }
+
+  #chunkIndexAt(position: number): number {
+    let index = this.#chunks.length - 1
+    while (index > 0 && this.#chunks[index].position > position) index--
+    return index
+  }
+
+  /**
+   * Where the batch begins that contains `offset`, or the first one after it; the segment's end when there is none. Null
+   * when it is not in memory.
+   */
+  findInTail(offset: number): number | null {
+    if (this.sizeBytes === 0) return 0
+    if (this.#chunks.length === 0) return null
+    let index = this.#chunks.length - 1
+    while (index > 0 && this.#chunks[index].baseOffset > offset) index--
+    // A batch that begins before the tail may contain it, unless the tail has all of the segment.
+    if (this.#chunks[0].baseOffset > offset && this.#chunks[0].position > 0) return null
+    const hint = this.#offsetIndex === null ? 0 : this.#offsetIndex.positionBefore(offset)
+    for (; index < this.#chunks.length; index++) {
+      const { bytes, position, length } = this.#chunks[index]
+      let at = hint > position && hint < position + length ? hint - position : 0
+      for (; at < length; at += sizeBytesOf(bytes, at)) {
+        if (lastOffsetOf(bytes, at) >= offset) return position + at
+      }
+    }
+    return this.sizeBytes
+  }
+
+  /** The last place between two batches that is not beyond `position`, from `start` on, a batch in the tail. */
+  boundaryInTail(start: number, position: number): number {
+    const hint = this.#offsetIndex === null ? 0 : this.#offsetIndex.batchStartBefore(position)
+    let boundary = Math.max(start, hint)
+    for (let index = this.#chunkIndexAt(boundary); index < this.#chunks.length; index++) {
+      const { bytes, position: chunkPosition, length } = this.#chunks[index]
+      while (boundary < chunkPosition + length) {
+        const next = boundary + sizeBytesOf(bytes, boundary - chunkPosition)
+        if (next > position) return boundary
+        boundary = next
+      }
+    }
+    return boundary
+  }
+
+  /** The batch at a position in the tail. */
+  batchInTail(position: number): { bytes: Uint8Array; at: number } {
+    const chunk = this.#chunks[this.#chunkIndexAt(position)]
+    return { bytes: chunk.bytes, at: position - chunk.position }
+  }
+
+  /** The base offset of the batch at a position in the tail; `otherwise` at the segment's end. */
+  baseOffsetAt(position: number, otherwise: number): number {
+    if (position >= this.sizeBytes) return otherwise
+    const { bytes, at } = this.batchInTail(position)
+    return baseOffsetOf(bytes, at)
+  }
+
+  // ---- The file ----
+
+  get unwrittenBytes(): number {
+    return this.sizeBytes - this.writtenBytes
+  }
+
+  /** Writes what the file has not got yet. Throws the system's errors. */
+  writeSync(): void {
+    if (this.file !== null) {
+      let position = this.writtenBytes
+      for (const part of this.#unwrittenParts()) {
+        this.file.writeSync(part, 0, part.length, position)
+        position += part.length
+      }
+    }
+    this.writtenBytes = this.sizeBytes
+  }
+
+  /** The same beside the event loop; what is appended meanwhile is for the next time. */
+  write(done: (error: Error | null) => void): void {
+    assert(this.file !== null, 'without a file there is nothing to wait for')
+    const end = this.sizeBytes
+    this.file.write(this.#unwrittenParts(), this.writtenBytes, (error) => {
+      if (error === null) this.writtenBytes = end
+      done(error)
+    })
+  }
+
+  // ---- Indexes ----
+
+  get offsetIndex(): OffsetIndex {
+    if (this.#offsetIndex === null) this.loadIndexes()
+    return this.#offsetIndex as OffsetIndex
+  }
+
+  get timeIndex(): TimeIndex {
+    if (this.#timeIndex === null) this.loadIndexes()
+    return this.#timeIndex as TimeIndex
+  }
+
+  /** -1 when nothing in it has a time. */
+  get largestTimestampMs(): number {
+    if (Number.isNaN(this.#largestTimestampMs)) this.#loadLargestTimestamp()
+    return this.#largestTimestampMs
+  }
+
+  /** The last offset of the batch that the largest timestamp is in. */
+  get largestTimestampOffset(): number {
+    if (Number.isNaN(this.#largestTimestampMs)) this.#loadLargestTimestamp()
+    return this.#largestTimestampOffset
+  }
+
+  /** What retention goes by. */
+  get ageReferenceMs(): number {
+    return this.largestTimestampMs >= 0 ? this.largestTimestampMs : this.createdAtMs
+  }
+
+  /** Of the first batch; looks it up in the file when that has not been done. */
+  loadFirstTimestamp(): number {
+    if (Number.isNaN(this.firstTimestampMs)) {
+      const header = Buffer.alloc(BATCH_HEADER_BYTES)
+      const isThere = this.file !== null && this.file.readSync(header, 0) === BATCH_HEADER_BYTES
+      this.firstTimestampMs = isThere ? maxTimestampOf(header, 0) : -1
+    }
+    return this.firstTimestampMs
+  }
+
+  get areIndexesLoaded(): boolean {
+    return this.#offsetIndex !== null
+  }
+
+  /** Reads the index files. They are small next to what they are about: at most 1/500 of it. */
+  loadIndexes(): void {
+    assert(this.#directory !== null, 'without files the indexes are always there')
+    this.#offsetIndex = new OffsetIndex(this.baseOffset, this.#readIndex('index', OFFSET_INDEX_ENTRY_BYTES))
+    this.#timeIndex = new TimeIndex(this.baseOffset, this.#readIndex('timeindex', TIME_INDEX_ENTRY_BYTES))
+  }
+
+  /** As `loadIndexes`, beside the event loop. */
+  async loadIndexesLater(): Promise<void> {
+    const [offsets, times] = await Promise.all([readLater(this.#pathOf('index')), readLater(this.#pathOf('timeindex'))])
+    // Somebody else may have loaded them meanwhile, and added to them.
+    this.#offsetIndex ??= new OffsetIndex(this.baseOffset, wholeEntries(offsets, OFFSET_INDEX_ENTRY_BYTES))
+    this.#timeIndex ??= new TimeIndex(this.baseOffset, wholeEntries(times, TIME_INDEX_ENTRY_BYTES))
+  }
+
+  #readIndex(kind: IndexKind, entryBytes: number): Buffer {
+    return wholeEntries(readFileIfThere(this.#pathOf(kind)), entryBytes)
+  }
+
+  #loadLargestTimestamp(): void {
+    const { lastTimestampMs, lastOffset } =
+      this.#timeIndex ?? new TimeIndex(this.baseOffset, this.#readIndex('timeindex', TIME_INDEX_ENTRY_BYTES))
+    this.#largestTimestampMs = lastTimestampMs
+    this.#largestTimestampOffset = lastOffset
+  }
+
+  /** Whether the index files are there and say nothing impossible. O(their sizes). */
+  areIndexFilesSane(): boolean {
+    if (this.#directory === null) return true
+    if (!existsSync(this.#pathOf('index')) || !existsSync(this.#pathOf('timeindex'))) return false
+    this.loadIndexes()
+    const isSane = this.offsetIndex.isSane(this.sizeBytes) && this.timeIndex.isSane()
+    if (isSane && this.#areIndexesSaved) this.releaseIndexes()
+    return isSane
+  }
+
+  /** Begins anew with empty indexes: they are rebuilt by `commit` of all that is in the file. */
+  resetForRecovery(): void {
+    this.#offsetIndex = new OffsetIndex(this.baseOffset)
+    this.#timeIndex = new TimeIndex(this.baseOffset)
+    this.#abortedTransactions = NO_TRANSACTIONS
+    if (this.#directory !== null) unlinkIfThere(this.#pathOf('txnindex'))
+    this.#areIndexesSaved = false
+    this.#bytesSinceIndexEntry = 0
+    this.sizeBytes = 0
+    this.firstTimestampMs = this.#largestTimestampMs = -1
+    this.#largestTimestampOffset = this.baseOffset
+  }
+
+  /** The file ends here: after recovery, or when the end of the log is taken back. */
+  truncateFile(sizeBytes: number): void {
+    this.#host.memory.forget(this.#chunks)
+    this.#chunks = NO_CHUNKS
+    this.sizeBytes = this.writtenBytes = sizeBytes
+    this.file?.truncate(sizeBytes)
+  }
+
+  /** Writes the index files, the time index with its last entry. Nothing is appended to the segment for a while. */
+  saveIndexes(): void {
+    if (this.#directory === null || this.#areIndexesSaved) return
+    if (this.#largestTimestampMs >= 0) this.timeIndex.append(this.#largestTimestampMs, this.#largestTimestampOffset)
+    writeFileSync(this.#pathOf('index'), this.offsetIndex.toBytes())
+    writeFileSync(this.#pathOf('timeindex'), this.timeIndex.toBytes())
+    this.#areIndexesSaved = true
+  }
+
+  /** Gives their memory back; they are read again when they are needed. */
+  releaseIndexes(): void {
+    if (this.#directory === null || !this.#areIndexesSaved || this.sizeBytes === 0) return
+    this.#offsetIndex = null
+    this.#timeIndex = null
+  }
+
+  /** By the end of each. */
+  get abortedTransactions(): readonly AbortedTransaction[] {
+    if (this.#abortedTransactions === null) this.#abortedTransactions = this.#readAbortedTransactions()
+    return this.#abortedTransactions
+  }
+
+  #readAbortedTransactions(): AbortedTransaction[] {
+    return decodeAbortedTransactions(readFileIfThere(this.#pathOf('txnindex'))) ?? []
+  }
+
+  // ---- Names ----
+
+  /** `.deleted`, `.cleaned`, `.swap`, or nothing: Kafka's names for what is on its way out or in. */
+  rename(suffix: string): void {
+    if (this.#directory === null) return
+    const names = SEGMENT_FILES.map((kind) => this.#nameOf(kind))
+    this.#suffix = suffix
+    for (const [index, kind] of SEGMENT_FILES.entries()) {
+      if (kind === 'log') this.#renameLog(names[index])
+      else renameIfThere(`${this.#directory.path}/${names[index]}`, this.#pathOf(kind))
+    }
+  }
+
+  #renameLog(from: string): void {
+    // Nothing was ever written: there is no file.
+    if (renameIfThere(`${this.#directory?.path}/${from}`, this.#pathOf('log'))) this.file?.renamed(this.#nameOf('log'))
+  }
+
+  /** Removes the files. */
+  remove(): void {
+    this.forgetTail()
+    if (this.#directory === null) return
+    this.file?.close()
+    for (const kind of SEGMENT_FILES) unlinkIfThere(this.#pathOf(kind))
+  }
+
+  /** Gives the memory of the tail back. */
+  forgetTail(): void {
+    this.#host.memory.forget(this.#chunks)
+    this.#chunks = NO_CHUNKS
+  }
+
+  pathsToSync(): string[] {
+    return (['index', 'timeindex'] as const).map((kind) => this.#pathOf(kind))
+  }
+
+  #nameOf(kind: IndexKind): string {
+    return `${offsetName(this.baseOffset)}.${kind}${this.#suffix}`
+  }
+
+  #pathOf(kind: IndexKind): string {
+    return `${this.#directory?.path}/${this.#nameOf(kind)}`
+  }
+}
+
+async function readLater(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if (isMissing(error)) return Buffer.alloc(0)
+    throw error
+  }
+}
+
+function wholeEntries(bytes: Buffer, entryBytes: number): Buffer {
+  return bytes.subarray(0, bytes.length - (bytes.length % entryBytes))
+}
