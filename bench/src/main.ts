@@ -5,10 +5,19 @@ import { writeFileSync } from 'node:fs'
 import { measureAcl } from './acl.ts'
 import { measureAppendOnly } from './append-only.ts'
 import { measureEviction } from './eviction/eviction.ts'
+import { measureKafka } from './kafka/kafka.ts'
 import { measureMemcached } from './memcached/memcached.ts'
 import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
-import { type EvictionOptions, parseOptions, type RespOptions, type Suite, UsageError, usage } from './options.ts'
+import {
+  type EvictionOptions,
+  type KafkaBenchOptions,
+  parseOptions,
+  type RespOptions,
+  type Suite,
+  UsageError,
+  usage,
+} from './options.ts'
 import { measurePauses } from './pauses.ts'
 import { measurePersistence } from './persistence.ts'
 import { profile } from './profile.ts'
@@ -82,6 +91,18 @@ async function replayTraces(options: EvictionOptions): Promise<void> {
   }
 }
 
+async function loadBroker(options: KafkaBenchOptions): Promise<void> {
+  const { text, lines } = await measureKafka(options, progress)
+  const json = `${JSON.stringify({ machine: thisMachine(), lines }, null, 2)}\n`
+  if (options.jsonPath === '-') {
+    process.stderr.write(text)
+    process.stdout.write(json)
+  } else {
+    process.stdout.write(`\n${text}`)
+    if (options.jsonPath !== undefined) writeFileSync(options.jsonPath, json)
+  }
+}
+
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2))
   switch (options.kind) {
@@ -94,6 +115,8 @@ async function main(): Promise<void> {
       if (!(await isInstalled('memcached'))) throw new Error('memcached is not installed')
       process.stdout.write(`\n${await measureMemcached(options, progress)}`)
       return
+    case 'kafka':
+      return loadBroker(options)
     case 'eviction':
       return replayTraces(options)
     case 'profile':

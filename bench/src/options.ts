@@ -19,6 +19,9 @@ export const suites = [
 ] as const
 export type Suite = (typeof suites)[number]
 
+export const kafkaSuites = ['produce', 'consume', 'latency', 'partitions', 'start', 'heap', 'clients'] as const
+export type KafkaSuite = (typeof kafkaSuites)[number]
+
 const defaultHeadpondCommand =
   '{node} packages/headpond/dist/bin/headpond.js --port {port} --ephemeral --memcached-port 0 --kafka-port 0 --http-port 0'
 /** Where recorded traces are looked for, relative to the repository. */
@@ -31,6 +34,7 @@ export const usage = `Usage:
   npm run bench -- resp [options]                       Headpond beside redis-server: medians, spread, ratios, bars
   npm run bench -- profile --line "set P16" [options]   where Headpond spends its time in one throughput line
   npm run bench -- memcached [options]                  Headpond beside memcached: speed and memory
+  npm run bench -- kafka [options]                      the log and Kafka's protocol, beside the best the machine can do
   npm run bench -- eviction [options]                   hit ratios of a full cache, traces replayed: a table and a picture
 
 Options for all:
@@ -45,6 +49,10 @@ Options for resp:
   --pairs N                alternated runs of each server (default 5, at least 2 for a spread; --quick: 2)
   --json FILE              also write the results as JSON; "-" writes them to stdout and the tables to stderr
   --redis-command CMD      how to start the other server (default: ${defaultRedisCommand})
+Options for kafka:
+  --only SUITE[,SUITE]     ${kafkaSuites.join(', ')}
+  --only-line WORDS        only lines that have all these words: "1024B acks=all lz4"
+  --json FILE              also write the figures as JSON; "-" writes them to stdout and the tables to stderr
 Options for eviction:
   --traces DIR             recorded traces with their traces.json (default: ${traceDirectories.join(' or ')}; without
                            them, made ones)
@@ -106,12 +114,20 @@ export interface MemcachedBenchOptions extends CommonOptions {
   pairCount: number
 }
 
+export interface KafkaBenchOptions extends CommonOptions {
+  kind: 'kafka'
+  suites: readonly KafkaSuite[]
+  /** Lower-case words that a line must all have; empty for every line. */
+  lineWords: readonly string[]
+  jsonPath: string | undefined
+}
+
 /** What the user asked for makes no sense; the message says what to do. */
 export class UsageError extends Error {}
 
 export function parseOptions(
   args: string[],
-): RespOptions | ProfileOptions | EvictionOptions | MemcachedBenchOptions | { kind: 'help' } {
+): RespOptions | ProfileOptions | EvictionOptions | MemcachedBenchOptions | KafkaBenchOptions | { kind: 'help' } {
   const { values, positionals } = parse(args)
   if (values.help || positionals.length === 0) return { kind: 'help' }
   const common: CommonOptions = {
@@ -125,11 +141,19 @@ export function parseOptions(
       return {
         kind: 'resp',
         ...common,
-        suites: parseSuites(values.only),
+        suites: parseSuites(suites, values.only),
         lineWords: words(values['only-line']),
         pairCount: positive('--pairs', values.pairs, common.quick ? 2 : 5),
         jsonPath: values.json,
         redisCommand: values['redis-command'] ?? defaultRedisCommand,
+      }
+    case 'kafka':
+      return {
+        kind: 'kafka',
+        ...common,
+        suites: parseSuites(kafkaSuites, values.only),
+        lineWords: words(values['only-line']),
+        jsonPath: values.json,
       }
     case 'memcached':
       return { kind: 'memcached', ...common, pairCount: positive('--pairs', values.pairs, common.quick ? 1 : 3) }
@@ -158,7 +182,9 @@ export function parseOptions(
         redisCommand: values['redis-command'] ?? defaultRedisCommand,
       }
     default:
-      throw new UsageError(`unknown benchmark "${positionals[0]}": there are resp, memcached, eviction and profile`)
+      throw new UsageError(
+        `unknown benchmark "${positionals[0]}": there are resp, memcached, kafka, eviction and profile`,
+      )
   }
 }
 
@@ -201,7 +227,7 @@ function parse(args: string[]) {
   }
 }
 
-function parseSuites(only: string[] | undefined): readonly Suite[] {
+function parseSuites<S extends string>(suites: readonly S[], only: string[] | undefined): readonly S[] {
   if (only === undefined) return suites
   const named = only.flatMap((text) => words(text.replaceAll(',', ' ')))
   for (const name of named) {
