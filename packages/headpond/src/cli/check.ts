@@ -11,6 +11,7 @@ import { CommandTable } from '../resp/command-table.ts'
 import { findRepeatable } from '../resp/replay.ts'
 import { Request } from '../resp/request.ts'
 import { Store } from '../store/store.ts'
+import { checkPartition, checkSegment, findPartitions, isLogFile, type LogCheckHost } from './check-logs.ts'
 
 export interface CheckConsole {
   write(text: string): void
@@ -20,9 +21,10 @@ export interface CheckConsole {
 
 const USAGE = `Usage: headpond check <directory|file> [--fix] [--yes]
 
-Verifies the files of a data directory, or one file: a snapshot (*.rdb), an append-only file, or its manifest.
-Changes nothing without --fix, which drops what is damaged at the end of the append-only file, after telling what that
-is and asking (--yes: without asking). Make a copy first.
+Verifies the files of a data directory, or one file: a snapshot (*.rdb), an append-only file, or its manifest; the logs
+of topics with their indexes, all of them, a partition's directory, or one segment (*.log).
+Changes nothing without --fix, which drops what is damaged at the end of the append-only file or a log, after telling
+what that is and asking (--yes: without asking). Make a copy first.
 `
 
 /** `headpond check`: resolves with the exit code, 0 when all is well (again). */
@@ -72,6 +74,11 @@ class Check {
     this.#agrees = agrees
   }
 
+  readonly #logHost: LogCheckHost = {
+    tell: (text) => this.#tell(text),
+    repairs: async (question) => this.#fixes && (this.#agrees || (await this.#console.confirm(question))),
+  }
+
   #tell(text: string): void {
     this.#console.write(`${text}\n`)
   }
@@ -80,6 +87,7 @@ class Check {
   async path(path: string): Promise<boolean> {
     if (statSync(path).isDirectory()) return this.#directory(path)
     if (path.endsWith('.manifest')) return this.#manifest(path)
+    if (isLogFile(path)) return checkSegment(path, this.#logHost)
     return this.#file(path, true)
   }
 
@@ -99,13 +107,15 @@ class Check {
     const files = isAofDirectory
       ? []
       : names.filter((name) => /\.(rdb|aof)$/.test(name)).map((name) => join(path, name))
-    if (manifests.length + files.length === 0) {
+    const partitions = findPartitions(path)
+    if (manifests.length + files.length + partitions.length === 0) {
       this.#tell(`${path}: there is no data in it`)
       return true
     }
     let isWell = true
     for (const manifest of manifests) isWell = (await this.#manifest(manifest)) && isWell
     for (const file of files) isWell = (await this.#file(file, true)) && isWell
+    for (const partition of partitions) isWell = (await checkPartition(partition, this.#logHost)) && isWell
     return isWell
   }
 

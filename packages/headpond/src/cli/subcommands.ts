@@ -52,9 +52,21 @@ export const subcommands: readonly Subcommand[] = [
     },
   },
   {
+    name: 'log',
+    usage: '<dump> <file|directory> ...',
+    summary: 'Print what is in the files of a log (log --help tells more)',
+    run: async (argv) => {
+      const [{ runVerb }, { logFamily }] = await Promise.all([
+        import('./kafka/run.ts'),
+        import('./kafka/log/family.ts'),
+      ])
+      return runVerb(logFamily, argv, processStreams())
+    },
+  },
+  {
     name: 'check',
     usage: '<directory|file> [--fix] [--yes]',
-    summary: 'Verify data files; with --fix, drop what is damaged at the end of the append-only file',
+    summary: 'Verify data files; with --fix, drop what is damaged at the end of the append-only file or a log',
     run: async (argv) => {
       const { runCheck, terminalConsole } = await import('./check.ts')
       return runCheck(argv, terminalConsole)

@@ -5,7 +5,7 @@ import type { Verb, VerbFamily } from './verb.ts'
 const SUMMARY_AT = 34
 
 /** `headpond topic --help`. */
-export function familyHelp({ name, summary, verbs }: VerbFamily): string {
+export function familyHelp({ name, summary, isLocal, verbs }: VerbFamily): string {
   return [
     `Usage: headpond ${name} <verb> ...`,
     '',
@@ -13,10 +13,9 @@ export function familyHelp({ name, summary, verbs }: VerbFamily): string {
     '',
     ...verbs.flatMap((verb) => entry(`${name} ${verb.name} ${verb.usage}`.trimEnd(), verb.summary)),
     '',
-    'Any Kafka will do, not only this one. Everywhere:',
-    '',
-    ...CONNECTION_FLAGS.flatMap(flagEntry),
-    '',
+    ...(isLocal
+      ? []
+      : ['Any Kafka will do, not only this one. Everywhere:', '', ...CONNECTION_FLAGS.flatMap(flagEntry), '']),
     `headpond ${name} <verb> --help tells more.`,
     'Exit code: 0 when everything was done, 1 when not, 2 when the command line is wrong.',
     '',
@@ -24,7 +23,7 @@ export function familyHelp({ name, summary, verbs }: VerbFamily): string {
 }
 
 /** `headpond topic create --help`. */
-export function verbHelp({ name: family }: VerbFamily, verb: Verb): string {
+export function verbHelp({ name: family, isLocal }: VerbFamily, verb: Verb): string {
   return [
     `Usage: headpond ${family} ${verb.name} ${verb.usage}`.trimEnd(),
     '',
@@ -35,9 +34,7 @@ export function verbHelp({ name: family }: VerbFamily, verb: Verb): string {
     'Examples',
     ...verb.examples.map((example) => `  headpond ${family} ${verb.name} ${example}`.trimEnd()),
     '',
-    'Connection',
-    ...CONNECTION_FLAGS.flatMap(flagEntry),
-    '',
+    ...(isLocal ? [] : ['Connection', ...CONNECTION_FLAGS.flatMap(flagEntry), '']),
   ].join('\n')
 }
 

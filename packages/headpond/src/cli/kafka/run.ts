@@ -37,7 +37,7 @@ export async function runVerb(family: VerbFamily, argv: readonly string[], strea
 }
 
 async function run(family: VerbFamily, verb: Verb, argv: readonly string[], streams: KafkaCliStreams): Promise<number> {
-  const args = Arguments.parse(argv, [...verb.flags, ...CONNECTION_FLAGS, HELP_FLAG])
+  const args = Arguments.parse(argv, [...verb.flags, ...(family.isLocal ? [] : CONNECTION_FLAGS), HELP_FLAG])
   if (args.has(HELP_FLAG.name)) {
     streams.output.write(verbHelp(family, verb))
     return DONE

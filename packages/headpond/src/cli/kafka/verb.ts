@@ -31,6 +31,8 @@ export interface Verb {
 export interface VerbFamily {
   readonly name: string
   readonly summary: string
+  /** Works on files: there is nothing to connect to. */
+  readonly isLocal?: boolean
   readonly verbs: readonly Verb[]
 }
 
