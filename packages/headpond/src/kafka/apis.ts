@@ -1,12 +1,18 @@
 import type { Api } from './api.ts'
+import { alterConfigs } from './handlers/alter-configs.ts'
 import { apiVersions } from './handlers/api-versions.ts'
+import { createPartitions } from './handlers/create-partitions.ts'
+import { createTopics } from './handlers/create-topics.ts'
 import { deleteGroups } from './handlers/delete-groups.ts'
 import { deleteRecords } from './handlers/delete-records.ts'
+import { deleteTopics } from './handlers/delete-topics.ts'
 import { describeCluster } from './handlers/describe-cluster.ts'
+import { describeConfigs } from './handlers/describe-configs.ts'
 import { describeGroups } from './handlers/describe-groups.ts'
 import { fetch } from './handlers/fetch.ts'
 import { findCoordinator } from './handlers/find-coordinator.ts'
 import { heartbeat } from './handlers/heartbeat.ts'
+import { incrementalAlterConfigs } from './handlers/incremental-alter-configs.ts'
 import { initProducerId } from './handlers/init-producer-id.ts'
 import { joinGroup } from './handlers/join-group.ts'
 import { leaveGroup } from './handlers/leave-group.ts'
@@ -42,4 +48,10 @@ export const apis: readonly Api[] = [
   deleteGroups,
   offsetDelete,
   describeCluster,
+  createTopics,
+  deleteTopics,
+  createPartitions,
+  describeConfigs,
+  alterConfigs,
+  incrementalAlterConfigs,
 ]

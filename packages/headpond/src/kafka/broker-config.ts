@@ -163,6 +163,17 @@ export class BrokerConfig implements KafkaSettings {
     }
   }
 
+  // ---- The directive `loglevel` ----
+
+  get logLevel(): string {
+    return this.#config.settings.loglevel
+  }
+
+  /** Resolves with the reason when it cannot be set. */
+  async setLogLevel(level: string): Promise<string | undefined> {
+    return this.#config.set([['loglevel', level]])
+  }
+
   // ---- For CONFIG GET and CONFIG SET ----
 
   refuse(name: string, text: string): string | undefined {

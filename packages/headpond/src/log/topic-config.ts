@@ -3,8 +3,7 @@
  * for it go on. A row feeds the validation of CreateTopics and AlterConfigs, the answer of DescribeConfigs, `headpond
  * topic`, and what a log is told (`settingsOf`).
  *
- * Three limits are Kafka 3.9's although 4.x is stricter or looser: `segment.bytes` may be small (4.1 wants a megabyte:
- * tests and small machines do not), and `remote.*` are accepted but false, since there is no remote storage.
+ * `segment.bytes` may be small, as in Kafka 3.9: 4.1 wants a megabyte, which tests and small machines do not.
  */
 
 import type { LogSettings } from './log-settings.ts'
@@ -182,6 +181,9 @@ export function refuseTopicConfig(
   for (const [name, text] of overrides) {
     const refusal = refuseTopicSetting(name, text)
     if (refusal !== undefined) return refusal
+  }
+  if (overrides.get('remote.storage.enable')?.trim().toLowerCase() === 'true') {
+    return 'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.'
   }
   const { minCompactionLagMs, maxCompactionLagMs } = settingsOf(overrides, brokerDefaults)
   if (minCompactionLagMs <= maxCompactionLagMs) return undefined

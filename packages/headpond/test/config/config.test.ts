@@ -246,7 +246,9 @@ test('a configuration shares nothing with another', () => {
 })
 
 test('what is set and does not act yet is known', () => {
-  const config = load({ conf: 'appendonly yes\ntimeout 5\njemalloc-bg-thread yes\nslave-read-only yes\nkafka.x 1\nkafka-port 0' })
+  const config = load({
+    conf: 'appendonly yes\ntimeout 5\njemalloc-bg-thread yes\nslave-read-only yes\nkafka.x 1\nkafka-port 0',
+  })
   assert.deepEqual(config.notYetActing(), ['replica-read-only', 'kafka.x'])
   assert.ok(config.isSet('timeout'))
   assert.ok(!config.isSet('maxmemory'))

@@ -1,0 +1,140 @@
+/** Settings of groups and of clients' metrics: resources that come into being when something is set for them. */
+
+import { readSetting, type Setting } from '../../log/setting.ts'
+import type { RequestContext } from '../api.ts'
+import type { BrokerConfig, IntegerName } from '../broker-config.ts'
+import type { ConfigOwner } from '../cluster-metadata.ts'
+import { applyChanges, type ConfigChange, type ConfigMap } from './config-change.ts'
+import type { ConfigEntry, ConfigSource } from './config-entry.ts'
+import type { Refusal } from './partition-plan.ts'
+import { refuseList } from './topic-resource.ts'
+
+export interface NamedKind {
+  readonly owner: ConfigOwner
+  readonly source: ConfigSource
+  readonly settings: readonly Setting[]
+  readonly describesEmptyName: string
+  readonly altersEmptyName: string
+  readonly refuse: (config: ConfigMap, broker: BrokerConfig) => Refusal | null
+}
+
+// biome-ignore format: a table is read down its columns
+const groupSettings: readonly Setting[] = [
+  { name: 'consumer.heartbeat.interval.ms', type: 'INT', default: '5000', min: 1,
+    summary: 'Time between heartbeats that the group’s members are told to keep.' },
+  { name: 'consumer.session.timeout.ms', type: 'INT', default: '45000', min: 1,
+    summary: 'Time without a heartbeat after which a member of the group is gone.' },
+]
+
+/** A group's value lies between two settings of the broker; where it has none, the broker's own counts. */
+const groupLimits: readonly { name: string; min: IntegerName; max: IntegerName; broker: IntegerName }[] = [
+  {
+    name: 'consumer.heartbeat.interval.ms',
+    min: 'group.consumer.min.heartbeat.interval.ms',
+    max: 'group.consumer.max.heartbeat.interval.ms',
+    broker: 'group.consumer.heartbeat.interval.ms',
+  },
+  {
+    name: 'consumer.session.timeout.ms',
+    min: 'group.consumer.min.session.timeout.ms',
+    max: 'group.consumer.max.session.timeout.ms',
+    broker: 'group.consumer.session.timeout.ms',
+  },
+]
+
+export const groupKind: NamedKind = {
+  owner: 'group',
+  source: 'group',
+  settings: groupSettings,
+  describesEmptyName: 'Group name must not be empty',
+  altersEmptyName: 'Default group resources are not allowed.',
+  refuse(config, broker) {
+    for (const name of config.keys()) {
+      if (!groupSettings.some((setting) => setting.name === name)) {
+        return { error: 'INVALID_CONFIG', message: `Unknown group config name: ${name}` }
+      }
+    }
+    for (const setting of groupSettings) {
+      const text = config.get(setting.name)
+      if (text === undefined) continue
+      const read = readSetting(setting, text)
+      if ('refusal' in read) return { error: 'INVALID_CONFIG', message: read.refusal }
+      const { min, max } = groupLimits.find(({ name }) => name === setting.name)!
+      const value = read.value as number
+      const limit = value < broker.integer(min) ? `greater than or equal to ${min}` : `less than or equal to ${max}`
+      if (value < broker.integer(min) || value > broker.integer(max)) {
+        return { error: 'INVALID_CONFIG', message: `${setting.name} must be ${limit}` }
+      }
+    }
+    return null
+  },
+}
+
+// biome-ignore format: a table is read down its columns
+const clientMetricsSettings: readonly Setting[] = [
+  { name: 'interval.ms', type: 'INT', default: '300000', summary: 'Time between two pushes of a client’s metrics.' },
+  { name: 'match', type: 'LIST', default: '', summary: 'Clients that are meant, as name=pattern.' },
+  { name: 'metrics', type: 'LIST', default: '', summary: 'Beginnings of the names of the metrics that are wanted.' },
+]
+
+const INTERVAL_MS_MIN = 100
+const INTERVAL_MS_MAX = 3_600_000
+const MATCH_PATTERN =
+  /^(client_instance_id|client_id|client_software_name|client_software_version|client_source_address|client_source_port)=\S/
+
+export const clientMetricsKind: NamedKind = {
+  owner: 'client-metrics',
+  source: 'client-metrics',
+  settings: clientMetricsSettings,
+  describesEmptyName: 'Client metrics subscription name must not be empty',
+  altersEmptyName: "Subscription name can't be empty",
+  refuse(config) {
+    for (const [name, text] of config) {
+      const setting = clientMetricsSettings.find((each) => each.name === name)
+      if (setting === undefined) {
+        return { error: 'INVALID_REQUEST', message: `Unknown client metrics configuration: ${name}` }
+      }
+      const read = readSetting(setting, text)
+      if ('refusal' in read) return { error: 'INVALID_CONFIG', message: read.refusal }
+      if (name === 'interval.ms' && !(Number(read.value) >= INTERVAL_MS_MIN && Number(read.value) <= INTERVAL_MS_MAX)) {
+        const message = `Invalid value ${text} for interval.ms, interval must be between 100 and 3600000 (1 hour)`
+        return { error: 'INVALID_REQUEST', message }
+      }
+      const patterns = name === 'match' ? (read.value as readonly string[]) : []
+      const illegal = patterns.find((pattern) => !MATCH_PATTERN.test(pattern.trim()))
+      if (illegal !== undefined) {
+        return { error: 'INVALID_CONFIG', message: `Illegal client matching pattern: ${illegal}` }
+      }
+    }
+    return null
+  },
+}
+
+export function describeNamed(kind: NamedKind, name: string, { broker }: RequestContext): ConfigEntry[] | Refusal {
+  if (name === '') return { error: 'INVALID_REQUEST', message: kind.describesEmptyName }
+  const own = broker.metadata.configOf(kind.owner, name)
+  return kind.settings.map((setting) => {
+    const text = own.get(setting.name)
+    const limit = groupLimits.find((each) => each.name === setting.name)
+    const fallback = limit === undefined ? setting.default : broker.config.inForce(limit.broker)
+    const byDefault = { name: setting.name, text: fallback, source: 'default' } as const
+    const synonyms = text === undefined ? [byDefault] : [{ name: setting.name, text, source: kind.source }]
+    return { name: setting.name, setting, text: text ?? fallback, synonyms, isReadOnly: false }
+  })
+}
+
+/** @param changes null: `replacement` takes the place of everything that is set */
+export function planNamed(
+  kind: NamedKind,
+  name: string,
+  changes: readonly ConfigChange[] | null,
+  replacement: ConfigMap,
+  { broker }: RequestContext,
+): ConfigMap | Refusal {
+  if (name === '') return { error: 'INVALID_REQUEST', message: kind.altersEmptyName }
+  const find = (each: string) => kind.settings.find((setting) => setting.name === each)
+  const current = broker.metadata.configOf(kind.owner, name)
+  const next = changes === null ? replacement : applyChanges(current, changes, find, refuseList)
+  if ('error' in next) return next
+  return kind.refuse(next, broker.config) ?? next
+}
