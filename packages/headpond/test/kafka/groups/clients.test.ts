@@ -34,6 +34,11 @@ class Watch extends EventEmitter {
     while (!condition()) await once(this, 'change')
   }
 
+  /** Waits until so many different values have been read, some of them more than once. */
+  async untilRead(count: number): Promise<void> {
+    await this.until(() => new Set(this.read).size === count)
+  }
+
   /** Waits until so many consumers have all partitions among them, each in one place. */
   async untilShared(count: number): Promise<void> {
     await this.until(() => {
@@ -106,19 +111,18 @@ testWithClients(
     await send('1', '2', '3', '4', '5', '6')
     const one = await consume('one')
     await watch.untilShared(1)
-    await watch.until(() => watch.read.length === 6)
+    await watch.untilRead(6)
     const two = await consume('two')
     await watch.untilShared(2)
     await consume('three')
     await watch.untilShared(3)
     await send('7', '8', '9', '10', '11', '12')
-    await watch.until(() => watch.read.length >= 12)
+    await watch.untilRead(12)
     await one.stop()
     await two.stop()
     await watch.untilShared(1)
     await send('13', '14', '15', '16', '17', '18')
-    await watch.until(() => watch.read.includes('18') && watch.read.includes('13'))
-    assert.deepEqual(new Set(watch.read).size, 18)
+    await watch.untilRead(18)
     const admin = kafka.admin()
     await admin.connect()
     atEnd(() => admin.disconnect())
@@ -139,14 +143,14 @@ testWithClients(
     await send('1', '2', '3', '4', '5', '6')
     await consume('one')
     await watch.untilShared(1)
-    await watch.until(() => watch.read.length === 6)
+    await watch.untilRead(6)
     // A member that joins and is never heard of again: the others get its part with the end of its session.
     const dead = await dieInGroup(broker, watch)
     assert.ok(dead.length > 0)
     await send('7', '8', '9', '10', '11', '12')
     broker.server.clock.advance('6s')
     await watch.untilShared(1)
-    await watch.until(() => watch.read.length === 12)
+    await watch.untilRead(12)
   },
 )
 
@@ -169,7 +173,7 @@ testWithClients('kafkajs: administrators see and forget offsets', async (broker,
   const { kafka, watch, send, consume } = await startKafkaJs(broker, atEnd)
   await send('1', '2', '3', '4', '5', '6')
   const one = await consume('one')
-  await watch.until(() => watch.read.length === 6)
+  await watch.untilRead(6)
   await one.stop()
   const admin = kafka.admin()
   await admin.connect()
@@ -230,13 +234,13 @@ testWithClients('@platformatic/kafka: members share the partitions as they come 
   await send('1', '2', '3', '4', '5', '6')
   await consume('one')
   await watch.untilShared(1)
-  await watch.until(() => watch.read.length === 6)
+  await watch.untilRead(6)
   const two = await consume('two')
   await watch.untilShared(2)
   await send('7', '8', '9', '10', '11', '12')
-  await watch.until(() => new Set(watch.read).size === 12)
+  await watch.untilRead(12)
   await two.stop()
   await watch.untilShared(1)
   await send('13', '14', '15', '16', '17', '18')
-  await watch.until(() => new Set(watch.read).size === 18)
+  await watch.untilRead(18)
 })
