@@ -96,7 +96,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   outputDrained(session: KafkaSession): void {
     if (!session.isStalled) return
     session.isStalled = false
-    this.#continue(session)
+    session.connection.resume()
   }
 
   inputOverflowed(session: KafkaSession): void {
@@ -147,7 +147,9 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       if (!this.#run(session, chunk, requestAt, requestAt + sizeBytes)) break
       at = requestAt + sizeBytes
     }
-    if (end - at > READ_AHEAD_BYTES && (session.open.length > 0 || session.isStalled)) connection.pauseInput()
+    const isAhead = end - at > READ_AHEAD_BYTES && this.#mustWait(session, chunk, at + SIZE_BYTES)
+    if (isAhead) connection.pauseInput()
+    else connection.resumeInput()
     return connection.isClosing ? end : at
   }
 
@@ -265,14 +267,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       const first = open.shift()!
       this.#send(first, first.answer)
     }
-    if (!session.isGone) this.#continue(session)
-  }
-
-  #continue(session: KafkaSession): void {
-    const { connection } = session
-    connection.resume()
-    if (!connection.isClosing && !session.isStalled && connection.inputBytes <= READ_AHEAD_BYTES)
-      connection.resumeInput()
+    if (!session.isGone) session.connection.resume()
   }
 
   /** hot: once for each request. */

@@ -13,6 +13,9 @@ export interface EndpointParts {
   readonly prepare?: () => void
 }
 
+/** What CONFIG SET says of `bind` when it cannot be. */
+export const BIND_FAILURE = 'Failed to bind to specified addresses'
+
 /** One protocol at one port of all addresses that `bind` names. Port and addresses may change while it runs. */
 export class Endpoint {
   readonly #parts: EndpointParts

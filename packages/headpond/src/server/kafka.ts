@@ -10,7 +10,7 @@ import type { Connection } from '../net/connection.ts'
 import { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { EngineLog } from '../resp/engine.ts'
-import { Endpoint, hostOf } from './endpoint.ts'
+import { BIND_FAILURE, Endpoint, hostOf } from './endpoint.ts'
 import type { KafkaService } from './kafka-service.ts'
 
 export interface KafkaParts {
@@ -60,6 +60,7 @@ export class Kafka implements Protocol<Visitor> {
       },
       prepare: () => refuseUnknownAddress(config),
     })
+    config.onChange('bind', () => (this.port === 0 ? undefined : this.#endpoint.openAgain(BIND_FAILURE)))
   }
 
   /** 0 when it is not listened on. */
@@ -170,8 +171,10 @@ export class Kafka implements Protocol<Visitor> {
     }
   }
 
-  consume({ session }: Visitor, chunk: Uint8Array, start: number, end: number): number {
-    return session === null ? start : this.#service!.engine.consume(session, chunk, start, end)
+  consume({ session, connection }: Visitor, chunk: Uint8Array, start: number, end: number): number {
+    if (session !== null) return this.#service!.engine.consume(session, chunk, start, end)
+    connection.pauseInput()
+    return start
   }
 
   closed({ session }: Visitor): void {

@@ -7,7 +7,7 @@ import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { EngineLog, RespEngine } from '../resp/engine.ts'
 import { Encryption } from './encryption.ts'
-import { Endpoint } from './endpoint.ts'
+import { BIND_FAILURE, Endpoint } from './endpoint.ts'
 
 export interface ListenersParts {
   readonly config: Config
@@ -32,7 +32,6 @@ export interface MemcachedAddress {
 }
 
 const PORT_FAILURE = 'Unable to listen on this port'
-const BIND_FAILURE = 'Failed to bind to specified addresses'
 
 /** Everything that a server listens on: for each protocol a port, one over TLS, the path of a unix socket. */
 export class Listeners {

@@ -311,6 +311,24 @@ test('a client that sends without end while its first request waits is not read 
   for (let count = 0; count < sentCount; count++) await client.receive(metadataResponse, 4, 77)
 })
 
+test('a large request behind one that waits is read when its turn comes', async (t) => {
+  const { connect, server } = await startBroker(t)
+  const client = await connect()
+  await client.call(metadataRequest, metadataResponse, 4, topicsNamed('orders'))
+  const poll = client.send(fetchRequest, 11, longPoll(60_000))
+  const names = Array.from({ length: 100 }, (_, index) => `${index}${'x'.repeat(30_000)}`)
+  const large = client.send(metadataRequest, 4, topicsNamed(...names))
+  const other = await connect()
+  for (let round = 0; round < 10; round++) await isServed(other)
+  server.clock.advance('61s')
+  await client.receive(fetchResponse, 11, poll)
+  const { topics } = await client.receive(metadataResponse, 4, large)
+  assert.deepEqual(
+    topics.map(({ name }) => name),
+    names,
+  )
+})
+
 test('a client that has shut down its side gets the answers it waits for', async (t) => {
   const { connect } = await startBroker(t)
   const client = await connect()
