@@ -52,12 +52,14 @@ test('topics are there from the start, with what was set for them', async (t) =>
   t.after(() => admin.disconnect())
   const { topics } = await admin.fetchTopicMetadata({ topics: ['orders', 'prices'] })
   assert.deepEqual(
-    topics.map(({ name, partitions }) => [name, partitions.length]),
+    topics.map(({ name, partitions }) => [name, partitions.length]).sort(),
     [
       ['orders', 3],
       ['prices', 2],
     ],
   )
+  // Only a compacted topic wants keys.
+  await assert.rejects(server.kafka.produce('prices', { value: 'no key' }), /INVALID_RECORD|key/i)
 })
 
 test('options that cannot be are refused, and nothing is left open', async () => {
@@ -226,10 +228,12 @@ test('a lost connection, before the request and after it; what is idempotent is 
   }
   const dropped = server.faults.drop({ api: 'Produce' })
   await send('before')
-  assert.equal(dropped.struckCount, 1)
+  const lost = server.faults.loseAnswer({ api: 'Produce' })
+  await send('after')
+  assert.deepEqual([dropped.struckCount, lost.struckCount], [1, 1])
   assert.deepEqual(
     (await server.kafka.records('orders')).map(({ value }) => value),
-    ['before'],
+    ['before', 'after'],
   )
 })
 
