@@ -28,6 +28,8 @@ const INIT_PRODUCER_ID = { request: initProducerIdRequest, response: initProduce
 const PRODUCE_VERSION_MAX = 12
 /** A batch is sent when it has so much, below the smallest limit that brokers have by default. */
 const BATCH_BYTES = 512 * 1024
+/** Records without a key go to one partition until it has so much, then to the next: many small batches cost more. */
+const STICKY_BYTES = 16 * 1024
 /** Who adds waits while more than this is not sent. */
 const UNSENT_BYTES_MAX = 32 * 2 ** 20
 /** A record that comes alone is sent after this. */
@@ -49,8 +51,9 @@ export class Producer {
   readonly #producerId: number
   readonly #producerEpoch: number
   #failure: KafkaClientError | null = null
-  /** Where records without a key go until the next batch. */
+  /** Where records without a key go, until it has got so many bytes. */
   #stickyPartition = 0
+  #stickyBytes = 0
   #unsentBytes = 0
   #unsentCount = 0
   #timer: NodeJS.Timeout | null = null
@@ -98,9 +101,9 @@ export class Producer {
   /** Resolves when there is room for more. Rejects with KafkaClientError when an earlier record was refused. */
   async add(record: NewRecord, partition?: number): Promise<void> {
     if (this.#failure !== null) throw this.#failure
-    const queue = this.#queues[partition ?? this.#partitionOf(record.key)]
-    if (queue === undefined) throw new KafkaClientError(`${this.#topic} has no partition ${partition}`)
     const sizeBytes = sizeOfOne(record)
+    const queue = this.#queues[partition ?? this.#partitionOf(record.key, sizeBytes)]
+    if (queue === undefined) throw new KafkaClientError(`${this.#topic} has no partition ${partition}`)
     if (queue.sizeBytes + sizeBytes > BATCH_BYTES) this.#send(queue)
     queue.records.push(record)
     queue.sizeBytes += sizeBytes
@@ -119,8 +122,14 @@ export class Producer {
     if (this.#failure !== null) throw this.#failure
   }
 
-  #partitionOf(key: Uint8Array | null): number {
-    return key === null ? this.#stickyPartition : partitionOfKey(key, this.#queues.length)
+  #partitionOf(key: Uint8Array | null, sizeBytes: number): number {
+    if (key !== null) return partitionOfKey(key, this.#queues.length)
+    this.#stickyBytes += sizeBytes
+    if (this.#stickyBytes > STICKY_BYTES) {
+      this.#stickyBytes = 0
+      this.#stickyPartition = (this.#stickyPartition + 1) % this.#queues.length
+    }
+    return this.#stickyPartition
   }
 
   #progress(): Promise<void> {
@@ -140,7 +149,8 @@ export class Producer {
     queue.records = records.slice(count)
     const batchBytes = count === records.length ? sizeBytes : sizeOf(records.slice(0, count))
     queue.sizeBytes -= batchBytes
-    if (partition === this.#stickyPartition) this.#stickyPartition = (partition + 1) % this.#queues.length
+    // The next one alone goes elsewhere: few records reach all partitions.
+    if (partition === this.#stickyPartition) this.#stickyBytes = STICKY_BYTES
     queue.isSending = true
     this.#deliver(queue, records.slice(0, count)).then(
       () => {
