@@ -15,6 +15,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -223,6 +224,11 @@ export function readFileIfThere(path: string): Buffer {
     if (isMissing(error)) return Buffer.alloc(0)
     throw error
   }
+}
+
+/** 0 when there is no file. */
+export function fileSizeBytes(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 export function unlinkIfThere(path: string): void {

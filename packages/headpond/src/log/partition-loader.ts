@@ -286,7 +286,8 @@ async function finishSwap(
     const swapped = new Segment(options.host, directory, baseOffset, {
       createdAtMs: 0,
       rollJitterMs: 0,
-      existing: { sizeBytes: size, hasTransactionIndex: false, suffix: '.swap' },
+      existing: { sizeBytes: size, hasTransactionIndex: false },
+      suffix: '.swap',
     })
     swapped.rename('')
   }

@@ -1,15 +1,16 @@
 import { assert } from '../bytes/assert.ts'
 import { isControlBatch, newProducerBatch, readMarker, readProducerBatch } from './batch-replay.ts'
 import { validateBatch } from './batch-validation.ts'
+import { CleanedSegmentWriter } from './cleaned-segment.ts'
+import type { CleanableLog, CleanableSegment, CleanedSegment, LastProducerRecord } from './compaction/cleanable-log.ts'
 import { CompressionError } from './compression/compression-error.ts'
 import type { LogRefusal } from './errors.ts'
-import { syncPaths } from './files.ts'
+import { syncPath, syncPaths } from './files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { PartitionDirectory } from './partition-directory.ts'
 import { loadPartition } from './partition-loader.ts'
 import { lastSequenceOf, type Marker, ProducerStates } from './producer-state.ts'
-import { recompress } from './recompression.ts'
 import {
   ATTRIBUTES_AT,
   LAST_OFFSET_DELTA_AT,
@@ -26,8 +27,11 @@ import {
   writeInt64,
 } from './record-batch.ts'
 import { decodeBatch } from './records/batch.ts'
+import { recompress } from './records/recompress.ts'
+import { RecordFormatError } from './records/record.ts'
 import { Segment, type SegmentHost } from './segment.ts'
 import { nothingAt, type ReadLimit, readFile, readTail, type SegmentRead } from './segment-reader.ts'
+import type { AbortedTransaction } from './transaction-index.ts'
 
 /** What a partition asks of the manager that holds it. */
 export interface PartitionLogHost extends SegmentHost {
@@ -134,7 +138,7 @@ const IDLE_MS = 60_000
 const scratch = newProducerBatch()
 
 /** One partition: batches in the order of their offsets. */
-export class PartitionLog {
+export class PartitionLog implements CleanableLog {
   readonly topic: string
   readonly partition: number
   readonly topicId: string
@@ -336,13 +340,15 @@ export class PartitionLog {
 
   #recompress(batch: Uint8Array): Uint8Array | LogRefusal {
     try {
-      const recompressed = recompress(batch, this.#settings.compressionType)
+      const { compressionType } = this.#settings
+      if (compressionType === 'producer') return batch
+      const recompressed = recompress(batch, 0, compressionType === 'uncompressed' ? 'none' : compressionType)
       if (recompressed.length <= this.#settings.maxMessageBytes) return recompressed
       const message = `The record batch has ${recompressed.length} bytes with the compression of the topic`
       return { error: 'MESSAGE_TOO_LARGE', message }
     } catch (error) {
-      if (error instanceof CompressionError) return { error: 'CORRUPT_MESSAGE', message: error.message }
-      throw error
+      if (!(error instanceof CompressionError || error instanceof RecordFormatError)) throw error
+      return { error: 'CORRUPT_MESSAGE', message: error.message }
     }
   }
 
@@ -418,7 +424,7 @@ export class PartitionLog {
   #isOld(segment: Segment, maxTimestampMs: number, nowMs: number): boolean {
     const { segmentMs, isCompacted, maxCompactionLagMs } = this.#settings
     const maxMs = isCompacted && maxCompactionLagMs > 0 ? Math.min(maxCompactionLagMs, segmentMs) : segmentMs
-    const firstMs = segment.loadFirstTimestamp()
+    const firstMs = segment.firstTimestampMs
     const waitedMs = firstMs >= 0 ? maxTimestampMs - firstMs : nowMs - segment.createdAtMs
     return waitedMs > maxMs - segment.rollJitterMs
   }
@@ -500,32 +506,36 @@ export class PartitionLog {
   async #readFiles(offset: number, maxBytes: number, options: ReadOptions, limitOffset: number): Promise<LogRead> {
     let emptyBatches: SegmentRead | null = null
     this.#usedAtMs = this.#host.nowMs()
-    try {
-      while (offset < limitOffset) {
-        const index = this.#segmentIndexOf(offset)
-        const segment = this.#segments[index]
+    while (offset < limitOffset) {
+      const segment = this.#segments[this.#segmentIndexOf(offset)]
+      let result: SegmentRead
+      let limit: ReadLimit
+      try {
         if (!segment.areIndexesLoaded) await segment.loadIndexesLater()
-        const limit = this.#limitIn(segment, index, limitOffset) ?? (await this.#findLimit(segment, limitOffset))
-        const result =
+        const index = this.#segments.indexOf(segment)
+        if (index < 0) continue
+        limit = this.#limitIn(segment, index, limitOffset) ?? (await this.#findLimit(segment, limitOffset))
+        result =
           readTail(segment, offset, limit, maxBytes, options.takesOneBatchAtLeast) ??
           (await this.#readFile(segment, offset, limit, maxBytes, options.takesOneBatchAtLeast))
-        if (result.sizeBytes === 0) {
-          if (result.end < limit.position) break
-          const next = this.#segments[index + 1]
-          // Nothing of the segment is left from there on. (It may also have gone while it was read.)
-          if (next === undefined || this.#segments[index] !== segment) break
-          offset = Math.max(offset, next.baseOffset)
-          continue
-        }
-        if (!hasOnlyEmptyBatches(result.parts)) return this.#answer(offset, result, options)
-        emptyBatches = result
-        offset = result.endOffset
+      } catch (error) {
+        // What is deleted while it is read is no damage; and of what was cleaned meanwhile another segment is there.
+        if (this.#isDeleted || offset < this.#logStartOffset) return OUT_OF_RANGE
+        if (!this.#segments.includes(segment)) continue
+        this.#host.log.error({ err: error }, `${this.describe()} cannot be read at offset ${offset}`)
+        return REFUSED_BY_STORAGE
       }
-    } catch (error) {
-      // What is deleted while it is read is no damage.
-      if (this.#isDeleted || offset < this.#logStartOffset) return OUT_OF_RANGE
-      this.#host.log.error({ err: error }, `${this.describe()} cannot be read at offset ${offset}`)
-      return REFUSED_BY_STORAGE
+      if (result.sizeBytes === 0) {
+        if (result.end < limit.position) break
+        // Nothing of the segment is left from there on.
+        const next = this.#segments.find(({ baseOffset }) => baseOffset > segment.baseOffset)
+        if (next === undefined) break
+        offset = Math.max(offset, next.baseOffset)
+        continue
+      }
+      if (!hasOnlyEmptyBatches(result.parts)) return this.#answer(offset, result, options)
+      emptyBatches = result
+      offset = result.endOffset
     }
     return this.#answer(offset, emptyBatches ?? nothingAt(0, offset), options)
   }
@@ -574,21 +584,15 @@ export class PartitionLog {
       lastStableOffset: this.lastStableOffset,
       logStartOffset: this.#logStartOffset,
       abortedTransactions:
-        isolation === 'read_uncommitted' ? null : sizeBytes === 0 ? [] : this.#abortedBetween(offset, endOffset),
+        isolation === 'read_uncommitted' ? null : sizeBytes === 0 ? [] : this.#abortedBefore(offset, endOffset),
     }
   }
 
-  /** The aborted transactions that have a part in [offset, endOffset). */
-  #abortedBetween(offset: number, endOffset: number): { producerId: number; firstOffset: number }[] {
-    const found: { producerId: number; firstOffset: number }[] = []
-    search: for (let index = this.#segmentIndexOf(offset); index < this.#segments.length; index++) {
-      for (const transaction of this.#segments[index].abortedTransactions) {
-        const { producerId, firstOffset, lastOffset, lastStableOffset } = transaction
-        if (lastOffset >= offset && firstOffset < endOffset) found.push({ producerId, firstOffset })
-        if (lastStableOffset >= endOffset) break search
-      }
-    }
-    return found.sort((one, other) => one.firstOffset - other.firstOffset)
+  /** What a reader of [offset, endOffset) has to pass over. */
+  #abortedBefore(offset: number, endOffset: number): { producerId: number; firstOffset: number }[] {
+    return this.abortedTransactionsIn(offset, endOffset)
+      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
+      .sort((one, other) => one.firstOffset - other.firstOffset)
   }
 
   // ---- Searching ----
@@ -857,15 +861,19 @@ export class PartitionLog {
     if (segments.length === 0) return
     const removed = new Set(segments)
     this.#segments = this.#segments.filter((segment) => !removed.has(segment))
-    this.#unsynced = this.#unsynced.filter((segment) => !removed.has(segment))
-    for (const segment of segments) {
-      segment.forgetTail()
-      segment.rename('.deleted')
-    }
+    this.#retire(segments)
     const first = this.#segments[0].baseOffset
     const stale = this.#snapshotOffsets.filter((offset) => offset < first)
     for (const offset of stale) this.#directory?.removeSnapshot(offset)
     this.#snapshotOffsets = this.#snapshotOffsets.filter((offset) => offset >= first)
+  }
+
+  #retire(segments: readonly Segment[]): void {
+    this.#unsynced = this.#unsynced.filter((segment) => !segments.includes(segment))
+    for (const segment of segments) {
+      segment.forgetTail()
+      segment.rename('.deleted')
+    }
     this.#removals.push({ atMs: this.#host.nowMs() + this.#settings.fileDeleteDelayMs, segments })
   }
   #removals: { atMs: number; segments: readonly Segment[] }[] = []
@@ -929,6 +937,51 @@ export class PartitionLog {
     if (this.#isDeleted || this.#storageProblem !== null || this.#unsynced.length === 0) return false
     if (nowMs - this.#syncedAtMs >= this.#settings.flushMs) this.#syncAside()
     return this.#settings.flushMs !== Number.POSITIVE_INFINITY
+  }
+
+  // ---- Cleaning ----
+
+  /** Aborted transactions with data or their marker in [startOffset, endOffset). */
+  abortedTransactionsIn(startOffset: number, endOffset: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = []
+    search: for (let index = this.#segmentIndexOf(startOffset); index < this.#segments.length; index++) {
+      for (const transaction of this.#segments[index].abortedTransactions) {
+        if (transaction.lastOffset >= startOffset && transaction.firstOffset < endOffset) found.push(transaction)
+        if (transaction.lastStableOffset >= endOffset) break search
+      }
+    }
+    return found
+  }
+
+  lastRecordOfProducer(producerId: number): LastProducerRecord | undefined {
+    const producer = this.#states?.get(producerId)
+    if (producer === undefined) return undefined
+    return { lastDataOffset: producer.batches.at(-1)?.lastOffset ?? null, producerEpoch: producer.epoch }
+  }
+
+  createCleanedSegment(baseOffset: number): CleanedSegment {
+    return new CleanedSegmentWriter(this.#host, this.#directory, baseOffset, this.#settings, this.#host.nowMs())
+  }
+
+  /**
+   * Puts a finished segment in the place of others. The steps are Kafka's, so that a crash between them leaves what a start
+   * can make whole: the new files are named `.swap`, the old ones `.deleted`, then the new ones lose their ending.
+   */
+  async replaceSegments(cleaned: CleanedSegment, replaced: readonly CleanableSegment[]): Promise<boolean> {
+    assert(cleaned instanceof CleanedSegmentWriter, 'replaceSegments: a segment of createCleanedSegment')
+    const { segment } = cleaned
+    const old = this.#segments.filter((each) => replaced.includes(each))
+    const isWhole = old.length === replaced.length && old.length > 0 && old.at(-1) !== this.#segments.at(-1)
+    if (!isWhole || this.#isDeleted || this.#storageProblem !== null) return false
+    if (this.#directory !== null) {
+      segment.rename('.swap')
+      syncPath(this.#directory.path)
+    }
+    const index = this.#segments.indexOf(old[0])
+    this.#segments = [...this.#segments.slice(0, index), segment, ...this.#segments.slice(index + old.length)]
+    this.#retire(old)
+    segment.rename('')
+    return true
   }
 
   // ---- Its life ----

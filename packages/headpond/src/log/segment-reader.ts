@@ -4,7 +4,7 @@
  */
 import { assert } from '../bytes/assert.ts'
 import { BATCH_HEADER_BYTES, baseOffsetOf, lastOffsetOf, MAGIC_AT, sizeBytesOf } from './record-batch.ts'
-import type { Segment } from './segment.ts'
+import { DamagedLogError, type Segment } from './segment.ts'
 
 /** What a single read of a file brings at most, unless one batch alone is larger. */
 const FILE_READ_BYTES_MAX = 8 * 2 ** 20
@@ -62,9 +62,6 @@ export function readTail(
   }
 }
 
-/** Bytes of a log that cannot be what was appended. */
-export class DamagedLogError extends Error {}
-
 /**
  * As `readTail`. `hint`: where the batch of this offset is known to begin, else null. Rejects with the system's errors, or
  * a DamagedLogError.
@@ -80,11 +77,7 @@ export async function readFile(
   assert(segment.file !== null, 'without a file everything is in memory')
   const wanted = Math.min(maxBytes, FILE_READ_BYTES_MAX)
   const from = hint ?? segment.offsetIndex.positionBefore(offset)
-  let window = await readWindow(
-    segment,
-    from,
-    Math.min(limit.position, from + wanted + slackBytes(segment, from, hint)),
-  )
+  let window = await segment.readFile(from, Math.min(limit.position, from + wanted + slackBytes(segment, from, hint)))
   let windowAt = from
   let at = 0
   // To the batch that contains the offset.
@@ -93,7 +86,7 @@ export async function readFile(
     if (at + BATCH_HEADER_BYTES > window.length) {
       windowAt += at
       at = 0
-      window = await readWindow(segment, windowAt, Math.min(limit.position, windowAt + wanted + SLACK_BYTES))
+      window = await segment.readFile(windowAt, Math.min(limit.position, windowAt + wanted + SLACK_BYTES))
     }
     checkBatch(segment, window, at, windowAt + at, limit.position)
     if (lastOffsetOf(window, at) >= offset) break
@@ -106,7 +99,7 @@ export async function readFile(
     windowAt += at
     at = 0
     const sizeBytes = Math.max(firstBytes, wanted)
-    window = await readWindow(segment, windowAt, Math.min(limit.position, windowAt + sizeBytes))
+    window = await segment.readFile(windowAt, Math.min(limit.position, windowAt + sizeBytes))
   }
   let end = at + firstBytes
   let endOffset = lastOffsetOf(window, at) + 1
@@ -129,18 +122,6 @@ function slackBytes(segment: Segment, from: number, hint: number | null): number
   if (hint !== null) return 0
   const next = segment.offsetIndex.positionAfter(from)
   return Math.min((next === null ? segment.sizeBytes : next) - from, SLACK_BYTES_MAX) + SLACK_BYTES
-}
-
-async function readWindow(segment: Segment, start: number, end: number): Promise<Buffer> {
-  const sizeBytes = Math.max(0, end - start)
-  const bytes = Buffer.allocUnsafeSlow(sizeBytes)
-  const count = sizeBytes === 0 ? 0 : ((await segment.file?.read(bytes, start)) ?? 0)
-  if (count < sizeBytes) {
-    throw new DamagedLogError(
-      `${segment.file?.path} ends at byte ${start + count}, but ${end} bytes were written to it`,
-    )
-  }
-  return bytes
 }
 
 /** Nothing else than a damaged disk can make this fail; following such a size would serve garbage. */

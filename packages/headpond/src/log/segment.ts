@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises'
 import { assert } from '../bytes/assert.ts'
 import {
   type Directory,
+  fileSizeBytes,
   isMissing,
   LogFile,
   type OpenFiles,
@@ -19,7 +20,7 @@ import {
   renameIfThere,
   unlinkIfThere,
 } from './files.ts'
-import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
+import { NO_BYTES, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import {
   BASE_OFFSET_AT,
   BATCH_HEADER_BYTES,
@@ -46,6 +47,9 @@ const UNKNOWN = Number.NaN
 const NO_CHUNKS: TailChunk[] = []
 const NO_TRANSACTIONS: AbortedTransaction[] = []
 
+/** Bytes of a log that cannot be what was appended. */
+export class DamagedLogError extends Error {}
+
 export type IndexKind = 'log' | 'index' | 'timeindex' | 'txnindex'
 export const SEGMENT_FILES: readonly IndexKind[] = ['log', 'index', 'timeindex', 'txnindex']
 
@@ -69,8 +73,7 @@ export class Segment implements TailOwner {
   readonly createdAtMs: number
   /** Taken from `segment.ms` of this segment, so that not all partitions roll at once. */
   readonly rollJitterMs: number
-  /** Of the first batch; NaN: not looked up yet. -1: none. */
-  firstTimestampMs: number
+  #firstTimestampMs: number
   #largestTimestampMs: number
   #largestTimestampOffset: number
   #offsetIndex: OffsetIndex | null = null
@@ -92,7 +95,9 @@ export class Segment implements TailOwner {
       createdAtMs: number
       rollJitterMs: number
       /** What is there already. */
-      existing?: { sizeBytes: number; hasTransactionIndex: boolean; suffix?: string }
+      existing?: { sizeBytes: number; hasTransactionIndex: boolean }
+      /** See `rename`. */
+      suffix?: string
     },
   ) {
     this.#host = host
@@ -101,17 +106,17 @@ export class Segment implements TailOwner {
     this.createdAtMs = options.createdAtMs
     this.rollJitterMs = options.rollJitterMs
     const { existing } = options
-    this.#suffix = existing?.suffix ?? ''
+    this.#suffix = options.suffix ?? ''
     this.file = directory === null ? null : new LogFile(host.files, directory, this.#nameOf('log'))
     this.sizeBytes = this.writtenBytes = existing?.sizeBytes ?? 0
     this.isNameSynced = existing !== undefined
     this.#areIndexesSaved = existing !== undefined
     if (this.sizeBytes === 0) {
-      this.firstTimestampMs = this.#largestTimestampMs = -1
+      this.#firstTimestampMs = this.#largestTimestampMs = -1
       this.#largestTimestampOffset = baseOffset
       this.#offsetIndex = new OffsetIndex(baseOffset)
       this.#timeIndex = new TimeIndex(baseOffset)
-    } else this.firstTimestampMs = this.#largestTimestampMs = this.#largestTimestampOffset = UNKNOWN
+    } else this.#firstTimestampMs = this.#largestTimestampMs = this.#largestTimestampOffset = UNKNOWN
     this.#abortedTransactions = existing?.hasTransactionIndex ? null : NO_TRANSACTIONS
   }
 
@@ -138,7 +143,7 @@ export class Segment implements TailOwner {
    */
   commit(sizeBytes: number, lastOffset: number, maxTimestampMs: number, indexIntervalBytes: number): void {
     const position = this.sizeBytes
-    if (position === 0) this.firstTimestampMs = maxTimestampMs
+    if (position === 0) this.#firstTimestampMs = maxTimestampMs
     if (maxTimestampMs > this.largestTimestampMs) {
       this.#largestTimestampMs = maxTimestampMs
       this.#largestTimestampOffset = lastOffset
@@ -267,6 +272,40 @@ export class Segment implements TailOwner {
     return baseOffsetOf(bytes, at)
   }
 
+  /** Whole batches from this byte on, about `maxBytes` of them, at least one; none at the end. For who reads all of it. */
+  readBatches(atByte: number, maxBytes: number): Promise<Uint8Array> | Uint8Array {
+    if (atByte >= this.sizeBytes) return NO_BYTES
+    if (atByte < this.tailPosition) return this.#readFileBatches(atByte, maxBytes)
+    const chunk = this.#chunks[this.#chunkIndexAt(atByte)]
+    const chunkEnd = chunk.position + chunk.length
+    let end = Math.min(chunkEnd, this.boundaryInTail(atByte, atByte + maxBytes))
+    if (end === atByte) end += sizeBytesOf(chunk.bytes, atByte - chunk.position)
+    return this.viewsOf(atByte, end)[0]
+  }
+
+  async #readFileBatches(atByte: number, maxBytes: number): Promise<Uint8Array> {
+    const limit = Math.min(this.sizeBytes, this.writtenBytes)
+    let bytes = await this.readFile(atByte, Math.min(limit, atByte + Math.max(maxBytes, BATCH_HEADER_BYTES)))
+    if (sizeBytesOf(bytes, 0) > bytes.length) bytes = await this.readFile(atByte, atByte + sizeBytesOf(bytes, 0))
+    let end = 0
+    while (end + BATCH_HEADER_BYTES <= bytes.length && end + sizeBytesOf(bytes, end) <= bytes.length) {
+      const sizeBytes = sizeBytesOf(bytes, end)
+      if (sizeBytes < BATCH_HEADER_BYTES)
+        throw new DamagedLogError(`${this.file?.path} has no batch at ${atByte + end}`)
+      end += sizeBytes
+    }
+    return bytes.subarray(0, end)
+  }
+
+  /** Exactly these bytes of the file. Rejects with the system's errors, or a DamagedLogError. */
+  async readFile(start: number, end: number): Promise<Buffer> {
+    const sizeBytes = Math.max(0, end - start)
+    const bytes = Buffer.allocUnsafeSlow(sizeBytes)
+    const count = sizeBytes === 0 ? 0 : ((await this.file?.read(bytes, start)) ?? 0)
+    if (count === sizeBytes) return bytes
+    throw new DamagedLogError(`${this.file?.path} ends at byte ${start + count}, but ${end} were written to it`)
+  }
+
   // ---- The file ----
 
   get unwrittenBytes(): number {
@@ -324,14 +363,21 @@ export class Segment implements TailOwner {
     return this.largestTimestampMs >= 0 ? this.largestTimestampMs : this.createdAtMs
   }
 
-  /** Of the first batch; looks it up in the file when that has not been done. */
-  loadFirstTimestamp(): number {
-    if (Number.isNaN(this.firstTimestampMs)) {
+  /** The largest of the first batch; -1 when nothing is there. */
+  get firstTimestampMs(): number {
+    if (Number.isNaN(this.#firstTimestampMs)) {
       const header = Buffer.alloc(BATCH_HEADER_BYTES)
       const isThere = this.file !== null && this.file.readSync(header, 0) === BATCH_HEADER_BYTES
-      this.firstTimestampMs = isThere ? maxTimestampOf(header, 0) : -1
+      this.#firstTimestampMs = isThere ? maxTimestampOf(header, 0) : -1
     }
-    return this.firstTimestampMs
+    return this.#firstTimestampMs
+  }
+
+  /** Of the larger one of the indexes. */
+  get indexSizeBytes(): number {
+    const offsetsBytes = this.#offsetIndex?.toBytes().length ?? fileSizeBytes(this.#pathOf('index'))
+    const timesBytes = this.#timeIndex?.toBytes().length ?? fileSizeBytes(this.#pathOf('timeindex'))
+    return Math.max(offsetsBytes, timesBytes)
   }
 
   get areIndexesLoaded(): boolean {
@@ -383,7 +429,7 @@ export class Segment implements TailOwner {
     this.#areIndexesSaved = false
     this.#bytesSinceIndexEntry = 0
     this.sizeBytes = 0
-    this.firstTimestampMs = this.#largestTimestampMs = -1
+    this.#firstTimestampMs = this.#largestTimestampMs = -1
     this.#largestTimestampOffset = this.baseOffset
   }
 
