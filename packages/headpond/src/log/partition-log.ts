@@ -11,6 +11,7 @@ import type { LogSettings } from './log-settings.ts'
 import type { PartitionDirectory } from './partition-directory.ts'
 import { loadPartition } from './partition-loader.ts'
 import { lastSequenceOf, type Marker, ProducerStates } from './producer-state.ts'
+import { recompress } from './recompression.ts'
 import {
   ATTRIBUTES_AT,
   LAST_OFFSET_DELTA_AT,
@@ -27,7 +28,6 @@ import {
   writeInt64,
 } from './record-batch.ts'
 import { decodeBatch } from './records/batch.ts'
-import { recompress } from './records/recompress.ts'
 import { RecordFormatError } from './records/record.ts'
 import { Segment, type SegmentHost } from './segment.ts'
 import { nothingAt, type ReadLimit, readFile, readTail, type SegmentRead } from './segment-reader.ts'
@@ -340,9 +340,7 @@ export class PartitionLog implements CleanableLog {
 
   #recompress(batch: Uint8Array): Uint8Array | LogRefusal {
     try {
-      const { compressionType } = this.#settings
-      if (compressionType === 'producer') return batch
-      const recompressed = recompress(batch, 0, compressionType === 'uncompressed' ? 'none' : compressionType)
+      const recompressed = recompress(batch, this.#settings.compressionType)
       if (recompressed.length <= this.#settings.maxMessageBytes) return recompressed
       const message = `The record batch has ${recompressed.length} bytes with the compression of the topic`
       return { error: 'MESSAGE_TOO_LARGE', message }
