@@ -1,5 +1,6 @@
 import type { Api } from './api.ts'
 import { alterConfigs } from './handlers/alter-configs.ts'
+import { alterPartitionReassignments } from './handlers/alter-partition-reassignments.ts'
 import { apiVersions } from './handlers/api-versions.ts'
 import { createPartitions } from './handlers/create-partitions.ts'
 import { createTopics } from './handlers/create-topics.ts'
@@ -9,6 +10,11 @@ import { deleteTopics } from './handlers/delete-topics.ts'
 import { describeCluster } from './handlers/describe-cluster.ts'
 import { describeConfigs } from './handlers/describe-configs.ts'
 import { describeGroups } from './handlers/describe-groups.ts'
+import { describeLogDirs } from './handlers/describe-log-dirs.ts'
+import { describeProducers } from './handlers/describe-producers.ts'
+import { describeQuorum } from './handlers/describe-quorum.ts'
+import { describeTopicPartitions } from './handlers/describe-topic-partitions.ts'
+import { electLeaders } from './handlers/elect-leaders.ts'
 import { fetch } from './handlers/fetch.ts'
 import { findCoordinator } from './handlers/find-coordinator.ts'
 import { heartbeat } from './handlers/heartbeat.ts'
@@ -18,6 +24,7 @@ import { joinGroup } from './handlers/join-group.ts'
 import { leaveGroup } from './handlers/leave-group.ts'
 import { listGroups } from './handlers/list-groups.ts'
 import { listOffsets } from './handlers/list-offsets.ts'
+import { listPartitionReassignments } from './handlers/list-partition-reassignments.ts'
 import { metadata } from './handlers/metadata.ts'
 import { offsetCommit } from './handlers/offset-commit.ts'
 import { offsetDelete } from './handlers/offset-delete.ts'
@@ -25,6 +32,7 @@ import { offsetFetch } from './handlers/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts'
 import { produce } from './handlers/produce.ts'
 import { syncGroup } from './handlers/sync-group.ts'
+import { updateFeatures } from './handlers/update-features.ts'
 
 /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
 export const apis: readonly Api[] = [
@@ -54,4 +62,12 @@ export const apis: readonly Api[] = [
   describeConfigs,
   alterConfigs,
   incrementalAlterConfigs,
+  describeLogDirs,
+  describeTopicPartitions,
+  describeQuorum,
+  electLeaders,
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  describeProducers,
+  updateFeatures,
 ]

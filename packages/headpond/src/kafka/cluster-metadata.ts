@@ -33,7 +33,6 @@ interface Stored {
   readonly version: number
   readonly configs: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
   readonly quotas: readonly QuotaEntry[]
-  readonly features?: Readonly<Record<string, number>>
 }
 
 export class ClusterMetadata {
@@ -46,8 +45,6 @@ export class ClusterMetadata {
     'client-metrics': new Map(),
   }
   quotas: readonly QuotaEntry[] = []
-  /** Levels of features that were finalized other than by default. */
-  readonly features = new Map<string, number>()
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
@@ -73,7 +70,6 @@ export class ClusterMetadata {
       }
     }
     this.quotas = stored.quotas
-    for (const [name, level] of Object.entries(stored.features ?? {})) this.features.set(name, level)
   }
 
   /** What was set for this resource; for brokers the empty name is all of them. */
@@ -106,7 +102,6 @@ export class ClusterMetadata {
       version: FORMAT_VERSION,
       configs,
       quotas: this.quotas,
-      features: Object.fromEntries(this.features),
     }
     diskFiles.replace(this.#path, Buffer.from(`${JSON.stringify(stored, null, 2)}\n`))
   }

@@ -96,7 +96,7 @@ function refuseBrokerConfig(broker: string, config: ConfigMap): Refusal | null {
   if (ofListeners.length > 0) {
     return invalid(
       'These security configs can be dynamically updated only per-listener using the listener prefix: ' +
-        javaSet(ofListeners),
+        `Hash${javaSet(ofListeners)}`,
     )
   }
   for (const [name, text] of config) {
