@@ -42,6 +42,7 @@ export class Clock {
     if (this.#pausedAtMs === null) return
     this.#offsetMs = this.#pausedAtMs - Date.now()
     this.#pausedAtMs = null
+    this.#disarm()
     this.#arm()
   }
 
@@ -86,6 +87,8 @@ export class Clock {
       this.#happen(next)
     }
     this.#move(targetMs)
+    // The timer was set for a moment that is nearer now.
+    this.#disarm()
     this.#arm()
   }
 
@@ -99,6 +102,10 @@ export class Clock {
     for (const entry of this.#heap) entry.run = null
     this.#heap = []
     this.#cancelledCount = 0
+    this.#disarm()
+  }
+
+  #disarm(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
   }

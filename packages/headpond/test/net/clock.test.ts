@@ -55,6 +55,22 @@ test('without being moved, time passes as it does', async () => {
   clock.stop()
 })
 
+test('what is scheduled after the clock was moved waits for no timer of before', async () => {
+  const clock = new Clock()
+  clock.schedule(3_600_000, () => {})
+  clock.advance(24 * 3_600_000)
+  clock.schedule(3_600_000, () => {})
+  clock.advance(1_800_000)
+  await new Promise<void>((resolve) => {
+    const keepAlive = setInterval(() => {}, 1000)
+    clock.schedule(5, () => {
+      clearInterval(keepAlive)
+      resolve()
+    })
+  })
+  clock.stop()
+})
+
 test('thousands of calls, most of them cancelled: the others happen in the order of their time', () => {
   const seeded = fc.array(fc.record({ delayMs: fc.nat(5000), isCancelled: fc.boolean() }), { maxLength: 400 })
   fc.assert(
