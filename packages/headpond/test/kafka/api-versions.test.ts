@@ -55,7 +55,7 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   50: ['DescribeUserScramCredentials', 0, 0],
   51: ['AlterUserScramCredentials', 0, 0],
   55: ['DescribeQuorum', 0, 2],
-  57: ['UpdateFeatures', 0, 1],
+  57: ['UpdateFeatures', 0, 2],
   60: ['DescribeCluster', 0, 2],
   61: ['DescribeProducers', 0, 0],
   64: ['UnregisterBroker', 0, 0],
@@ -66,7 +66,10 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   75: ['DescribeTopicPartitions', 0, 0],
 }
 /** What there is a client for that does without it, and what is not for clients. */
-const NEEDED = [0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 21, 22, 23, 42, 47, 60]
+const NEEDED = [
+  0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 43, 44, 45, 46, 47, 55, 57,
+  60, 61, 75,
+]
 
 test('each version of ApiVersions tells the same ranges, and of no API that clients are not meant to see', async (t) => {
   const { connect } = await startBroker(t)
