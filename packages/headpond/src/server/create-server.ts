@@ -220,8 +220,6 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
       memcachedPort: 'auto',
       bind: ['127.0.0.1'],
       ephemeral: !asksForDisk(directives),
-      // Consumers in tests need not wait whether others come.
-      'kafka.group.initial.rebalance.delay.ms': 0,
       ...kafkaDirectives(kafka?.config),
       ...directives,
     } as DirectiveOptions,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { networkInterfaces } from 'node:os'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Config } from '#src/config/config.ts'
 import { ConfigError } from '#src/config/config-error.ts'
@@ -77,6 +79,26 @@ test('the broker is loaded for the first client, unless it was asked for', async
   const told = await Promise.all([toldBy(address), toldBy(address), toldBy(address)])
   assert.deepEqual(told, [address, address, address])
   assert.notEqual(waiting.kafka.service, null)
+})
+
+test('a broker that has kept something is there from the start', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
+  const { server } = serverWith(t, '--dir', dir, '--kafka-port', 'auto')
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const first = await createServer({ dir })
+  assert.equal(existsSync(join(dir, 'kafka-logs')), false)
+  const client = await WireClient.connect(first.urls.kafka)
+  const orders = {
+    topics: [{ name: 'orders', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+    includeTopicAuthorizedOperations: false,
+  }
+  await client.call(metadataRequest, metadataResponse, 9, orders)
+  client.close()
+  await first.close()
+  assert.equal(existsSync(join(dir, 'kafka-logs')), true)
+
+  await server.start()
+  assert.deepEqual([...server.kafka.service!.broker.logs.topics.keys()], ['orders'])
 })
 
 test('a port in use is an error for who has asked for it, and else the server goes on without', async (t) => {
