@@ -7,10 +7,12 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '#src/kafka/schemas/offset-for-leader-epoch.ts'
+import { encodeBatch } from '#src/log/records/batch.ts'
 import { batchOf, errorOf, type LogClient, startLogServer } from './log-server.ts'
 
 const LATEST = -1
 const EARLIEST = -2
+const MAX_TIMESTAMP = -3
 
 interface Asked {
   readonly version?: number
@@ -43,6 +45,35 @@ async function offsetsOf(client: LogClient, topic: string, timestamps: readonly 
 function shown(told: Awaited<ReturnType<typeof offsetsOf>>): string[] {
   return told.map(({ offset, timestamp, error }) => (error === 'NONE' ? `${offset}@${timestamp}` : error))
 }
+
+test('the beginning, the end, and what lies between them by time', async (t) => {
+  const { connect, partition } = await startLogServer(t, { topics: { orders: 1 } })
+  const client = await connect()
+  assert.deepEqual(shown(await offsetsOf(client, 'orders', [LATEST, EARLIEST, MAX_TIMESTAMP, 5])), [
+    '0@-1',
+    '0@-1',
+    '-1@-1',
+    '-1@-1',
+  ])
+  const timed = (...timestamps: number[]) =>
+    encodeBatch(
+      timestamps.map((timestampMs) => ({ timestampMs, key: null, value: Buffer.from('v') })),
+      { codec: 'gzip' },
+    )
+  await client.produce('orders', timed(1000, 1010, 1020))
+  await client.produce('orders', timed(900, 5000, 901))
+  await client.produce('orders', timed(2000))
+
+  for (let version = 1; version <= 10; version++) {
+    assert.deepEqual(shown(await offsetsOf(client, 'orders', [LATEST, EARLIEST], { version })), ['7@-1', '0@-1'])
+    const byTime = await offsetsOf(client, 'orders', [0, 1000, 1001, 1020, 1021, 5000, 5001], { version })
+    assert.deepEqual(shown(byTime), ['0@1000', '0@1000', '1@1010', '2@1020', '4@5000', '4@5000', '-1@-1'])
+    const special = version >= 7 ? '4@5000' : 'UNSUPPORTED_VERSION'
+    assert.deepEqual(shown(await offsetsOf(client, 'orders', [MAX_TIMESTAMP], { version })), [special])
+  }
+  partition('orders').deleteRecordsBefore(3)
+  assert.deepEqual(shown(await offsetsOf(client, 'orders', [EARLIEST, -4, 1000])), ['3@-1', '3@-1', '4@5000'])
+})
 
 test('places that versions do not know', async (t) => {
   const { connect } = await startLogServer(t, { topics: { orders: 1 } })
