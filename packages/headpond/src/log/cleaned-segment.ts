@@ -62,7 +62,7 @@ export class CleanedSegmentWriter implements CleanedSegment {
     this.segment.saveIndexes()
     await new Promise<void>((resolve, reject) => {
       const finish = (error: Error | null) => (error === null ? resolve() : reject(error))
-      file.sync((error) => (error === null ? syncPaths(this.segment.pathsToSync(), finish) : reject(error)))
+      file.sync((error) => (error === null ? syncPaths(this.segment.paths(), finish) : reject(error)))
     })
     this.segment.isNameSynced = true
   }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { assert } from '../bytes/assert.ts'
 import { Catalog, type CatalogTopic } from './catalog.ts'
 import { type PartitionOffset, readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
+import { type CleanerSettings, DEFAULT_CLEANER_SETTINGS, LogCleaner } from './compaction/log-cleaner.ts'
 import { isMissing, OpenFiles, replaceFile, syncPath, unlinkIfThere } from './files.ts'
 import type { LogSettings } from './log-settings.ts'
 import { PartitionDirectory } from './partition-directory.ts'
@@ -34,6 +35,8 @@ export interface LogManagerParts {
   readonly retentionCheckIntervalMs?: () => number
   /** What the ends of all logs may hold in memory. */
   readonly tailBytesMax?: number
+  /** Kafka's defaults when it is missing. */
+  readonly cleaner?: () => CleanerSettings
 }
 
 export interface TopicOptions {
@@ -89,6 +92,7 @@ const CLEAN_SHUTDOWN = '.kafka_cleanshutdown'
 const RECOVERY_POINTS = 'recovery-point-offset-checkpoint'
 const LOG_STARTS = 'log-start-offset-checkpoint'
 const HIGH_WATERMARKS = 'replication-offset-checkpoint'
+const CLEANED_OFFSETS = 'cleaner-offset-checkpoint'
 const PARTITION_PATTERN = /^(.+)-(\d+)$/
 const REMOVED_PATTERN = /-delete$/
 
@@ -123,6 +127,8 @@ export class LogManager {
   #closeIdleAtMs = 0
   /** Called after the catalog has changed. */
   readonly onTopicsChanged: Set<TopicListener> = new Set()
+  /** Compacts the logs that are to be. */
+  readonly cleaner: LogCleaner
 
   constructor(parts: LogManagerParts) {
     this.#parts = parts
@@ -143,6 +149,28 @@ export class LogManager {
         this.#isLogStartMoved = true
         this.#markDirty(log)
       },
+    }
+    const checkpoint = `${parts.directory}/${CLEANED_OFFSETS}`
+    this.cleaner = new LogCleaner({
+      logs: () => this.#compactedLogs(),
+      settings: parts.cleaner ?? (() => DEFAULT_CLEANER_SETTINGS),
+      nowMs: parts.nowMs,
+      random: parts.random,
+      checkpoint:
+        parts.directory === null
+          ? null
+          : {
+              read: () => this.#readCheckpoint(CLEANED_OFFSETS),
+              write: (offsets) => writeCheckpoint(checkpoint, offsets),
+            },
+      log: parts.log,
+    })
+  }
+
+  *#compactedLogs(): Iterable<PartitionLog> {
+    for (const { settings, partitions } of this.#topics.values()) {
+      if (!settings.isCompacted) continue
+      for (const log of partitions) if (log.storageProblem === null) yield log
     }
   }
 
@@ -176,6 +204,7 @@ export class LogManager {
     }
     for (const topic of this.#catalog.topics.values()) this.#register(topic)
     await this.#loadPartitions(directories, isClean, onProgress)
+    this.cleaner.start()
     this.#reserveProducerIds()
     this.#catalog.writeSync()
   }
@@ -309,6 +338,7 @@ export class LogManager {
 
   /** Writes everything, and says on the disk that it did. */
   async close(): Promise<void> {
+    await this.cleaner.close()
     await this.written()
     const logs = [...this.#logs()]
     const failed: string[] = []
@@ -600,6 +630,7 @@ export class LogManager {
     const nowMs = this.#parts.nowMs()
     for (const log of this.#flushing) if (!log.syncWhenDue(nowMs)) this.#flushing.delete(log)
     this.#removeDirectories(nowMs)
+    this.cleaner.maintain()
     if (this.#housekeeping.length === 0 && nowMs >= this.#housekeepingAtMs) {
       this.#housekeepingAtMs = nowMs + HOUSEKEEPING_EVERY_MS
       this.#isRetentionPass = nowMs >= this.#retentionAtMs

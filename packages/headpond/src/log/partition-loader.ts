@@ -53,7 +53,7 @@ export class OldLogFormatError extends Error {}
 
 const LOG_PATTERN = /^(\d{20})\.log$/
 /** What a roll, a deletion or a cleaning left behind when it was interrupted. */
-const LEFTOVER_PATTERN = /\.(deleted|cleaned|tmp)$/
+const LEFTOVER_PATTERN = /\.(deleted|cleaned|swap|tmp)$/
 const SWAP_PATTERN = /^(\d{20})\.log\.swap$/
 
 /** Rejects with the system's errors, or an OldLogFormatError. */

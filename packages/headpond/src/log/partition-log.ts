@@ -5,7 +5,7 @@ import { CleanedSegmentWriter } from './cleaned-segment.ts'
 import type { CleanableLog, CleanableSegment, CleanedSegment, LastProducerRecord } from './compaction/cleanable-log.ts'
 import { CompressionError } from './compression/compression-error.ts'
 import type { LogRefusal } from './errors.ts'
-import { syncPath, syncPaths } from './files.ts'
+import { syncPaths } from './files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { PartitionDirectory } from './partition-directory.ts'
@@ -887,7 +887,8 @@ export class PartitionLog implements CleanableLog {
     let count = 0
     for (const [index, segment] of this.#segments.entries()) {
       const end = this.#segments[index + 1]?.baseOffset ?? this.#logEndOffset
-      if (end > this.#highWatermark.offset || segment.sizeBytes === 0) break
+      const isEmptyEnd = segment.sizeBytes === 0 && index === this.#segments.length - 1
+      if (end > this.#highWatermark.offset || isEmptyEnd) break
       const isTooOld = retentionMs >= 0 && nowMs - segment.ageReferenceMs > retentionMs
       const isTooMuch = retentionBytes >= 0 && surplusBytes - segment.sizeBytes >= 0
       if (!isTooOld && !isTooMuch) break
@@ -968,18 +969,27 @@ export class PartitionLog implements CleanableLog {
   async replaceSegments(cleaned: CleanedSegment, replaced: readonly CleanableSegment[]): Promise<boolean> {
     assert(cleaned instanceof CleanedSegmentWriter, 'replaceSegments: a segment of createCleanedSegment')
     const { segment } = cleaned
+    segment.rename('.swap')
+    await this.#syncNames()
     const old = this.#segments.filter((each) => replaced.includes(each))
     const isWhole = old.length === replaced.length && old.length > 0 && old.at(-1) !== this.#segments.at(-1)
     if (!isWhole || this.#isDeleted || this.#storageProblem !== null) return false
-    if (this.#directory !== null) {
-      segment.rename('.swap')
-      syncPath(this.#directory.path)
-    }
     const index = this.#segments.indexOf(old[0])
     this.#segments = [...this.#segments.slice(0, index), segment, ...this.#segments.slice(index + old.length)]
     this.#retire(old)
-    segment.rename('')
+    // Without its ending the new segment is no longer known as one that replaces others: they have to be gone by then.
+    await this.#syncNames()
+    if (this.#segments.includes(segment)) segment.rename('')
     return true
+  }
+
+  /** The names in the directory are safe. */
+  async #syncNames(): Promise<void> {
+    if (this.#directory === null) return
+    const { path } = this.#directory
+    await new Promise<void>((resolve, reject) => {
+      syncPaths([path], (error) => (error === null ? resolve() : reject(error)))
+    })
   }
 
   // ---- Its life ----

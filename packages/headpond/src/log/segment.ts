@@ -474,10 +474,11 @@ export class Segment implements TailOwner {
     if (this.#directory === null) return
     const names = SEGMENT_FILES.map((kind) => this.#nameOf(kind))
     this.#suffix = suffix
+    // The log comes last: by its name a start after a crash goes, and then its indexes are there too.
     for (const [index, kind] of SEGMENT_FILES.entries()) {
-      if (kind === 'log') this.#renameLog(names[index])
-      else renameIfThere(`${this.#directory.path}/${names[index]}`, this.#pathOf(kind))
+      if (kind !== 'log') renameIfThere(`${this.#directory.path}/${names[index]}`, this.#pathOf(kind))
     }
+    this.#renameLog(names[SEGMENT_FILES.indexOf('log')])
   }
 
   #renameLog(from: string): void {
@@ -497,6 +498,11 @@ export class Segment implements TailOwner {
   forgetTail(): void {
     this.#host.memory.forget(this.#chunks)
     this.#chunks = NO_CHUNKS
+  }
+
+  /** Of all its files, whether they are there or not. */
+  paths(): string[] {
+    return SEGMENT_FILES.map((kind) => this.#pathOf(kind))
   }
 
   pathsToSync(): string[] {

@@ -34,6 +34,11 @@ export class KafkaService {
       producerIdExpirationMs: () => brokerConfig.integer('producer.id.expiration.ms'),
       random,
       nodeId: brokerConfig.integer('node.id'),
+      cleaner: () => ({
+        isEnabled: brokerConfig.boolean('log.cleaner.enable'),
+        backoffMs: brokerConfig.integer('log.cleaner.backoff.ms'),
+        memoryBytes: brokerConfig.integer('log.cleaner.dedupe.buffer.size'),
+      }),
     })
     this.broker = new Broker({
       logs,

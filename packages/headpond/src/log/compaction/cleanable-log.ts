@@ -2,6 +2,7 @@
  * What compaction needs of a partition's log. Segments are in the order of their offsets; the last one is the active one.
  */
 import type { LogSettings } from '../log-settings.ts'
+import type { AbortedTransaction } from '../transaction-index.ts'
 
 export interface CleanableLog {
   readonly topic: string
@@ -38,21 +39,13 @@ export interface CleanableSegment {
 }
 
 export interface CleanedSegment {
-  /** One whole batch; its bytes are copied or written before `written` resolves. */
+  /** One whole batch; its bytes are copied. Throws when the disk refuses it. */
   append(batch: Uint8Array): void
   appendAborted(transaction: AbortedTransaction): void
-  /** Rejects when the disk refuses what was appended. */
+  /** Everything that was appended is on the disk. Rejects when it refuses. */
   written(): Promise<void>
   /** Drops what was written so far. */
   discard(): void
-}
-
-export interface AbortedTransaction {
-  readonly producerId: number
-  readonly firstOffset: number
-  /** That of the marker. */
-  readonly lastOffset: number
-  readonly lastStableOffset: number
 }
 
 /** What must stay of a producer, or it would be taken for a new one. */

@@ -1,4 +1,4 @@
-import type { AbortedTransaction } from './cleanable-log.ts'
+import type { AbortedTransaction } from '../transaction-index.ts'
 
 interface OpenAborted {
   readonly transaction: AbortedTransaction

@@ -7,10 +7,12 @@
  * What must stay beyond that: tombstones until their time is over, which begins with the first cleaning that sees them,
  * so that slow readers see them too; markers of transactions as long as data of theirs is left, and as long as a
  * tombstone then; the last batch of each producer that is known, or its next batch would be refused; and the last
- * batch of the whole, so that offsets do not seem to end earlier. Aborted data goes at once.
+ * batch of each new segment: it tells a start after a crash which old ones the segment replaces, and readers where offsets
+ * end. Aborted data goes at once.
  */
 import {
   attributesOf,
+  BATCH_HEADER_BYTES,
   baseOffsetOf,
   baseTimestampOf,
   CONTROL_BIT,
@@ -27,7 +29,7 @@ import { openRecords } from '../records/batch.ts'
 import { controlTypeAt } from '../records/control-record.ts'
 import type { CleanableLog, CleanableSegment, CleanedSegment } from './cleanable-log.ts'
 import { CleanedTransactions } from './cleaned-transactions.ts'
-import { filterBatch } from './filter-batch.ts'
+import { emptyBatch, filterBatch } from './filter-batch.ts'
 import { OffsetMap } from './offset-map.ts'
 
 export interface CleaningOptions {
@@ -71,8 +73,8 @@ class Cleaner {
   #map: OffsetMap
   /** Keys up to here are in the map. */
   #mappedOffset = -1
-  /** The end of the last batch of which keys are in the map. */
-  #lastBatchOffset = -1
+  /** The header of the last batch of the group that was dropped as a whole; null when the last one was not. */
+  #droppedEnd: Uint8Array | null = null
   #cleaned: CleanedSegment | null = null
   #bytesBefore = 0
   #bytesAfter = 0
@@ -118,9 +120,8 @@ class Cleaner {
         for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) {
           if (lastOffsetOf(bytes, at) < startOffset) continue
           if (baseOffsetOf(bytes, at) >= endOffset) return
-          this.#lastBatchOffset = lastOffsetOf(bytes, at)
           if (!this.#mapBatch(bytes, at, startOffset, transactions)) return
-          this.#mappedOffset = this.#lastBatchOffset
+          this.#mappedOffset = lastOffsetOf(bytes, at)
         }
       }
       // Offsets may end before the next segment begins.
@@ -148,7 +149,10 @@ class Cleaner {
     const cleaned = log.createCleanedSegment(group[0].baseOffset)
     this.#cleaned = cleaned
     try {
+      this.#droppedEnd = null
       for (const segment of group) await this.#cleanSegment(segment, cleaned, transactions)
+      if (this.#droppedEnd !== null) cleaned.append(emptyBatch(this.#droppedEnd, 0))
+      await cleaned.written()
       if (!(await log.replaceSegments(cleaned, group))) throw new CleaningInterrupted('segments were deleted meanwhile')
     } catch (error) {
       cleaned.discard()
@@ -174,12 +178,12 @@ class Cleaner {
       for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) {
         const batch = this.#filter(bytes, at, transactions)
         this.#recordsBefore += recordCountOf(bytes, at)
+        this.#droppedEnd = batch === null ? bytes.subarray(at, at + BATCH_HEADER_BYTES) : null
         if (batch === null) continue
         this.#recordsAfter += recordCountOf(batch, 0)
         this.#bytesAfter += batch.length
         cleaned.append(batch)
       }
-      await cleaned.written()
     }
   }
 
@@ -202,7 +206,7 @@ class Cleaner {
         if (offset < this.#map.get(cursor.bytes, cursor.keyStart, cursor.keyEnd)) return false
         return cursor.valueStart >= 0 || !isOver
       },
-      keepsEmpty: this.#isNeeded(bytes, at, isControl) || lastOffsetOf(bytes, at) === this.#lastBatchOffset,
+      keepsEmpty: this.#isNeeded(bytes, at, isControl),
       isSpentMarker: isSpent && isControl,
       deleteHorizonMs: nowMs + this.#log.settings.deleteRetentionMs,
     })

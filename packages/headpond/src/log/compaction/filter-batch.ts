@@ -100,8 +100,8 @@ export function filterBatch(bytes: Uint8Array, at: number, filter: BatchFilter):
   return batch
 }
 
-/** The header alone: what the log must know of the batch's producer, and of the offsets that it had. */
-function emptyBatch(bytes: Uint8Array, at: number): Uint8Array {
+/** The header of the batch at `at` alone: what the log must know of its producer, and of the offsets that it had. */
+export function emptyBatch(bytes: Uint8Array, at: number): Uint8Array {
   const batch = Buffer.from(bytes.subarray(at, at + BATCH_HEADER_BYTES))
   batch.writeInt32BE(BATCH_HEADER_BYTES - LOG_OVERHEAD_BYTES, BATCH_LENGTH_AT)
   batch.writeInt32BE(0, RECORD_COUNT_AT)

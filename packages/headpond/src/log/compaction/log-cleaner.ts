@@ -14,6 +14,13 @@ export interface CleanerSettings {
   readonly memoryBytes: number
 }
 
+/** Kafka's. */
+export const DEFAULT_CLEANER_SETTINGS: CleanerSettings = {
+  isEnabled: true,
+  backoffMs: 15_000,
+  memoryBytes: 128 * 2 ** 20,
+}
+
 export interface LogCleanerParts {
   readonly logs: () => Iterable<CleanableLog>
   readonly settings: () => CleanerSettings
@@ -115,6 +122,11 @@ export class LogCleaner {
       return true
     } catch (error) {
       if (error instanceof CleaningInterrupted) return log.isDeleted && !this.#isClosed
+      if ((error as NodeJS.ErrnoException).code !== undefined) {
+        // A full disk may have room again.
+        this.#parts.log.error({ err: error }, `${nameOf(log)} could not be compacted: ${(error as Error).message}`)
+        return false
+      }
       this.#uncleanable.add(log)
       this.#parts.log.error(
         { err: error },

@@ -1,6 +1,5 @@
 /** A log in arrays, as compaction sees one: the fake world of its tests. */
 import type {
-  AbortedTransaction,
   CleanableLog,
   CleanableSegment,
   CleanedSegment,
@@ -9,6 +8,7 @@ import type {
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '#src/log/log-settings.ts'
 import { maxTimestampOf, writeInt64 } from '#src/log/record-batch.ts'
 import { type DecodedBatch, decodeBatch } from '#src/log/records/batch.ts'
+import type { AbortedTransaction } from '#src/log/transaction-index.ts'
 
 export class MemorySegment implements CleanableSegment, CleanedSegment {
   readonly baseOffset: number
