@@ -9,18 +9,22 @@ const REFERENCES = [
   { program: 'redis-cli', args: ['--version'], required: true },
   { program: 'redis-benchmark', args: ['--version'], required: false },
   { program: 'memcached', args: ['-V'], required: false },
+  { program: 'kcat', args: ['-V'], required: false },
+  { program: 'java', args: ['-version'], required: false },
 ]
 
 console.log('Compared with:')
 const missing = REFERENCES.filter(({ program, args, required }) => {
   const answer = spawnSync(program, args, { encoding: 'utf8' })
-  const version = answer.error ? 'not installed' : answer.stdout.trim().split('\n')[0]
+  // Some say it as if it were an error.
+  const said = `${answer.stdout}${answer.stderr}`.trim().split('\n')
+  const version = answer.error ? 'not installed' : (said.find((line) => /version/i.test(line)) ?? said[0])
   console.log(`  ${program.padEnd(16)} ${version}`)
   return required && answer.error !== undefined
 })
 if (missing.length > 0) {
   console.error(`\nMissing: ${missing.map(({ program }) => program).join(', ')}. On Debian or Ubuntu:`)
-  console.error('  apt-get install redis-server redis-tools memcached')
+  console.error('  apt-get install redis-server redis-tools memcached kcat')
   process.exit(1)
 }
 
