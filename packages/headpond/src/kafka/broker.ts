@@ -1,5 +1,6 @@
 import type { LogLines, LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
+import type { AdvertisedAddress } from './advertised-address.ts'
 import type { Api } from './api.ts'
 import type { BrokerConfig } from './broker-config.ts'
 import type { ClusterMetadata } from './cluster-metadata.ts'
@@ -19,7 +20,7 @@ export interface BrokerParts {
   /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
   readonly apis: readonly Api[]
   /** What clients are told to connect to; null: what they have connected to. */
-  readonly advertisedHost: string | null
+  readonly advertised: AdvertisedAddress | null
 }
 
 /** Where clients find a broker. */
@@ -39,10 +40,10 @@ export class Broker {
   readonly apis: readonly Api[]
   readonly fetchSessions: FetchSessionCache
   readonly groups: GroupCoordinator
-  readonly #advertisedHost: string | null
+  readonly #advertised: AdvertisedAddress | null
   #groupsLoaded: Promise<void> = Promise.resolve()
 
-  constructor({ logs, clock, config, metadata, log, random, apis, advertisedHost }: BrokerParts) {
+  constructor({ logs, clock, config, metadata, log, random, apis, advertised }: BrokerParts) {
     this.logs = logs
     this.clock = clock
     this.config = config
@@ -54,7 +55,7 @@ export class Broker {
       nowMs: () => clock.nowMs(),
       random,
     })
-    this.#advertisedHost = advertisedHost
+    this.#advertised = advertised
     this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config), log })
   }
 
@@ -70,7 +71,10 @@ export class Broker {
 
   /** Where this client is to connect to: the same in Metadata, FindCoordinator and DescribeCluster. */
   endpointFor(session: KafkaSession): BrokerEndpoint {
-    return { host: this.#advertisedHost ?? session.localHost, port: session.localPort }
+    return {
+      host: this.#advertised?.host ?? session.localHost,
+      port: this.#advertised?.port ?? session.localPort,
+    }
   }
 
   /** Loads what is on disk. */

@@ -60,11 +60,13 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     const { config } = this.broker
     const connectionsMax = config.integer('max.connections')
     if (this.sessions.size >= connectionsMax) return `kafka.max.connections is ${connectionsMax}`
-    const perAddressMax = config.integer('max.connections.per.ip')
+    const own = ownLimitOf(remoteAddress, config.text('max.connections.per.ip.overrides') ?? '')
+    const perAddressMax = own ?? config.integer('max.connections.per.ip')
     if (perAddressMax >= CONNECTIONS_UNLIMITED) return null
     let count = 0
     for (const { remoteHost } of this.sessions) if (remoteHost === remoteAddress) count++
-    return count < perAddressMax ? null : `kafka.max.connections.per.ip is ${perAddressMax}`
+    if (count < perAddressMax) return null
+    return `kafka.max.connections.per.ip${own === null ? '' : '.overrides'} is ${perAddressMax}`
   }
 
   /** What a connection may hold of requests that have not run. */
@@ -311,6 +313,12 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       session.isStalled = connection.unsentBytes > UNSENT_BYTES_MAX
     }
   }
+}
+
+/** `127.0.0.1:5,10.0.0.1:100`: what is said of one address; null when it is not named. */
+function ownLimitOf(address: string, overrides: string): number | null {
+  const entry = overrides.split(',').find((each) => each.slice(0, each.lastIndexOf(':')).trim() === address)
+  return entry === undefined ? null : Number(entry.slice(entry.lastIndexOf(':') + 1))
 }
 
 /** What a client that took the wrong port speaks, as far as the first bytes tell. */

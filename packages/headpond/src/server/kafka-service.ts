@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { advertisedAddress } from '../kafka/advertised-address.ts'
 import { apis } from '../kafka/apis.ts'
 import { Broker } from '../kafka/broker.ts'
 import { BrokerConfig } from '../kafka/broker-config.ts'
@@ -25,7 +26,6 @@ export class KafkaService {
 
   constructor({ config, clock, log, random, directory }: KafkaServiceParts) {
     const brokerConfig = new BrokerConfig(config)
-    const { kafkaAdvertisedHost } = config.settings
     const logs = new LogManager({
       directory,
       nowMs: () => clock.nowMs(),
@@ -48,7 +48,7 @@ export class KafkaService {
       log,
       random,
       apis,
-      advertisedHost: kafkaAdvertisedHost === '' ? null : kafkaAdvertisedHost,
+      advertised: advertisedAddress(config),
     })
     this.engine = new KafkaEngine(this.broker)
   }

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import { advertisedAddress } from '../kafka/advertised-address.ts'
 import type { RequestHook } from '../kafka/request-hook.ts'
 import type { KafkaSession } from '../kafka/session.ts'
 import type { Clock } from '../net/clock.ts'
@@ -86,8 +87,8 @@ export class Kafka implements Protocol<Visitor> {
   /** Listens. Rejects with ConfigError when the address cannot be had, with others when the logs cannot be read. */
   async start(): Promise<void> {
     const { config, log } = this.#parts
-    const { kafkaPort, kafkaAdvertisedHost } = config.settings
-    if (kafkaPort === 0) return
+    if (config.settings.kafkaPort === 0) return
+    const advertised = advertisedAddress(config)
     config.loadKafkaSettings = async () => {
       await this.load()
     }
@@ -99,7 +100,8 @@ export class Kafka implements Protocol<Visitor> {
       if (config.isSet('kafka-port') || !(error instanceof ConfigError)) throw error
       return log.warn(`Kafka's protocol is off: ${error.message}`)
     }
-    const told = kafkaAdvertisedHost === '' ? 'the address they have used' : `${kafkaAdvertisedHost}:${this.port}`
+    const told =
+      advertised === null ? 'the address they have used' : `${advertised.host}:${advertised.port ?? this.port}`
     log.info(`Kafka clients are told to connect to ${told}`)
   }
 
@@ -209,12 +211,10 @@ function logsDirectory(config: Config): string | null {
  * Clients connect a second time, to what Metadata tells them. Behind a wildcard address that is what they connected to,
  * as long as this machine has an address that others can know.
  */
-export function refuseUnknownAddress(
-  { settings: { bind, kafkaAdvertisedHost } }: Config,
-  interfaces = Object.values(networkInterfaces()),
-): void {
+export function refuseUnknownAddress(config: Config, interfaces = Object.values(networkInterfaces())): void {
+  const { bind } = config.settings
   const hosts = bind.map((address) => hostOf(address.replace(/^-/, '')))
-  if (kafkaAdvertisedHost !== '' || !hosts.some((host) => host === '0.0.0.0' || host === '::')) return
+  if (advertisedAddress(config) !== null || !hosts.some((host) => host === '0.0.0.0' || host === '::')) return
 
   if (interfaces.some((addresses) => addresses?.some(({ internal }) => !internal))) return
   throw new ConfigError(

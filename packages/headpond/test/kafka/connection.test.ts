@@ -251,6 +251,12 @@ test('connections are limited in all, and for each address', async (t) => {
   await isServed(await strict.connect())
   await (await strict.connect()).closed
   assert.deepEqual(closings(strict), ['kafka.max.connections.per.ip is 1'])
+
+  const limits = { 'kafka.max.connections.per.ip': '0', 'kafka.max.connections.per.ip.overrides': '::1:7, 127.0.0.1:1' }
+  const special = await startBroker(t, limits)
+  await isServed(await special.connect())
+  await (await special.connect()).closed
+  assert.deepEqual(closings(special), ['kafka.max.connections.per.ip.overrides is 1'])
 })
 
 test('a silent connection is closed after kafka.connections.max.idle.ms, but not while it waits for an answer', async (t) => {

@@ -133,11 +133,32 @@ test('clients are told the address that they have used, or kafka-advertised-host
   }
   assert.match(logged.join('\n'), /Kafka clients are told to connect to the address they have used/)
 
-  const advertised = serverWith(t, '--ephemeral', '--kafka-port', 'auto', '--kafka-advertised-host', 'kafka.example')
-  await advertised.server.start()
-  const { kafkaPort } = advertised.server
-  assert.equal(await toldBy(`127.0.0.1:${kafkaPort}`), `kafka.example:${kafkaPort}`)
-  assert.match(advertised.logged.join('\n'), new RegExp(`are told to connect to kafka.example:${kafkaPort}`))
+  for (const [flag, value, told] of [
+    ['--kafka-advertised-host', 'kafka.example', 'kafka.example:port'],
+    ['--kafka-advertised-host', 'localhost:19092', 'localhost:19092'],
+    ['--kafka-advertised-host', '::1', '::1:port'],
+    ['--kafka-advertised-host', '[::1]:19092', '::1:19092'],
+    ['--kafka.advertised.listeners', 'PLAINTEXT://kafka.example:19092,SSL://other:1', 'kafka.example:19092'],
+  ]) {
+    const { server: advertising, logged: lines } = serverWith(t, '--ephemeral', '--kafka-port', 'auto', flag, value)
+    await advertising.start()
+    const expected = told.replace('port', String(advertising.kafkaPort))
+    assert.equal(await toldBy(`127.0.0.1:${advertising.kafkaPort}`), expected)
+    assert.ok(lines.includes(`Kafka clients are told to connect to ${expected}`), lines.join('\n'))
+  }
+  for (const [flag, value] of [
+    ['--kafka-advertised-host', '0.0.0.0'],
+    ['--kafka-advertised-host', 'a b'],
+    ['--kafka-advertised-host', 'host:70000'],
+    ['--kafka-advertised-host', 'http://host'],
+    ['--kafka.advertised.listeners', 'kafka.example:9092'],
+  ]) {
+    await assert.rejects(
+      serverWith(t, '--ephemeral', '--kafka-port', 'auto', flag, value).server.start(),
+      ConfigError,
+      value,
+    )
+  }
 })
 
 test('behind a wildcard address there must be one that others can know', () => {
