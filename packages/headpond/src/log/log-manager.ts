@@ -83,6 +83,7 @@ const CHECKPOINT_EVERY_MS = 60_000
 const CLOSE_IDLE_EVERY_MS = 60_000
 /** Loading and maintenance hold others up no longer than this. */
 const SLICE_MS = 5
+const CLOSED_AT_A_TIME = 16
 const MAINTENANCE_SLICE_MS = 1
 
 // The names are Kafka's, but for the journal.
@@ -340,15 +341,19 @@ export class LogManager {
   async close(): Promise<void> {
     await this.cleaner.close()
     await this.written()
-    const logs = [...this.#logs()]
+    const logs = this.#logs()[Symbol.iterator]()
     const failed: string[] = []
-    for (const log of logs) {
-      try {
-        await log.close()
-      } catch (error) {
-        failed.push(`${log.describe()}: ${(error as Error).message}`)
+    const closeSome = async () => {
+      for (let next = logs.next(); next.done !== true; next = logs.next()) {
+        try {
+          await next.value.close()
+        } catch (error) {
+          failed.push(`${next.value.describe()}: ${(error as Error).message}`)
+        }
       }
     }
+    // Disks are better at many syncs at a time than at one after the other.
+    await Promise.all(Array.from({ length: CLOSED_AT_A_TIME }, closeSome))
     for (const { directory } of this.#removals) directory.remove()
     this.#removals = []
     if (this.#directory === null) return
@@ -385,7 +390,7 @@ export class LogManager {
     this.#isLogStartMoved = false
   }
 
-  *#logs(): Iterable<PartitionLog> {
+  *#logs(): IterableIterator<PartitionLog> {
     for (const { partitions } of this.#topics.values()) yield* partitions
   }
 

@@ -233,8 +233,11 @@ class PartitionLoad {
       this.#truncatedBytes += fileBytes - end
       segment.truncateFile(end)
     }
-    segment.saveIndexes()
-    segment.releaseIndexes()
+    // Those of the last one will change, or be written when it turns out to be idle.
+    if (segment !== this.#segments[this.#segments.length - 1]) {
+      segment.saveIndexes()
+      segment.releaseIndexes()
+    }
     return problem === null
   }
 

@@ -14,6 +14,8 @@ import {
 } from './record-batch.ts'
 
 const WINDOW_BYTES = 2 ** 20
+/** A small file is read in place: thousands of them would wait for another thread longer than for the disk. */
+const READ_IN_PLACE_BYTES_MAX = 64 * 1024
 
 /** Where the valid batches end, and why: null when that is the end of the file. */
 export interface ScanResult {
@@ -41,7 +43,7 @@ export async function scanBatches(
     if (position + sizeBytes > fileBytes) return false
     const size = Math.min(Math.max(sizeBytes, WINDOW_BYTES), fileBytes - position)
     const bytes = Buffer.allocUnsafeSlow(size)
-    const count = await file.read(bytes, position)
+    const count = size <= READ_IN_PLACE_BYTES_MAX ? file.readSync(bytes, position) : await file.read(bytes, position)
     window = bytes.subarray(0, count)
     windowAt = position
     return sizeBytes <= count
