@@ -114,9 +114,10 @@ export type Positions = Readonly<Record<string, Readonly<Record<number, number>>
 
 export class LogClient {
   readonly wire: WireClient
-  readonly #logs: LogManager
+  readonly #logs: LogManager | null
 
-  constructor(wire: WireClient, logs: LogManager) {
+  /** @param logs where the ids of topics are looked up; without, they are named by name alone */
+  constructor(wire: WireClient, logs: LogManager | null = null) {
     this.wire = wire
     this.#logs = logs
   }
@@ -153,7 +154,7 @@ export class LogClient {
     const { partitionMaxBytes = 2 ** 20, currentLeaderEpoch = -1, lastFetchedEpoch = -1 } = options
     const topics = Object.entries(positions).map(([topic, offsets]) => ({
       topic,
-      topicId: this.#logs.topics.get(topic)?.id ?? ZERO_UUID,
+      topicId: this.#logs?.topics.get(topic)?.id ?? ZERO_UUID,
       partitions: Object.entries(offsets).map(([partition, fetchOffset]) => ({
         partition: Number(partition),
         currentLeaderEpoch,
