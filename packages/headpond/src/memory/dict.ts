@@ -53,7 +53,8 @@ export class Dict {
   #deepestCount = 0
   #count = 0
   #segmentBytes = 0
-  readonly #found: number[] = []
+  /** What `scan` gathers: handles and hashes in turn. Numbers of 32 bits in an array would be objects. */
+  #found = new Uint32Array(256)
   /** How far `dismantle` has come. */
   #dismantledPlaces = 0
 
@@ -220,8 +221,8 @@ export class Dict {
    * the handles are gathered first (`visit` must not use one that it has itself removed before).
    */
   scan(cursor: number, countHint: number, visit: (handle: Handle, hash: number) => void): number {
-    const found = this.#found
-    found.length = 0
+    let found = this.#found
+    let foundEnd = 0
     let position = cursor
     let slotBudget = countHint
     while (slotBudget > 0 && position < HASH_END) {
@@ -253,16 +254,26 @@ export class Dict {
           if (home + step >= homeEnd) break
         } else {
           const hash = words[at]
-          if (hash >= position && hash < positionEnd) found.push(handle, hash)
+          if (hash >= position && hash < positionEnd) {
+            if (foundEnd === found.length) found = this.#growFound()
+            found[foundEnd++] = handle
+            found[foundEnd++] = hash
+          }
         }
         if (++slot === slotCount) slot = 0
       }
       slotBudget -= homeEnd - home
       position = positionEnd
     }
-    const foundEnd = found.length
     for (let index = 0; index < foundEnd; index += 2) visit(found[index], found[index + 1])
     return position >= HASH_END ? 0 : position
+  }
+
+  #growFound(): Uint32Array<ArrayBuffer> {
+    const larger = new Uint32Array(this.#found.length * 2)
+    larger.set(this.#found)
+    this.#found = larger
+    return larger
   }
 
   /** Every element, in the order of hashes. The table must not change from within `visit`. O(n). */

@@ -6,6 +6,10 @@ export class BufferTarget implements SnapshotTarget {
   readonly hasFailed = false
   readonly chunks: Uint8Array[] = []
 
+  room(sizeBytes: number): Uint8Array {
+    return new Uint8Array(sizeBytes)
+  }
+
   write(bytes: Uint8Array): void {
     this.chunks.push(bytes)
   }

@@ -25,6 +25,8 @@ export interface SnapshotEncoder {
   end(): void
   /** Appends `aside` to `main`, and empties it. */
   join(): void
-  /** The bytes of `main` are about to leave, in this order: for checksums. */
-  leaving(bytes: Uint8Array): void
+  /** What stands in `main` stays as it is: for checksums. Called after each step, so that none takes long. */
+  seal(): void
+  /** Moves the bytes of `main` to `room`, which is as long as they are. */
+  leave(room: Uint8Array): void
 }

@@ -33,6 +33,8 @@ const PENDING_BYTES_MAX = 2 ** 20
 const PENDING_BYTES_HARD_MAX = 4 * 2 ** 20
 
 export interface SnapshotTarget {
+  /** Room for the bytes that `write` is to take over. */
+  room(sizeBytes: number): Uint8Array
   /** Takes bytes over. Never throws: an error is for `finish` to tell. */
   write(bytes: Uint8Array): void
   /** Bytes taken but not yet written. */
@@ -80,7 +82,8 @@ export class Snapshot implements SnapshotGuard {
   readonly #options: SnapshotOptions
   readonly #sources: Source[]
   #current = 0
-  #cursor = 0
+  /** Beyond 31 bits later: told so at once, V8 need not compile everything anew then. */
+  #cursor = 0.5
   /** The large value that is half written. */
   #large: { readonly handle: Handle; readonly parts: ValueParts } | null = null
   /** A step met a second large value, which has to wait. */
@@ -90,9 +93,10 @@ export class Snapshot implements SnapshotGuard {
   #error: Error | null = null
   #isWaiting = false
   #delayUs = 0
-  /** What a step has found. */
+  /** What a step has found; an array that is emptied gives its room away, so this one is not. */
   readonly #found: Handle[] = []
-  readonly #gather = (handle: Handle) => this.#found.push(handle)
+  #foundCount = 0
+  readonly #gather = (handle: Handle) => (this.#found[this.#foundCount++] = handle)
   #touched = 0
 
   /** Keys in the moment of the snapshot, and those saved so far. */
@@ -114,6 +118,7 @@ export class Snapshot implements SnapshotGuard {
     this.#encoder = encoder
     this.#target = target
     this.#options = options
+    this.#cursor = 0
     this.keyCount = store.keyCount
     this.#sources = store.databases
       .filter(({ count }) => count > 0)
@@ -171,10 +176,10 @@ export class Snapshot implements SnapshotGuard {
     const source = this.#sources[this.#current]
     if (source === undefined) return this.#complete()
     this.#isPostponed = false
-    this.#found.length = 0
+    this.#foundCount = 0
     const cursor = source.dict.scan(this.#cursor, SLOTS_PER_STEP, this.#gather)
     this.#touchFound()
-    for (const handle of this.#found) this.#saveFromWalk(handle)
+    for (let index = 0; index < this.#foundCount; index++) this.#saveFromWalk(this.#found[index])
     // What was postponed is found by walking the same stretch again: all others there have been saved.
     if (this.#isPostponed) return
     this.#cursor = cursor
@@ -197,6 +202,7 @@ export class Snapshot implements SnapshotGuard {
     do {
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) return this.#wait()
       this.step()
+      this.#encoder.seal()
       this.#emit(CHUNK_BYTES)
     } while (this.#phase === 'walking' && this.#delayUs < 1000 && performance.now() < endMs)
     if (this.#phase !== 'walking') return
@@ -232,7 +238,7 @@ export class Snapshot implements SnapshotGuard {
    */
   #touchFound(): void {
     const { records } = this.#store
-    for (const handle of this.#found) this.#touched ^= records.kind(handle)
+    for (let index = 0; index < this.#foundCount; index++) this.#touched ^= records.kind(this.#found[index])
   }
 
   #saveFromWalk(handle: Handle): void {
@@ -309,9 +315,8 @@ export class Snapshot implements SnapshotGuard {
   #emit(leastBytes: number): void {
     const { main } = this.#encoder
     if (main.length < leastBytes) return
-    const bytes = Buffer.from(main.bytes.subarray(0, main.length))
-    main.clear()
-    this.#encoder.leaving(bytes)
+    const bytes = this.#target.room(main.length)
+    this.#encoder.leave(bytes)
     this.writtenBytes += bytes.length
     this.#target.write(bytes)
   }

@@ -71,7 +71,12 @@ export class CommandEncoder implements SnapshotEncoder {
   /** No value is written in parts, so nothing is ever written aside. */
   join(): void {}
 
-  leaving(): void {}
+  seal(): void {}
+
+  leave(room: Uint8Array): void {
+    room.set(this.main.bytes.subarray(0, this.main.length))
+    this.main.clear()
+  }
 }
 
 const SET = Buffer.from('SET')

@@ -37,6 +37,8 @@ export class RdbEncoder implements SnapshotEncoder {
   readonly #writer: RdbWriter
   readonly #asideWriter: RdbWriter
   readonly #crc = new Crc64()
+  /** So many bytes of `main` are in the checksum. */
+  #sealedBytes = 0
   /** The database that was selected last in each buffer; -1: none. */
   #selected = -1
   #asideSelected = -1
@@ -89,10 +91,8 @@ export class RdbEncoder implements SnapshotEncoder {
     this.#writer.writeByte(OPCODE.EOF)
     const { main } = this
     const crc = new Uint8Array(CRC64_SIZE_BYTES)
-    if (this.#options.hasChecksum) {
-      this.#crc.update(main.bytes, 0, main.length)
-      this.#crc.writeTo(crc, 0)
-    }
+    this.seal()
+    if (this.#options.hasChecksum) this.#crc.writeTo(crc, 0)
     main.append(crc)
   }
 
@@ -104,8 +104,18 @@ export class RdbEncoder implements SnapshotEncoder {
     this.#asideSelected = -1
   }
 
-  leaving(bytes: Uint8Array): void {
-    if (this.#options.hasChecksum) this.#crc.update(bytes, 0, bytes.length)
+  seal(): void {
+    const { main } = this
+    if (this.#options.hasChecksum) this.#crc.update(main.bytes, this.#sealedBytes, main.length)
+    this.#sealedBytes = main.length
+  }
+
+  leave(room: Uint8Array): void {
+    const { main } = this
+    this.seal()
+    room.set(main.bytes.subarray(0, main.length))
+    main.clear()
+    this.#sealedBytes = 0
   }
 
   #writeClientFlags(writer: RdbWriter, handle: Handle): void {
