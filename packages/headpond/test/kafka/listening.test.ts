@@ -81,6 +81,24 @@ test('the broker is loaded for the first client, unless it was asked for', async
   assert.notEqual(waiting.kafka.service, null)
 })
 
+test('what the first client sends before the broker is loaded is kept, however much it is', async (t) => {
+  const server = await createServer()
+  t.after(() => server.close())
+  const client = await WireClient.connect(server.urls.kafka)
+  t.after(() => client.close())
+  const names = Array.from({ length: 60 }, (_, index) => `${index}${'x'.repeat(30_000)}`)
+  const topics = names.map((name) => ({ name, topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }))
+  const request = { topics, includeTopicAuthorizedOperations: false }
+  const ids = [1, 2].map(() => client.send(metadataRequest, 9, request))
+  for (const id of ids) {
+    const answer = await client.receive(metadataResponse, 9, id)
+    assert.deepEqual(
+      answer.topics.map(({ name }) => name),
+      names,
+    )
+  }
+})
+
 test('a broker that has kept something is there from the start', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
   const { server } = serverWith(t, '--dir', dir, '--kafka-port', 'auto')

@@ -36,7 +36,7 @@ test('every message in every version is encoded as Kafka defines it, and decoded
           assert.equal(reader.leftBytes, 0)
           assert.deepEqual(decoded, withDefaults(message.fields, value))
         }),
-        { numRuns: 10 },
+        { numRuns: 6 },
       )
     }
   }
@@ -51,7 +51,9 @@ test('a message that is cut anywhere is refused, or was complete before', () => 
         seed: 7,
       })
       const bytes = encode(message, value, version)
-      for (let sizeBytes = 0; sizeBytes < bytes.length; sizeBytes++) {
+      // Of answers, which only our own client reads, a few places will do.
+      const step = message.name.endsWith('Response') ? 7 : 1
+      for (let sizeBytes = 0; sizeBytes < bytes.length; sizeBytes += step) {
         assert.throws(() => message.decode(new ByteReader().open(bytes, 0, sizeBytes), version), MalformedMessage)
       }
     }
@@ -70,7 +72,7 @@ test('a message that is damaged, or is noise, is decoded or refused, and nothing
           for (const [at, byte] of changes) bytes[at % Math.max(bytes.length, 1)] = byte
           decodeOrRefuse(message, version, bytes)
         }),
-        { numRuns: 8 },
+        { numRuns: 6 },
       )
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decodeOrRefuse(message, version, bytes)),

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { ERROR } from '#src/kafka/errors.ts'
 import { describeClusterRequest, describeClusterResponse } from '#src/kafka/schemas/describe-cluster.ts'
 import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
+import { startLogServer } from './data/log-server.ts'
 import { startBroker } from './test-broker.ts'
 import type { WireClient } from './wire-client.ts'
 
@@ -181,6 +182,19 @@ test('what may be done is told when it is asked for', async (t) => {
     assert.equal(answer.topics[0].topicAuthorizedOperations, 0b1101_1111_1000)
     assert.equal(answer.clusterAuthorizedOperations, version <= 10 ? 0b1_1111_1010_0000 : NOT_ASKED)
   }
+})
+
+test('a partition whose disk has failed has no leader; the others go on', async (t) => {
+  const { connect, partition } = await startLogServer(t, { topics: { orders: 2 } })
+  Object.defineProperty(partition('orders', 1), 'storageProblem', { get: () => 'ENOSPC: no space left on device' })
+  const { topics } = await ask((await connect()).wire, ['orders'])
+  assert.deepEqual(
+    topics[0].partitions.map(({ errorCode, leaderId, offlineReplicas }) => [errorCode, leaderId, offlineReplicas]),
+    [
+      [ERROR.NONE, 1, []],
+      [ERROR.LEADER_NOT_AVAILABLE, -1, [1]],
+    ],
+  )
 })
 
 test('DescribeCluster tells the same as Metadata', async (t) => {

@@ -28,7 +28,9 @@ export class WireClient {
   #nextCorrelationId = 1
   /** In the order of the requests, which must be that of the answers. */
   readonly #expected: Expected[] = []
-  #received = Buffer.alloc(0)
+  /** What has arrived and is not delivered. */
+  #received: Buffer[] = []
+  #receivedBytes = 0
   #problem: Error | null = null
 
   private constructor(socket: Socket) {
@@ -111,7 +113,7 @@ export class WireClient {
 
   /** Answers that have arrived and that nobody has asked for yet. */
   get unclaimedBytes(): number {
-    return this.#received.length
+    return this.#receivedBytes
   }
 
   close(): void {
@@ -119,21 +121,31 @@ export class WireClient {
   }
 
   #receive(chunk: Buffer): void {
-    this.#received = Buffer.concat([this.#received, chunk])
+    this.#received.push(chunk)
+    this.#receivedBytes += chunk.length
     this.#deliver()
   }
 
   #deliver(): void {
-    while (this.#expected.length > 0 && this.#received.length >= 4) {
-      const sizeBytes = this.#received.readInt32BE(0)
-      if (this.#received.length < 4 + sizeBytes) return
-      const frame = this.#received.subarray(4, 4 + sizeBytes)
-      this.#received = this.#received.subarray(4 + sizeBytes)
+    while (this.#expected.length > 0) {
+      if (this.#receivedBytes < 4) return
+      const sizeBytes = 4 + this.#front(4).readInt32BE(0)
+      if (this.#receivedBytes < sizeBytes) return
+      const front = this.#front(sizeBytes)
+      const frame = front.subarray(4, sizeBytes)
+      this.#received[0] = front.subarray(sizeBytes)
+      this.#receivedBytes -= sizeBytes
       const expected = this.#expected.shift()!
       const correlationId = frame.readInt32BE(0)
       if (correlationId === expected.correlationId) expected.resolve(frame)
       else expected.reject(new Error(`the answer to request ${correlationId} instead of ${expected.correlationId}`))
     }
+  }
+
+  /** A buffer that begins with the first bytes of what has arrived. */
+  #front(countBytes: number): Buffer {
+    if (this.#received[0].length < countBytes) this.#received = [Buffer.concat(this.#received)]
+    return this.#received[0]
   }
 
   #fail(error: Error): void {

@@ -1,3 +1,4 @@
+import type { PartitionLog } from '../../log/partition-log.ts'
 import type { Topic } from '../../log/topic.ts'
 import { api, type RequestContext } from '../api.ts'
 import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
@@ -89,16 +90,25 @@ function describeTopic(topic: Topic, nodeId: number, topicAuthorizedOperations: 
     name: topic.name,
     topicId: topic.id,
     isInternal: topic.isInternal,
-    partitions: topic.partitions.map(({ partition, leaderEpoch }) => ({
-      errorCode: ERROR.NONE,
-      partitionIndex: partition,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: [nodeId],
-      isrNodes: [nodeId],
-      offlineReplicas: [],
-    })),
+    partitions: topic.partitions.map((log) => describePartition(log, nodeId)),
     topicAuthorizedOperations,
+  }
+}
+
+/** One whose disk has failed has no leader any more. */
+function describePartition(
+  { partition, leaderEpoch, storageProblem }: PartitionLog,
+  nodeId: number,
+): TopicAnswer['partitions'][number] {
+  const isOffline = storageProblem !== null
+  return {
+    errorCode: isOffline ? ERROR.LEADER_NOT_AVAILABLE : ERROR.NONE,
+    partitionIndex: partition,
+    leaderId: isOffline ? -1 : nodeId,
+    leaderEpoch,
+    replicaNodes: [nodeId],
+    isrNodes: [nodeId],
+    offlineReplicas: isOffline ? [nodeId] : [],
   }
 }
 
