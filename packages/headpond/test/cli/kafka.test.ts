@@ -68,6 +68,55 @@ test('topic list: a table, JSON, a pattern', async (t) => {
   assert.match((await run('topic list nothing')).errors, /No topic matches nothing/)
 })
 
+test('topic create, describe, alter, delete', async (t) => {
+  const { server, ok, run } = await start(t)
+  assert.match((await run('topic list')).errors, /^There are no topics\.$/m)
+  assert.equal(await ok('topic create orders -p 3 -c retention.ms=60000'), 'Created topic orders, 3 partitions.\n')
+  assert.equal(
+    await ok('topic create a b --dry-run'),
+    'Topic a could be created, 1 partition.\nTopic b could be created, 1 partition.\n',
+  )
+  await refused(run('topic create orders'), 1, /topic orders: .*already exists/)
+  assert.equal(await ok('topic create orders --if-not-exists'), 'Topic orders is there already.\n')
+  const some = await run('topic create fresh orders --json')
+  assert.equal(some.exitCode, 1)
+  assert.deepEqual(
+    JSON.parse(some.output).map(({ result }: { result: string }) => result.replace(/.*(TOPIC_\w+).*/, '$1')),
+    ['created', 'TOPIC_ALREADY_EXISTS'],
+  )
+  await refused(run('topic create bad -c no.such=1'), 1, /topic bad: .*no\.such/)
+  await refused(run('topic create bad -r 3'), 1, /topic bad: .*replication/i)
+  await refused(run('topic create bad!'), 1, /topic bad!: .*INVALID_TOPIC_EXCEPTION/)
+
+  await server.kafka.produce('orders', [{ value: 'x', partition: 2 }])
+  const described = await ok('topic describe orders')
+  assert.match(
+    described,
+    /^orders \(id \S{22}\)\n {2}retention\.ms=60000\nPARTITION {2}LEADER {2}REPLICAS {2}IN SYNC {2}START {2}END {2}RECORDS {2}SIZE\n/,
+  )
+  assert.match(described, /^ +2 {2}1 +1 +1 +0 +1 +1 {2}\d+ B$/m)
+  const [json] = JSON.parse(await ok('topic describe orders --json --all-config'))
+  assert.deepEqual([json.config['retention.ms'], json.config['cleanup.policy']], ['60000', 'delete'])
+  assert.deepEqual(json.partitions[2].endOffset, 1)
+
+  assert.equal(await ok('topic alter orders -p 4 -c cleanup.policy=compact -d retention.ms'), 'Altered topic orders.\n')
+  const [altered] = JSON.parse(await ok('topic describe orders --json'))
+  assert.deepEqual([altered.partitions.length, altered.config], [4, { 'cleanup.policy': 'compact' }])
+  assert.equal(await ok('topic alter orders -p 9 --dry-run'), 'Topic orders could be altered.\n')
+  await refused(run('topic alter orders -p 2'), 1, /topic orders: .*INVALID_PARTITIONS/)
+  await refused(run('topic alter orders -c retention.ms=soon'), 1, /topic orders: .*INVALID_CONFIG/)
+  await refused(run('topic alter orders'), 2, /what is to be changed\?/)
+
+  await refused(run('topic delete orders nothing'), 1, /there is no topic nothing/)
+  assert.deepEqual((await server.kafka.topics()).sort(), ['fresh', 'orders'])
+  assert.equal(
+    await ok('topic delete orders nothing --if-exists'),
+    'Deleted topic orders.\nThere is no topic nothing.\n',
+  )
+  assert.deepEqual(JSON.parse(await ok('topic delete fresh --json')), { deleted: ['fresh'], missing: [], refused: [] })
+  assert.deepEqual(await server.kafka.topics(), [])
+})
+
 test('internal topics are shown when they are asked for', async (t) => {
   const { server, ok } = await start(t, { kafka: { topics: { orders: 1 } } })
   await server.kafka.produce('orders', 'x')

@@ -51,13 +51,10 @@ test('topics are there from the start, with what was set for them', async (t) =>
   await admin.connect()
   t.after(() => admin.disconnect())
   const { topics } = await admin.fetchTopicMetadata({ topics: ['orders', 'prices'] })
-  assert.deepEqual(
-    topics.map(({ name, partitions }) => [name, partitions.length]).sort(),
-    [
-      ['orders', 3],
-      ['prices', 2],
-    ],
-  )
+  assert.deepEqual(topics.map(({ name, partitions }) => [name, partitions.length]).sort(), [
+    ['orders', 3],
+    ['prices', 2],
+  ])
   // Only a compacted topic wants keys.
   await assert.rejects(server.kafka.produce('prices', { value: 'no key' }), /INVALID_RECORD|key/i)
 })
