@@ -1,7 +1,7 @@
 import type { CleanedSegment } from './compaction/cleanable-log.ts'
 import { type Directory, syncPaths } from './files.ts'
 import type { LogSettings } from './log-settings.ts'
-import { baseOffsetOf, lastOffsetOf, leaderEpochOf, maxTimestampOf } from './record-batch.ts'
+import { baseOffsetOf, indexedTimestampOf, lastOffsetOf, leaderEpochOf } from './record-batch.ts'
 import { Segment, type SegmentHost } from './segment.ts'
 import { TailMemory } from './tail-memory.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
@@ -41,7 +41,12 @@ export class CleanedSegmentWriter implements CleanedSegment {
   append(batch: Uint8Array): void {
     const { segment } = this
     segment.append(batch, baseOffsetOf(batch, 0), leaderEpochOf(batch, 0))
-    segment.commit(batch.length, lastOffsetOf(batch, 0), maxTimestampOf(batch, 0), this.#settings.indexIntervalBytes)
+    segment.commit(
+      batch.length,
+      lastOffsetOf(batch, 0),
+      indexedTimestampOf(batch, 0),
+      this.#settings.indexIntervalBytes,
+    )
     if (this.#directory !== null && segment.unwrittenBytes >= WRITE_BYTES) this.#write()
   }
 

@@ -11,10 +11,10 @@ import type { PartitionDirectory } from './partition-directory.ts'
 import { ProducerStates } from './producer-state.ts'
 import {
   baseOffsetOf,
+  indexedTimestampOf,
   LAST_OFFSET_DELTA_AT,
   lastOffsetOf,
   leaderEpochOf,
-  maxTimestampOf,
   readInt32,
   sizeBytesOf,
 } from './record-batch.ts'
@@ -214,7 +214,7 @@ class PartitionLoad {
       segment.commit(
         sizeBytesOf(bytes, at),
         lastOffsetOf(bytes, at),
-        maxTimestampOf(bytes, at),
+        indexedTimestampOf(bytes, at),
         this.#options.indexIntervalBytes,
       )
       const aborted = replayBatch(this.#states, bytes, at)

@@ -106,6 +106,11 @@ export function maxTimestampOf(bytes: Uint8Array, at: number): number {
   return readInt64(bytes, at + MAX_TIMESTAMP_AT)
 }
 
+/** What the time index is to know of a batch: of one that compaction has emptied, nothing. No record has that time. */
+export function indexedTimestampOf(bytes: Uint8Array, at: number): number {
+  return recordCountOf(bytes, at) === 0 ? NO_TIMESTAMP : maxTimestampOf(bytes, at)
+}
+
 export function producerIdOf(bytes: Uint8Array, at: number): number {
   return readInt64(bytes, at + PRODUCER_ID_AT)
 }
