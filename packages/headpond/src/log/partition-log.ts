@@ -509,7 +509,7 @@ export class PartitionLog implements CleanableLog {
       let result: SegmentRead
       let limit: ReadLimit
       try {
-        if (!segment.areIndexesLoaded) await segment.loadIndexesLater()
+        if (!segment.areIndexesLoaded) await segment.loadIndexesLater(this.#settings.indexIntervalBytes)
         const index = this.#segments.indexOf(segment)
         if (index < 0) continue
         limit = this.#limitIn(segment, index, limitOffset) ?? (await this.#findLimit(segment, limitOffset))
@@ -599,7 +599,7 @@ export class PartitionLog implements CleanableLog {
   async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
     for (const segment of [...this.#segments]) {
       if (segment.largestTimestampMs < timestampMs) continue
-      if (!segment.areIndexesLoaded) await segment.loadIndexesLater()
+      if (!segment.areIndexesLoaded) await segment.loadIndexesLater(this.#settings.indexIntervalBytes)
       const start = Math.max(segment.timeIndex.offsetBefore(timestampMs), this.#logStartOffset)
       const found = await this.#searchFrom(start, segment, timestampMs)
       if (found !== null) return found

@@ -6,7 +6,7 @@
  *   positions   0 ............ chunks[0].position ............ writtenBytes ...... sizeBytes
  *               | the file alone | the file, and chunks         | chunks alone      |
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { assert } from '../bytes/assert.ts'
 import {
@@ -32,6 +32,7 @@ import {
   writeInt32,
   writeInt64,
 } from './record-batch.ts'
+import { scanBatches } from './recovery.ts'
 import { CHUNK_BYTES_MAX, type TailChunk, type TailMemory, type TailOwner } from './tail-memory.ts'
 import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from './time-index.ts'
 import { type AbortedTransaction, decodeAbortedTransactions, encodeAbortedTransaction } from './transaction-index.ts'
@@ -44,6 +45,8 @@ export interface SegmentHost {
 
 /** Not looked up yet. */
 const UNKNOWN = Number.NaN
+/** A log of this size may well have no entry: the first comes behind `index.interval.bytes`. */
+const UNINDEXED_BYTES_MAX = 2 ** 20
 const NO_CHUNKS: TailChunk[] = []
 const NO_TRANSACTIONS: AbortedTransaction[] = []
 
@@ -391,12 +394,49 @@ export class Segment implements TailOwner {
     this.#timeIndex = new TimeIndex(this.baseOffset, this.#readIndex('timeindex', TIME_INDEX_ENTRY_BYTES))
   }
 
-  /** As `loadIndexes`, beside the event loop. */
-  async loadIndexesLater(): Promise<void> {
+  /**
+   * As `loadIndexes`, beside the event loop. What is missing or damaged is built anew from the file: indexes are not synced as
+   * carefully as the log, which has all that is in them.
+   */
+  async loadIndexesLater(indexIntervalBytes: number): Promise<void> {
     const [offsets, times] = await Promise.all([readLater(this.#pathOf('index')), readLater(this.#pathOf('timeindex'))])
     // Somebody else may have loaded them meanwhile, and added to them.
-    this.#offsetIndex ??= new OffsetIndex(this.baseOffset, wholeEntries(offsets, OFFSET_INDEX_ENTRY_BYTES))
-    this.#timeIndex ??= new TimeIndex(this.baseOffset, wholeEntries(times, TIME_INDEX_ENTRY_BYTES))
+    if (this.#offsetIndex !== null && this.#timeIndex !== null) return
+    const offsetIndex = new OffsetIndex(this.baseOffset, wholeEntries(offsets, OFFSET_INDEX_ENTRY_BYTES))
+    const timeIndex = new TimeIndex(this.baseOffset, wholeEntries(times, TIME_INDEX_ENTRY_BYTES))
+    const isComplete = offsetIndex.count > 0 || this.sizeBytes <= UNINDEXED_BYTES_MAX
+    if (isComplete && offsetIndex.isSane(this.sizeBytes) && timeIndex.isSane()) {
+      this.#offsetIndex = offsetIndex
+      this.#timeIndex = timeIndex
+    } else await this.#rebuildIndexes(indexIntervalBytes)
+  }
+
+  async #rebuildIndexes(indexIntervalBytes: number): Promise<void> {
+    const offsetIndex = new OffsetIndex(this.baseOffset)
+    const timeIndex = new TimeIndex(this.baseOffset)
+    let largestMs = -1
+    let largestOffset = this.baseOffset
+    let sinceEntryBytes = 0
+    const visit = (bytes: Uint8Array, at: number, position: number) => {
+      const lastOffset = lastOffsetOf(bytes, at)
+      if (maxTimestampOf(bytes, at) > largestMs) {
+        largestMs = maxTimestampOf(bytes, at)
+        largestOffset = lastOffset
+      }
+      if (sinceEntryBytes > indexIntervalBytes) {
+        offsetIndex.append(lastOffset, position)
+        timeIndex.append(largestMs, largestOffset)
+        sinceEntryBytes = 0
+      }
+      sinceEntryBytes += sizeBytesOf(bytes, at)
+    }
+    if (this.file !== null) await scanBatches(this.file, 0, this.writtenBytes, this.baseOffset, visit)
+    if (this.#offsetIndex !== null && this.#timeIndex !== null) return
+    this.#offsetIndex = offsetIndex
+    this.#timeIndex = timeIndex
+    this.#largestTimestampMs = largestMs
+    this.#largestTimestampOffset = largestOffset
+    this.#areIndexesSaved = false
   }
 
   #readIndex(kind: IndexKind, entryBytes: number): Buffer {
@@ -408,16 +448,6 @@ export class Segment implements TailOwner {
       this.#timeIndex ?? new TimeIndex(this.baseOffset, this.#readIndex('timeindex', TIME_INDEX_ENTRY_BYTES))
     this.#largestTimestampMs = lastTimestampMs
     this.#largestTimestampOffset = lastOffset
-  }
-
-  /** Whether the index files are there and say nothing impossible. O(their sizes). */
-  areIndexFilesSane(): boolean {
-    if (this.#directory === null) return true
-    if (!existsSync(this.#pathOf('index')) || !existsSync(this.#pathOf('timeindex'))) return false
-    this.loadIndexes()
-    const isSane = this.offsetIndex.isSane(this.sizeBytes) && this.timeIndex.isSane()
-    if (isSane && this.#areIndexesSaved) this.releaseIndexes()
-    return isSane
   }
 
   /** Begins anew with empty indexes: they are rebuilt by `commit` of all that is in the file. */
