@@ -602,6 +602,7 @@ export class LogManager {
       turn.pendingCount++
       log.whenWritten(() => this.#settle(turn))
     }
+    this.#memory.trim()
     if (this.#isLogStartMoved && this.#directory !== null) this.#tryWriteLogStarts()
     if (this.#catalog.hasPending) {
       turn.pendingCount++

@@ -75,6 +75,11 @@ export class TailMemory {
     return chunk
   }
 
+  /** To be called when chunks have been written to their files. */
+  trim(): void {
+    if (this.#heldBytes > this.#maxBytes) this.#evict(null)
+  }
+
   /** The log of these chunks is gone, or the part that they hold. */
   forget(chunks: readonly TailChunk[]): void {
     for (const chunk of chunks) {
@@ -94,7 +99,7 @@ export class TailMemory {
     }
   }
 
-  #evict(newest: TailChunk): void {
+  #evict(newest: TailChunk | null): void {
     while (this.#heldBytes > this.#maxBytes && this.#first < this.#chunks.length) {
       const oldest = this.#chunks[this.#first]
       if (oldest === newest) break
