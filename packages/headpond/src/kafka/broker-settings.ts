@@ -362,7 +362,7 @@ const rows = [
   { name: 'principal.builder.class', type: 'CLASS',
     default: 'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder', update: 'per-broker',
     summary: 'Java class that names who is connected.' },
-  { name: 'process.roles', type: 'LIST', default: 'broker,controller', oneOf: ['broker', 'controller'],
+  { name: 'process.roles', type: 'LIST', default: null, oneOf: ['broker', 'controller'],
     summary: 'What this process is: broker and controller.' },
   { name: 'producer.id.expiration.ms', type: 'INT', default: '86400000', min: 1, update: 'cluster-wide',
     summary: "Time without a batch after which a producer's sequence numbers are forgotten." },

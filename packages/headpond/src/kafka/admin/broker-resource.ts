@@ -61,7 +61,9 @@ function describeAllBrokers({ broker: { config } }: RequestContext): ConfigEntry
 
 function entryOf(name: string, text: string | null, synonyms: readonly ConfigValue[]): ConfigEntry {
   const setting = findBrokerSetting(name)
-  return { name, setting, text, synonyms, isReadOnly: setting?.update === undefined }
+  // Kafka goes by the name alone here, and takes changes of one listener's settings all the same.
+  const isReadOnly = setting?.update === undefined || isListenerSetting(name)
+  return { name, setting, text, synonyms, isReadOnly }
 }
 
 /** @param changes null: `replacement` takes the place of everything that is set */
@@ -79,7 +81,7 @@ export function planBrokerConfig(
     changes === null
       ? replacement
       : applyChanges(config.dynamicConfig(name), changes, findBrokerSetting, (operation, listName) =>
-          invalid(`Config value ${operation} is not allowed for config key: ${listName}`),
+          notAList(operation, listName),
         )
   if ('error' in next) return next
   return refuseBrokerConfig(name, next) ?? next
@@ -109,6 +111,10 @@ function refuseBrokerConfig(broker: string, config: ConfigMap): Refusal | null {
   return invalid(
     `Cannot update these configs at default cluster level, broker id must be specified: ${javaSet(perBroker)}`,
   )
+}
+
+function notAList(operation: string, name: string): Refusal {
+  return { error: 'INVALID_CONFIG', message: `Config value ${operation} is not allowed for config key: ${name}` }
 }
 
 function isPerBroker(name: string): boolean {

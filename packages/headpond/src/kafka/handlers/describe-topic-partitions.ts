@@ -46,9 +46,9 @@ function handle(request: DescribeTopicPartitionsRequest, context: RequestContext
     if (leftCount === 0) return { topics: answers, nextCursor: { topicName: name, partitionIndex: start } }
     const topic = logs.get(name)
     if (topic === undefined) {
-      answers.push(
-        refused(name, refuseTopicName(name) === null ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'INVALID_TOPIC_EXCEPTION'),
-      )
+      const isLegal = refuseTopicName(name) === null
+      const refusal = refused(name, isLegal ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'INVALID_TOPIC_EXCEPTION')
+      answers.push({ ...refusal, topicAuthorizedOperations: ALL_OPERATIONS.topic })
       continue
     }
     const end = Math.min(topic.partitions.length, start + leftCount)
@@ -87,12 +87,7 @@ function describe(topic: Topic, start: number, end: number, { broker: { nodeId }
 }
 
 function refused(name: string, error: ErrorName): TopicAnswer {
-  return {
-    errorCode: ERROR[error],
-    name,
-    topicId: ZERO_UUID,
-    partitions: [],
-  }
+  return { errorCode: ERROR[error], name, topicId: ZERO_UUID, partitions: [] }
 }
 
 function refuse({ topics }: DescribeTopicPartitionsRequest, error: KafkaError): DescribeTopicPartitionsResponse {

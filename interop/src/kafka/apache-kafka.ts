@@ -1,0 +1,136 @@
+/**
+ * A broker of Apache Kafka of the test's own: one node that is its own controller, on free ports, in a new directory. Its
+ * jars come from Maven Central once, into the user's cache; without Java, Maven or the network there is none.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { WireClient } from 'headpond/test/kafka/wire-client.ts'
+
+export const KAFKA_VERSION = '4.1.1'
+
+/** Why there cannot be one here; null when there can. */
+export function kafkaProblem(): string | null {
+  for (const program of ['java', 'mvn']) {
+    if (spawnSync(program, ['-version']).error !== undefined) return `${program} is not installed`
+  }
+  return existsSync(jarsDirectory()) ? null : fetchJars()
+}
+
+function jarsDirectory(): string {
+  const root = process.env.HEADPOND_INTEROP_CACHE ?? join(homedir(), '.cache', 'headpond')
+  return join(root, `kafka-${KAFKA_VERSION}`)
+}
+
+function fetchJars(): string | null {
+  const target = jarsDirectory()
+  mkdirSync(join(target, '..'), { recursive: true })
+  const unfinished = mkdtempSync(`${target}-`)
+  const dependencies = [
+    ['org.apache.kafka', 'kafka_2.13', KAFKA_VERSION],
+    ['org.apache.kafka', 'kafka-tools', KAFKA_VERSION],
+    ['org.slf4j', 'slf4j-simple', '1.7.36'],
+  ].map(
+    ([group, artifact, version]) =>
+      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
+  )
+  const project = join(unfinished, 'pom.xml')
+  writeFileSync(
+    project,
+    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>headpond</groupId>' +
+      `<artifactId>kafka</artifactId><version>1</version><dependencies>${dependencies.join('')}</dependencies></project>`,
+  )
+  const args = ['-q', '-B', '-f', project, 'dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`]
+  const done = spawnSync('mvn', args, { encoding: 'utf8', timeout: 600_000 })
+  if (done.status !== 0) {
+    rmSync(unfinished, { recursive: true, force: true })
+    const reason = `${done.stdout}${done.stderr}`.split('\n').find((line) => line.includes('ERROR')) ?? 'mvn failed'
+    return `Apache Kafka cannot be fetched: ${reason.slice(0, 200)}`
+  }
+  renameSync(unfinished, target)
+  return null
+}
+
+/** With this feature of 4.1, Kafka sets min.insync.replicas for all brokers by itself. */
+const FEATURES = ['--feature', 'eligible.leader.replicas.version=0']
+const START_TIMEOUT_MS = 120_000
+
+export class ApacheKafka {
+  readonly port: number
+  readonly #process: ChildProcess
+  readonly #directory: string
+
+  private constructor(process: ChildProcess, port: number, directory: string) {
+    this.#process = process
+    this.port = port
+    this.#directory = directory
+  }
+
+  /** @param settings lines of its server.properties */
+  static async start(settings: readonly string[] = []): Promise<ApacheKafka> {
+    const directory = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
+    const [port, controllerPort] = [await freePort(), await freePort()]
+    const properties = join(directory, 'server.properties')
+    const lines = [
+      'process.roles=broker,controller',
+      'node.id=1',
+      `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+      'controller.listener.names=CONTROLLER',
+      `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+      `log.dirs=${join(directory, 'logs')}`,
+      'offsets.topic.replication.factor=1',
+      'transaction.state.log.replication.factor=1',
+      'transaction.state.log.min.isr=1',
+      'group.initial.rebalance.delay.ms=0',
+      ...settings,
+    ]
+    writeFileSync(properties, `${lines.join('\n')}\n`)
+    const java = (...args: string[]) => [
+      ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
+      ...['-cp', join(jarsDirectory(), '*'), ...args],
+    ]
+    const clusterId = randomBytes(16).toString('base64url').replace(/^-/, '0')
+    const format = java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...FEATURES)
+    const formatted = spawnSync('java', format, { encoding: 'utf8' })
+    let output = `${formatted.stdout}${formatted.stderr}`
+    const child = spawn('java', java('kafka.Kafka', properties), { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.on('data', (chunk) => (output += chunk))
+    child.stderr.on('data', (chunk) => (output += chunk))
+    const kafka = new ApacheKafka(child, port, directory)
+    const giveUpAtMs = Date.now() + START_TIMEOUT_MS
+    for (;;) {
+      const client = await WireClient.connect(port).catch(() => null)
+      client?.close()
+      if (client !== null) return kafka
+      if (child.exitCode !== null || Date.now() > giveUpAtMs) {
+        await kafka.stop()
+        throw new Error(`Apache Kafka did not start:\n${output}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+
+  connect(): Promise<WireClient> {
+    return WireClient.connect(this.port)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill('SIGKILL') // it has nothing to keep
+      await once(this.#process, 'exit')
+    }
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}
