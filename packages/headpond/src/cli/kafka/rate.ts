@@ -19,9 +19,9 @@ export class Rate {
   get text(): string {
     const seconds = this.elapsedSeconds
     const count = `${this.recordCount.toLocaleString('en')} record${this.recordCount === 1 ? '' : 's'}`
-    const whole = `${count}, ${formatBytes(this.sizeBytes)} in ${seconds.toFixed(1)} s`
+    const whole = `${count}, ${formatBytes(this.sizeBytes)}`
     if (seconds < 0.05) return whole
     const perSecond = Math.round(this.recordCount / seconds).toLocaleString('en')
-    return `${whole}: ${perSecond} records/s, ${formatBytes(this.sizeBytes / seconds)}/s`
+    return `${whole} in ${seconds.toFixed(1)} s: ${perSecond} records/s, ${formatBytes(this.sizeBytes / seconds)}/s`
   }
 }

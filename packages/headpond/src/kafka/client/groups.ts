@@ -99,7 +99,7 @@ export async function describeGroup(client: KafkaClient, group: string): Promise
         memberId: member.memberId,
         instanceId: member.groupInstanceId,
         clientId: member.clientId,
-        host: member.clientHost,
+        host: hostOf(member.clientHost),
         assignment: found.protocolType === 'consumer' ? assignmentOf(member.memberAssignment) : [],
       })),
     }
@@ -136,7 +136,7 @@ async function describeConsumerGroup(client: KafkaClient, group: string): Promis
       memberId,
       instanceId,
       clientId,
-      host: clientHost,
+      host: hostOf(clientHost),
       assignment: assignment.topicPartitions.flatMap(({ topicName, partitions }) =>
         partitions.map((partition) => ({ topic: topicName, partition })),
       ),
@@ -246,4 +246,9 @@ export async function deleteGroup(client: KafkaClient, group: string): Promise<R
   )
   const { errorCode } = answer.results[0]
   return errorCode === ERROR.NONE ? null : new RefusedError(`group ${group}`, errorCode)
+}
+
+/** Java writes addresses as `/127.0.0.1`. */
+function hostOf(text: string): string {
+  return text.replace(/^\//, '')
 }

@@ -80,7 +80,10 @@ async function run({ args, output, connect }: VerbContext): Promise<number> {
   if (partitions.length === 0) throw new KafkaCliError(`group ${group} has committed no offsets: name a --topic`)
   const current = new PartitionMap<number>()
   for (const { topic, partition, value } of committed) current.set(topic, partition, value.offset)
-  const offsets = await newOffsets(client, partitions, current, target)
+  // What was never read cannot be shifted; but who names a whole topic means what there is of it.
+  const isMovable = ({ topic, partition }: TopicPartition) => target.to !== 'shift' || current.has(topic, partition)
+  const movable = partitions.filter(isMovable)
+  const offsets = await newOffsets(client, movable.length > 0 ? movable : partitions, current, target)
   if (!isDryRun) await commitOffsets(client, group, offsets)
   const rows = [...offsets].map(({ topic, partition, value: newOffset }) => ({
     topic,
