@@ -8,25 +8,30 @@ import { makeBatch } from './load.ts'
 
 /** As much as goes to the file in one write. */
 const WRITE_BYTES = 2 ** 20
+/** The bytes come from memory, as they do in a broker, not out of the processor's cache. */
+const SOURCE_BYTES = 64 * 2 ** 20
 export interface Baseline {
   readonly bytesPerSecond: number
 }
 
 export function measureBaseline(directory: string, batchBytes: number, seconds: number): Baseline {
   const { batch } = makeBatch(100, batchBytes, 'none')
-  const batchesPerWrite = Math.max(1, Math.floor(WRITE_BYTES / batch.length))
-  const bytes = Buffer.concat(Array.from({ length: batchesPerWrite }, () => batch))
+  const writeBytes = Math.max(1, Math.floor(WRITE_BYTES / batch.length)) * batch.length
+  const bytes = Buffer.alloc(Math.floor(SOURCE_BYTES / writeBytes) * writeBytes)
+  for (let at = 0; at < bytes.length; at += batch.length) bytes.set(batch, at)
   const path = join(directory, 'baseline')
   const file = openSync(path, 'w')
   let writtenBytes = 0
   let checksum = 0
+  let at = 0
   const startedAtMs = performance.now()
   try {
     while (performance.now() - startedAtMs < seconds * 1000) {
-      for (let batchAt = 0; batchAt < bytes.length; batchAt += batch.length) {
-        checksum ^= crc32c(bytes, batchAt + 21, batchAt + batch.length)
+      for (const end = at + writeBytes; at < end; at += batch.length) {
+        checksum ^= crc32c(bytes, at + 21, at + batch.length)
       }
-      writtenBytes += writeSync(file, bytes)
+      writtenBytes += writeSync(file, bytes, at - writeBytes, writeBytes)
+      if (at === bytes.length) at = 0
     }
   } finally {
     closeSync(file)
@@ -35,4 +40,20 @@ export function measureBaseline(directory: string, batchBytes: number, seconds: 
   // Used, so that no compiler leaves it out.
   if (Number.isNaN(checksum)) throw new Error('a checksum is a number')
   return { bytesPerSecond: writtenBytes / ((performance.now() - startedAtMs) / 1000) }
+}
+
+/**
+ * Memory that nobody has used since the machine started is slow to get at where the machine is a virtual one: what is
+ * written first pays for it. So before anything is measured as much is written as will be, and removed again.
+ */
+export function warmPageCache(directory: string, bytes: number): void {
+  const path = join(directory, 'warm')
+  const file = openSync(path, 'w')
+  const piece = Buffer.alloc(WRITE_BYTES)
+  try {
+    for (let written = 0; written < bytes; ) written += writeSync(file, piece)
+  } finally {
+    closeSync(file)
+    rmSync(path)
+  }
 }

@@ -151,12 +151,22 @@ export class Connection implements OutputSink, HeldOutput {
   receive(chunk: Uint8Array, sizeBytes: number): void {
     this.receivedBytes += sizeBytes
     if (this.#isClosing) return
-    if (this.#carry.sizeBytes === 0) {
-      const consumed = this.#consume(chunk, 0, sizeBytes)
-      if (consumed < sizeBytes && !this.#isClosing) this.#carryOver(chunk, consumed, sizeBytes)
-    } else {
-      this.#carryOver(chunk, 0, sizeBytes)
+    let at = 0
+    if (this.#carry.sizeBytes > 0) {
+      // A request that is cut is completed, and what follows it runs where it lies: nothing more is copied than has to be.
+      const missingBytes = this.#expectedBytes - this.#carry.sizeBytes
+      at = missingBytes > 0 ? Math.min(missingBytes, sizeBytes) : sizeBytes
+      this.#carryOver(chunk, 0, at)
       if (!this.#isClosing) this.#consumeCarry()
+    }
+    if (at < sizeBytes && !this.#isClosing) {
+      if (this.#carry.sizeBytes === 0) {
+        const consumed = this.#consume(chunk, at, sizeBytes)
+        if (consumed < sizeBytes && !this.#isClosing) this.#carryOver(chunk, consumed, sizeBytes)
+      } else {
+        this.#carryOver(chunk, at, sizeBytes)
+        if (!this.#isClosing) this.#consumeCarry()
+      }
     }
     if (this.#carry.sizeBytes > this.#limits.inputBytesMax()) {
       this.#protocol.inputOverflowed?.(this.#session)
@@ -185,14 +195,15 @@ export class Connection implements OutputSink, HeldOutput {
     if (!this.#readingStopped) this.socket.resume()
   }
 
-  /** The capacity that the input buffer is to have at least, for a request whose size is known to be large. */
+  /** The size of the request that is cut, for one that is known to be large. */
   expectInput(sizeBytes: number): void {
     this.#expectedBytes = sizeBytes
   }
+  /** Of the request that the last call of the protocol has found cut; 0 when it did not say. */
   #expectedBytes = 0
-
   #consume(chunk: Uint8Array, start: number, end: number): number {
     this.#consuming = true
+    this.#expectedBytes = 0
     try {
       return this.#protocol.consume(this.#session, chunk, start, end)
     } finally {
@@ -209,7 +220,6 @@ export class Connection implements OutputSink, HeldOutput {
 
   #carryOver(chunk: Uint8Array, start: number, end: number): void {
     if (!this.#carry.append(chunk, start, end, this.#expectedBytes)) this.destroy()
-    this.#expectedBytes = 0
   }
 
   // ---- Output ----
