@@ -132,6 +132,8 @@ export function parseOptions(options: DirectiveOptions): Statement[] {
 }
 
 function argsOfOption(name: string, value: OptionValue, place: string): readonly string[] {
+  // Kafka says true and false, and puts commas into its lists.
+  if (name.startsWith(KAFKA_PREFIX)) return [String(value)]
   if (typeof value === 'boolean') return [value ? 'yes' : 'no']
   if (typeof value === 'object') return value.length === 0 ? [''] : value.map(String)
   const isLine = value !== '' && findDirective(name)?.type.isList
