@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { assert } from '../bytes/assert.ts'
 import { Catalog, type CatalogTopic } from './catalog.ts'
 import { type PartitionOffset, readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
@@ -133,7 +134,7 @@ export class LogManager {
 
   constructor(parts: LogManagerParts) {
     this.#parts = parts
-    this.#directory = parts.directory
+    this.#directory = parts.directory === null ? null : resolve(parts.directory)
     this.#catalog = new Catalog(parts.directory === null ? null : `${parts.directory}/${CATALOG}`)
     this.#memory = new TailMemory(
       parts.directory === null ? Number.POSITIVE_INFINITY : (parts.tailBytesMax ?? TAIL_BYTES_MAX),
@@ -191,7 +192,10 @@ export class LogManager {
       this.#clusterId = this.#createUuid()
       return
     }
-    mkdirSync(this.#directory, { recursive: true })
+    const made = mkdirSync(this.#directory, { recursive: true })
+    // Its name has to be safe before anything in it can be, and so have those of the directories made for it.
+    if (made !== undefined)
+      for (let path = this.#directory; path.length >= made.length; path = dirname(path)) syncPath(dirname(path))
     this.#readMeta()
     const { isNew, lostBytes } = this.#catalog.open()
     if (lostBytes > 0) this.#parts.log.warn(`${CATALOG}: the last ${lostBytes} bytes were not whole and are gone`)

@@ -140,9 +140,20 @@ wrapAsync(
   () => {},
 )
 
+wrapAsync(
+  'writev',
+  (args) => {
+    const [fd, parts, position] = args as [number, Uint8Array[], number]
+    const file = open.get(fd)
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    if (file !== undefined) note({ kind: 'write', inode: file.inode, sizeBytes: position + length })
+  },
+  () => {},
+)
+
 wrapSync('writeFileSync', () => (...args) => {
-  const [path, data] = args as unknown as [string, string | Uint8Array]
-  const fd = fs.openSync(path, 'w')
+  const [path, data, options] = args as unknown as [string, string | Uint8Array, { flag?: string } | undefined]
+  const fd = fs.openSync(path, options?.flag ?? 'w')
   try {
     fs.writeSync(fd, typeof data === 'string' ? Buffer.from(data) : data)
   } finally {

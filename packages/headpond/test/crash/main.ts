@@ -1,17 +1,19 @@
 /** `npm run crash`: see its usage. */
 import { parseArgs } from 'node:util'
 import { type CrashResult, crashRepeatedly, type Policy } from './crash-run.ts'
+import { crashLogsRepeatedly, losePowerOfLogs } from './log/log-crash-run.ts'
 import { losePower } from './power-loss.ts'
 
 const USAGE = `Usage: npm run crash -- [options]
 
 Kills a server's process again and again while it works for many clients, and looks whether everything is there that
-should be; then does the same for what a loss of power may leave of its files.
+should be; then does the same for what a loss of power may leave of its files. First for the store, then for the logs.
 
   --count <n>         kills (200)
   --power-losses <n>  disks after a loss of power (as many)
   --seed <n>          repeats a run: the same settings, load and moments
   --policy <policy>   only this value of appendfsync: always, everysec or no
+  --only <which>      store or logs
 `
 const STATES_PER_LOAD = 50
 const POWER_LOAD_MS = 4000
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     'power-losses': { type: 'string' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     policy: { type: 'string' },
+    only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -78,11 +81,42 @@ async function main(): Promise<void> {
   const powerLossCount = Number(values['power-losses'] ?? count)
   const seed = Number(values.seed)
   write(`${count} kills and ${powerLossCount} losses of power, --seed ${seed}`)
+  if (values.only !== 'logs') await crashStore(count, powerLossCount, seed)
+  if (values.only !== 'store') await crashLogs(count, powerLossCount, seed)
+}
+
+async function crashStore(count: number, powerLossCount: number, seed: number): Promise<void> {
   const policies: Policy[] = values.policy === undefined ? ['always', 'everysec', 'no'] : [values.policy as Policy]
   if (count > 0) await kills(count, seed, policies)
   for (const policy of policies) {
     if (powerLossCount > 0) await powerLosses(Math.ceil(powerLossCount / policies.length), seed, policy)
   }
+}
+
+async function crashLogs(count: number, powerLossCount: number, seed: number): Promise<void> {
+  const startedAtMs = performance.now()
+  const results = await crashLogsRepeatedly({
+    count,
+    seed,
+    onResult({ index, ackedCount, unacknowledgedCount }) {
+      write(
+        `kill ${String(index + 1).padStart(3)} logs     acknowledged ${String(ackedCount).padStart(5)}, lost 0, ` +
+          `kept unacknowledged ${unacknowledgedCount}`,
+      )
+    },
+  })
+  const ackedCount = results.reduce((sum, each) => sum + each.ackedCount, 0)
+  write(`logs: ${results.length} kills; ${ackedCount} records acknowledged, none lost, none twice, none elsewhere`)
+  let stateCount = 0
+  let eventCount = 0
+  for (let load = 0; stateCount < powerLossCount; load++) {
+    const count = Math.min(STATES_PER_LOAD, powerLossCount - stateCount)
+    const run = await losePowerOfLogs({ seed: (seed + load) >>> 0, loadMs: POWER_LOAD_MS, stateCount: count })
+    stateCount += run.stateCount
+    eventCount += run.eventCount
+  }
+  write(`logs: ${stateCount} losses of power in ${eventCount} steps to the disk; nothing lost that was synced`)
+  write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
 }
 
 main().catch((error: unknown) => {
