@@ -199,7 +199,7 @@ export class LogProducer {
         if (this.isIdempotent && !this.isCompacted && number > firstMissing) {
           throw new Error(`${this.name}: ${number} is there, and ${firstMissing} is not`)
         }
-        if (batch.ackedAtMs > bounds.atMs) unacknowledgedCount++
+        if (batch.ackedAtMs > bounds.atMs && !batch.isGivenUp) unacknowledgedCount++
         if (isContinued && batch.baseOffset < 0) batch.baseOffset = base
       }
     }
