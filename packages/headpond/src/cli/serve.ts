@@ -14,6 +14,7 @@ import { showLoading } from './loading-bar.ts'
 import { adjustOomScore } from './oom-score.ts'
 import { writePidFile } from './pid-file.ts'
 import { showTitle } from './process-title.ts'
+import { setRuntimeFlags } from './runtime-flags.ts'
 import { stopOnSignals } from './signals.ts'
 
 /** The server, to its end. Resolves with the exit code. */
@@ -59,6 +60,7 @@ async function runServer(argv: readonly string[]): Promise<number> {
   if (config.settings.daemonize && !isDaemon) {
     return startDaemon(argv, { failure: 'headpond: it cannot run in the background', ...(input && { input }) })
   }
+  setRuntimeFlags()
   const isTerminal = process.stdout.isTTY === true && config.settings.logfile === ''
   const log = await createLog(config, isTerminal)
   if (!isTerminal) log.info(startingText())

@@ -149,6 +149,34 @@ export class OrderedTree {
     cursor.place(this.#heap, node, left)
   }
 
+  /**
+   * Gives up to `elements.length` elements of the leaf at an end, as `removeAt` would give them one after the other, and
+   * reads a word of each, so that the processor fetches them together. Returns how many. O(log n).
+   */
+  fetchEnd(isMax: boolean, elements: Uint32Array): number {
+    if (this.#root === NONE) return 0
+    let node = this.#root
+    for (let level = this.#height; level > 0; level--) {
+      const words = this.#heap.arenaOf(node).u32
+      node = words[childrenAt(node) + (isMax ? words[wordAt(node) + COUNT] - 1 : 0)]
+    }
+    const words = this.#heap.arenaOf(node).u32
+    const leafCount = words[wordAt(node) + COUNT]
+    const first = elementsAt(words, node) + (isMax ? leafCount - 1 : 0)
+    const step = isMax ? -1 : 1
+    const count = Math.min(leafCount, elements.length)
+    let sum = 0
+    for (let index = 0; index < count; index++) {
+      const element = words[first + index * step]
+      elements[index] = element
+      sum ^= this.#heap.arenaOf(element).u32[wordAt(element)]
+    }
+    this.fetched = sum
+    return count
+  }
+  /** What was read to be fetched: nobody wants it, but what is kept is also read. */
+  fetched = 0
+
   // ---- Changing ----
 
   /** Adds an element whose member is not in the tree. O(log n). */

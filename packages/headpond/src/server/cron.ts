@@ -30,6 +30,7 @@ export class Cron {
       if (!resp.isCronPaused && !resp.scripts.runner.isBusy) {
         resp.cron()
         memcached.cron()
+        store.cron()
         this.#work()
       }
       kafka.cron()

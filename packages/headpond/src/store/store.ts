@@ -28,6 +28,9 @@ export interface StoreOptions {
   lazyFree?: LazyFreeSettings
 }
 
+/** Whoever empties a store mostly fills it again. */
+const EMPTY_KEPT_MS = 10_000
+
 /** The databases, and what they share: the heap, the clock, the counters and the observer. */
 export class Store {
   readonly heap: Heap
@@ -192,6 +195,14 @@ export class Store {
     const hasMoreToExpire = this.activeExpiry.run(isOutOfTime)
     return this.lazyFree.run(isOutOfTime) || hasMoreToExpire
   }
+
+  /** Housekeeping: a store that stays empty for a while gives its memory back to the operating system. */
+  cron(): void {
+    if (this.heap.usedBytes > 0) this.#emptySinceMs = null
+    else if (this.#emptySinceMs === null) this.#emptySinceMs = this.nowMs
+    else if (this.nowMs - this.#emptySinceMs >= EMPTY_KEPT_MS) this.heap.giveBack()
+  }
+  #emptySinceMs: number | null = null
 
   /** Does all background work that is due now, however long it takes. */
   finishBackground(): void {

@@ -279,33 +279,37 @@ export class Stream implements Structure {
     }
 
     const elementCount = ENTRY_HEAD_ELEMENTS + (isSame ? fieldCount : fieldCount * 2 + 1)
-    let entryBytes = isSame ? 0 : listpack.integerEntryBytes(fieldCount)
-    for (let place = firstText; place < placeEnd; place += textStep) {
-      entryBytes += listpack.entryBytes(bytes, places[place], places[place + 1])
+    const usedBytes = listpack.totalBytes(this.#u8, this.#at)
+    if (usedBytes + textBytes + (elementCount + 1) * listpack.ELEMENT_OVERHEAD_BYTES_MAX > this.#nodeRoom) {
+      let entryBytes = isSame ? 0 : listpack.integerEntryBytes(fieldCount)
+      for (let place = firstText; place < placeEnd; place += textStep) {
+        entryBytes += listpack.entryBytes(bytes, places[place], places[place + 1])
+      }
+      entryBytes += listpack.integerEntryBytes(elementCount)
+      // Flags take two bytes; differences as text no less than as numbers; the count may become one byte longer.
+      entryBytes += 2 + 1
+      entryBytes += bigMs === null ? listpack.integerEntryBytes(msDifference) : bigMs.length + 2
+      entryBytes += bigSeq === null ? listpack.integerEntryBytes(seqDifference) : bigSeq.length + 2
+      const neededBytes = usedBytes + entryBytes
+      if (neededBytes > this.#nodeRoom) this.#resizeNode(Math.max(neededBytes, Math.min(neededBytes * 2, bytesMax)))
     }
-    entryBytes += listpack.integerEntryBytes(elementCount)
-    // Flags take two bytes; differences as text no less than as numbers; the count may become one byte longer.
-    entryBytes += 2 + 1
-    entryBytes += bigMs === null ? listpack.integerEntryBytes(msDifference) : bigMs.length + 2
-    entryBytes += bigSeq === null ? listpack.integerEntryBytes(seqDifference) : bigSeq.length + 2
-    const neededBytes = listpack.totalBytes(this.#u8, this.#at) + entryBytes
-    if (neededBytes > this.#nodeRoom) this.#resizeNode(Math.max(neededBytes, Math.min(neededBytes * 2, bytesMax)))
 
     const u8 = this.#u8
     const at = this.#at
-    listpack.appendInteger(u8, at, isSame ? FLAG_SAME_FIELDS : 0)
+    let to = listpack.writeIntegerElement(u8, listpack.endOf(u8, at), isSame ? FLAG_SAME_FIELDS : 0)
     if (bigMs === null || bigSeq === null) {
-      listpack.appendInteger(u8, at, msDifference)
-      listpack.appendInteger(u8, at, seqDifference)
+      to = listpack.writeIntegerElement(u8, to, msDifference)
+      to = listpack.writeIntegerElement(u8, to, seqDifference)
     } else {
-      listpack.append(u8, at, bigMs, 0, bigMs.length)
-      listpack.append(u8, at, bigSeq, 0, bigSeq.length)
+      to = listpack.writeElement(u8, to, bigMs, 0, bigMs.length)
+      to = listpack.writeElement(u8, to, bigSeq, 0, bigSeq.length)
     }
-    if (!isSame) listpack.appendInteger(u8, at, fieldCount)
+    if (!isSame) to = listpack.writeIntegerElement(u8, to, fieldCount)
     for (let place = firstText; place < placeEnd; place += textStep) {
-      listpack.append(u8, at, bytes, places[place], places[place + 1])
+      to = listpack.writeElement(u8, to, bytes, places[place], places[place + 1])
     }
-    listpack.appendInteger(u8, at, elementCount)
+    to = listpack.writeIntegerElement(u8, to, elementCount)
+    listpack.close(u8, at, to, elementCount + 1)
     const live = at + listpack.HEADER_BYTES
     listpack.replaceInteger(u8, at, live, listpack.integer(u8, live) + 1)
 

@@ -98,6 +98,28 @@ test('a reset gives all blocks back, and memory touched before it is not counted
   assert.equal(heap.residentBytes, residentBytes)
 })
 
+test('memory that a reset kept is given back when it is asked for, unless it is in use again', () => {
+  const heap = new Heap(2 ** 26)
+  const fill = () => {
+    for (let count = 0; count < 1000; count++) heap.allocate(32_000)
+  }
+  fill()
+  const { residentBytes } = heap
+  assert.ok(residentBytes > 30_000_000)
+  heap.reset()
+  assert.equal(heap.residentBytes, residentBytes)
+  heap.allocate(100)
+  heap.giveBack()
+  assert.equal(heap.residentBytes, residentBytes)
+  heap.reset()
+  heap.giveBack()
+  heap.verify()
+  assert.equal(heap.residentBytes, 0)
+  fill()
+  heap.verify()
+  assert.equal(heap.residentBytes, residentBytes)
+})
+
 test('a large value that a reader holds is copied before it is written, and only then', () => {
   const heap = new Heap(2 ** 17)
   const index = heap.large.allocate(100_000)

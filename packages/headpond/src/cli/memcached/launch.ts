@@ -11,6 +11,7 @@ import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import type { EngineLog } from '../../resp/engine.ts'
 import { Server } from '../../server/server.ts'
 import { environmentOf, isDaemonProcess, reportReady, startDaemon } from '../daemon.ts'
+import { setRuntimeFlags } from '../runtime-flags.ts'
 import { addressesOf } from './addresses.ts'
 import { parseCommandLine } from './command-line.ts'
 import { helpText, licenseText, versionText } from './help.ts'
@@ -51,6 +52,7 @@ export async function runMemcached(argv: readonly string[]): Promise<number> {
 async function launch(plan: LaunchPlan, isDaemon: boolean): Promise<number> {
   for (const warning of plan.warnings) say(warning)
   assumeIdentity(plan.user)
+  setRuntimeFlags()
   const config = Config.load({ env: environmentOf(process.env), options: directivesOf(plan), defaults: () => DEFAULTS })
   const log: EngineLog = {
     info: (message) => {

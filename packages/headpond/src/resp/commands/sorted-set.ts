@@ -306,6 +306,7 @@ function popFromOne(client: Client, request: Request, reply: Reply, popEnd: End)
   const sortedSet = new SortedSet(database, handle)
   const isNested = request.count === 3 && reply.protocol > 2
   const popCount = Math.min(count, sortedSet.count)
+  if (popCount === 1) sortedSet.expectPop(popEnd === 'max')
   reply.array(isNested ? popCount : popCount * 2)
   writePopped(reply, sortedSet, popEnd, popCount, isNested)
   sortedSet.removeRange(popEnd === 'min' ? 0 : sortedSet.count - popCount, popCount)
