@@ -52,6 +52,8 @@ Options for resp:
 Options for kafka:
   --only SUITE[,SUITE]     ${kafkaSuites.join(', ')}
   --only-line WORDS        only lines that have all these words: "1024B acks=all lz4"
+  --apache-kafka VERSION   also measure Apache Kafka's own broker (needs java, and mvn to fetch it once), or the one whose
+                           jars lie in this directory
   --json FILE              also write the figures as JSON; "-" writes them to stdout and the tables to stderr
 Options for eviction:
   --traces DIR             recorded traces with their traces.json (default: ${traceDirectories.join(' or ')}; without
@@ -120,6 +122,8 @@ export interface KafkaBenchOptions extends CommonOptions {
   /** Lower-case words that a line must all have; empty for every line. */
   lineWords: readonly string[]
   jsonPath: string | undefined
+  /** A version, or a directory of jars. */
+  apacheKafka: string | undefined
 }
 
 /** What the user asked for makes no sense; the message says what to do. */
@@ -154,6 +158,7 @@ export function parseOptions(
         suites: parseSuites(kafkaSuites, values.only),
         lineWords: words(values['only-line']),
         jsonPath: values.json,
+        apacheKafka: values['apache-kafka'],
       }
     case 'memcached':
       return { kind: 'memcached', ...common, pairCount: positive('--pairs', values.pairs, common.quick ? 1 : 3) }
@@ -217,6 +222,7 @@ function parse(args: string[]) {
         traces: { type: 'string' },
         trace: { type: 'string' },
         sizes: { type: 'string' },
+        'apache-kafka': { type: 'string' },
         'value-bytes': { type: 'string' },
         policy: { type: 'string' },
         svg: { type: 'string' },

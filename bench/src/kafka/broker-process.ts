@@ -74,6 +74,7 @@ export class BrokerProcess {
     const [program, ...args] = await command(port, directory)
     const logPath = join(directory, 'output')
     const log = openSync(logPath, 'w')
+    // Preparations are over.
     const startedAtMs = performance.now()
     const child = spawn(program, args, { stdio: ['ignore', log, log], cwd: directory })
     closeSync(log)

@@ -2,7 +2,8 @@
 
 import type { KafkaBenchOptions, KafkaSuite } from '../options.ts'
 import { alignedTable, thisMachine } from '../report.ts'
-import { headpondSpec } from './broker-process.ts'
+import { apacheKafkaSpec } from './apache-kafka.ts'
+import { type BrokerSpec, headpondSpec } from './broker-process.ts'
 import {
   type Bench,
   type Line,
@@ -37,9 +38,17 @@ export async function measureKafka(
   progress: (text: string) => void,
 ): Promise<{ text: string; lines: readonly Line[] }> {
   const lines: Line[] = []
+  const specs: BrokerSpec[] = [headpondSpec(options.node)]
+  if (options.apacheKafka !== undefined) {
+    try {
+      specs.push(await apacheKafkaSpec(options.apacheKafka))
+    } catch (error) {
+      progress(`Headpond is measured alone: ${(error as Error).message}`)
+    }
+  }
   const bench: Bench = {
     options,
-    specs: [headpondSpec(options.node)],
+    specs,
     add(line) {
       lines.push(line)
       const figures = Object.entries(line.figures).map(([name, value]) => `${name} ${show(name, value)}`)
@@ -81,12 +90,21 @@ function tableOf(suite: KafkaSuite, lines: readonly Line[]): string {
     [line, figure, atLeast === undefined ? `<= ${atMost}` : `>= ${atLeast}`].filter(Boolean).join(' '),
   )
   const title = described.length === 0 ? suite : `${suite} (bar: ${described.join(', ')})`
-  const rows = lines.map(({ line, broker, figures }) => [
-    line,
-    broker,
-    ...names.map((name) => (figures[name] === undefined ? '' : show(name, figures[name]))),
-  ])
+  const rows = lines.flatMap(({ line, broker, figures }) => {
+    const row = [line, broker, ...names.map((name) => (figures[name] === undefined ? '' : show(name, figures[name])))]
+    const own = lines.find((each) => each.line === line && each.broker === 'Headpond')
+    return broker === 'Headpond' || own === undefined ? [row] : [row, ratiosOf(own, figures, names)]
+  })
   return `${title}\n${alignedTable([['line', 'broker', ...names], ...rows], [0, 1])}`
+}
+
+/** Headpond's figures by those of the other broker. */
+function ratiosOf(own: Line, others: Line['figures'], names: readonly string[]): string[] {
+  const ratios = names.map((name) => {
+    const ratio = Number(own.figures[name]) / Number(others[name])
+    return Number.isFinite(ratio) ? `${ratio.toFixed(2)}x` : ''
+  })
+  return [own.line, 'ratio', ...ratios]
 }
 
 function show(name: string, value: number | string): string {

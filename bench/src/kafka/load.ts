@@ -58,6 +58,8 @@ export interface LoadResult {
   readonly batchBytes: number
   /** Of the records' values. */
   readonly valueBytes: number
+  /** With what came before the measured time, for what is told of the whole run. */
+  readonly allBatchBytes: number
   readonly seconds: number
   /** From sending a request to its answer, or of a record from producer to consumer. */
   readonly p50Ms: number
@@ -65,7 +67,8 @@ export interface LoadResult {
 }
 
 const LATENCIES_MAX = 2_000_000
-const WARMUP_SHARE = 0.2
+/** Long enough for what a server compiles while it runs. */
+const WARMUP_SECONDS = 3
 
 class Latencies {
   readonly #values = new Float64Array(LATENCIES_MAX)
@@ -126,6 +129,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
   const batchesPerFrame = Math.min(partitionsPerRequest, partitionCount)
   const latencies = new Latencies()
   let answeredCount = 0
+  let allAnsweredCount = 0
   let next = 0
   let isMeasuring = false
   let isOver = false
@@ -156,6 +160,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
         for (const { errorCode } of partitionResponses)
           if (errorCode !== 0) fail(new Error(`Produce: error ${errorCode}`))
       }
+      allAnsweredCount++
       if (isMeasuring) {
         answeredCount++
         latencies.add(tookMs)
@@ -165,7 +170,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
     }
     for (let count = 0; count < inFlightCount; count++) send()
   }
-  if (load.bytesMax === undefined) await Promise.race([sleep(load.seconds * WARMUP_SHARE), ended])
+  if (load.bytesMax === undefined) await Promise.race([sleep(WARMUP_SECONDS), ended])
   isMeasuring = true
   const startedAtMs = performance.now()
   await Promise.race([sleep(load.seconds), ended])
@@ -177,6 +182,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
     recordCount: answeredCount * batchesPerFrame * recordsPerBatch,
     batchBytes: answeredCount * batchesPerFrame * batch.length,
     valueBytes: answeredCount * valueBytesPerFrame,
+    allBatchBytes: allAnsweredCount * batchesPerFrame * batch.length,
     seconds,
     p50Ms: latencies.at(0.5),
     p99Ms: latencies.at(0.99),
@@ -242,6 +248,7 @@ async function consume(load: ConsumeLoad): Promise<LoadResult> {
     recordCount,
     batchBytes,
     valueBytes: batchBytes,
+    allBatchBytes: batchBytes,
     seconds: (performance.now() - startedAtMs) / 1000,
     p50Ms: latencies.at(0.5),
     p99Ms: latencies.at(0.99),
@@ -293,7 +300,7 @@ async function measureLatency(load: LatencyLoad): Promise<LoadResult> {
   poll()
   const startedAtMs = performance.now()
   let sentCount = 0
-  const warmupMs = Math.max(2000, load.seconds * 1000 * WARMUP_SHARE)
+  const warmupMs = WARMUP_SECONDS * 1000
   for (;;) {
     const elapsedMs = performance.now() - startedAtMs
     if (elapsedMs > warmupMs + load.seconds * 1000 || failure !== null) break
@@ -320,6 +327,7 @@ async function measureLatency(load: LatencyLoad): Promise<LoadResult> {
   return {
     recordCount: measuredCount,
     batchBytes: 0,
+    allBatchBytes: 0,
     valueBytes: measuredCount * load.recordBytes,
     seconds: load.seconds,
     p50Ms: latencies.at(0.5),

@@ -4,7 +4,7 @@ import { execFile, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KafkaBenchOptions } from '../options.ts'
-import { measureBaseline } from './baseline.ts'
+import { measureBaseline, warmPageCache } from './baseline.ts'
 import { BrokerProcess, type BrokerSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import { measureClients } from './clients.ts'
 import type { Load, LoadResult, ProduceLoad } from './load.ts'
@@ -43,14 +43,11 @@ export function runLoad(load: Load): Promise<LoadResult> {
   })
 }
 
-async function withBroker(
-  spec: BrokerSpec,
-  use: (broker: BrokerProcess, directory: string) => Promise<void>,
-): Promise<void> {
+async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) => Promise<void>): Promise<void> {
   const directory = makeDirectory()
   const broker = await BrokerProcess.start(spec, directory)
   try {
-    await use(broker, directory)
+    await use(broker)
   } finally {
     await broker.stop()
     removeDirectory(directory)
@@ -62,6 +59,16 @@ function baselineOf(batchBytes: number, options: KafkaBenchOptions): number {
   const directory = makeDirectory()
   try {
     return measureBaseline(directory, batchBytes, options.quick ? 0.5 : 1).bytesPerSecond
+  } finally {
+    removeDirectory(directory)
+  }
+}
+
+/** About as much as a line writes. */
+function warm({ quick }: KafkaBenchOptions): void {
+  const directory = makeDirectory()
+  try {
+    warmPageCache(directory, quick ? GB : 3 * GB)
   } finally {
     removeDirectory(directory)
   }
@@ -87,6 +94,7 @@ export function wants({ lineWords }: KafkaBenchOptions, line: string): boolean {
 
 /** Batches as producers send them: one for each partition in a request, five requests under way. */
 export async function measureProduce({ options, specs, add }: Bench): Promise<void> {
+  warm(options)
   for (const shape of PRODUCE_LINES) {
     const { recordBytes, acks, partitionCount, codec, batchBytes } = shape
     const line = `${recordBytes}B acks=${acks === 1 ? 1 : 'all'} ${partitionCount}p ${codec} ${batchBytes / 1024}K`
@@ -106,8 +114,7 @@ export async function measureProduce({ options, specs, add }: Bench): Promise<vo
           seconds: options.quick ? 1 : 4,
           ...shape,
         })
-        // The CPU of the warm-up is the same share of all of it.
-        const cpuSeconds = (broker.cpuMs() - cpuBeforeMs) / 1000 / 1.2
+        const cpuSeconds = (broker.cpuMs() - cpuBeforeMs) / 1000
         add({
           suite: 'produce',
           line,
@@ -115,7 +122,7 @@ export async function measureProduce({ options, specs, add }: Bench): Promise<vo
           figures: {
             'MB/s': result.batchBytes / result.seconds / MB,
             'records/s': result.recordCount / result.seconds,
-            'CPU s/GB': cpuSeconds / (result.batchBytes / GB),
+            'CPU s/GB': cpuSeconds / (result.allBatchBytes / GB),
             'of baseline': result.batchBytes / result.seconds / baseline,
             'p99 ms': result.p99Ms,
             'RSS MB': broker.rssBytes() / MB,
@@ -128,6 +135,7 @@ export async function measureProduce({ options, specs, add }: Bench): Promise<vo
 
 /** The same log read twice: as it was written (from memory, what fits), and by a broker that has just started. */
 export async function measureConsume({ options, specs, add }: Bench): Promise<void> {
+  warm(options)
   const bytesMax = options.quick ? 200 * MB : 1 * GB
   for (const { recordBytes, partitionCount } of [
     { recordBytes: 100, partitionCount: 1 },
@@ -216,6 +224,7 @@ export async function measureLatency({ options, specs, add }: Bench): Promise<vo
 
 /** The same load on few partitions and on many: each request has a batch for one of them, in turn. */
 export async function measurePartitions({ options, specs, add }: Bench): Promise<void> {
+  warm(options)
   for (const partitionCount of [1, 100, 5000]) {
     const line = `1024B ${partitionCount}p`
     if (!wants(options, line)) continue
@@ -228,7 +237,7 @@ export async function measurePartitions({ options, specs, add }: Bench): Promise
           ...{ recordBytes: 1024, batchBytes: 16_384, codec: 'none', acks: 1, connectionCount: 1, inFlightCount: 5 },
           seconds: options.quick ? 1 : 4,
         })
-        const cpuSeconds = (broker.cpuMs() - cpuBeforeMs) / 1000 / 1.2
+        const cpuSeconds = (broker.cpuMs() - cpuBeforeMs) / 1000
         const read = await runLoad({ kind: 'consume', port: broker.port, topic: 'bench', partitionCount, seconds: 20 })
         add({
           suite: 'partitions',
@@ -236,7 +245,7 @@ export async function measurePartitions({ options, specs, add }: Bench): Promise
           broker: spec.name,
           figures: {
             'produce MB/s': result.batchBytes / result.seconds / MB,
-            'CPU s/GB': cpuSeconds / (result.batchBytes / GB),
+            'CPU s/GB': cpuSeconds / (result.allBatchBytes / GB),
             'consume MB/s': read.batchBytes / read.seconds / MB,
             'RSS MB': broker.rssBytes() / MB,
           },

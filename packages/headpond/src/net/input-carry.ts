@@ -89,8 +89,9 @@ const CARRY_BYTES_MAX = 2 ** 31 - 1
 /** Room for the rest of one read and the whole of the next. */
 const SPARE_BYTES = 2 * 16384
 /** Large requests come one after the other: up to this size their buffers are used again. */
-const SPARE_BYTES_MAX = 2 * 2 ** 20
-const SPARE_COUNT_MAX = 4
+const SPARE_BYTES_MAX = 4 * 2 ** 20
+/** All that are kept for later. */
+const SPARES_BYTES_MAX = 16 * 2 ** 20
 
 /**
  * Long pipelines, and large requests, are cut at every read: one buffer goes from one connection that needs it to the next.
@@ -98,6 +99,7 @@ const SPARE_COUNT_MAX = 4
  * find it. **(measured)**: 256 KB at a time, it was half of the cost of appending to a log.
  */
 const spares: Buffer[][] = []
+let sparesBytes = 0
 
 function classOf(sizeBytes: number): number {
   return 32 - Math.clz32((sizeBytes - 1) / SPARE_BYTES)
@@ -109,7 +111,10 @@ function allocate(sizeBytes: number): Buffer | null {
   const sizeClass = sizeBytes <= SPARE_BYTES ? 0 : classOf(sizeBytes)
   if (sizeBytes <= SPARE_BYTES_MAX) {
     const spare = spares[sizeClass]?.pop()
-    if (spare !== undefined) return spare
+    if (spare !== undefined) {
+      sparesBytes -= spare.length
+      return spare
+    }
   }
   try {
     return Buffer.allocUnsafeSlow(isSmall || sizeBytes > SPARE_BYTES_MAX ? sizeBytes : SPARE_BYTES << sizeClass)
@@ -122,6 +127,8 @@ function keep(buffer: Buffer): void {
   if (buffer.length < SPARE_BYTES || buffer.length > SPARE_BYTES_MAX) return
   const sizeClass = classOf(buffer.length)
   if (buffer.length !== SPARE_BYTES << sizeClass) return
+  if (sparesBytes + buffer.length > SPARES_BYTES_MAX) return
   spares[sizeClass] ??= []
-  if (spares[sizeClass].length < (sizeClass === 0 ? 1 : SPARE_COUNT_MAX)) spares[sizeClass].push(buffer)
+  spares[sizeClass].push(buffer)
+  sparesBytes += buffer.length
 }
