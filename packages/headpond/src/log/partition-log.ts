@@ -125,8 +125,6 @@ const NO_RECORDS: readonly Uint8Array[] = []
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
 /** Less is written at once: the other thread would cost more than it takes off. **(measured)** */
 const WRITE_ASIDE_BYTES_MIN = 256 * 1024
-/** A partition that appends faster than its disk takes it feels the disk. */
-const UNWRITTEN_BYTES_MAX = 64 * 2 ** 20
 /** What one step of a search by time reads. */
 const SEARCH_BYTES = 256 * 1024
 /** After an error of its disk, a partition is read anew so often. */
@@ -225,6 +223,13 @@ export class PartitionLog implements CleanableLog {
 
   get leaderEpoch(): number {
     return this.#leaderEpoch
+  }
+
+  /** In memory alone, as long as it is on its way to the disk. Who goes on appending has to mind it. */
+  get unwrittenBytes(): number {
+    let sizeBytes = 0
+    for (const segment of this.#unwritten) sizeBytes += segment.unwrittenBytes
+    return sizeBytes
   }
 
   get sizeBytes(): number {
@@ -673,7 +678,6 @@ export class PartitionLog implements CleanableLog {
    */
   write(): boolean {
     if (!this.#isWriting) this.#proceed()
-    else if (this.#unwrittenBytes() > UNWRITTEN_BYTES_MAX) this.#catchUp()
     return !this.#isWriting
   }
 
@@ -720,21 +724,6 @@ export class PartitionLog implements CleanableLog {
       this.#unwritten.shift()
     }
     return true
-  }
-
-  /** Everything at once, where the disk cannot keep up beside the event loop. */
-  #catchUp(): void {
-    try {
-      for (const segment of this.#unwritten) segment.writeSync()
-    } catch (error) {
-      this.#fail(error as Error)
-    }
-  }
-
-  #unwrittenBytes(): number {
-    let sizeBytes = 0
-    for (const segment of this.#unwritten) sizeBytes += segment.unwrittenBytes
-    return sizeBytes
   }
 
   /** False when a sync is under way that readers and writers wait for. */

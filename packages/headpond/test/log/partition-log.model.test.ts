@@ -8,7 +8,7 @@ import type { PartitionLog } from '#src/log/partition-log.ts'
 import { baseOffsetOf, computeCrc, crcOf, lastOffsetOf } from '#src/log/record-batch.ts'
 import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 import { makeBatch } from './batches.ts'
-import { EVERYTHING, LogFixture, splitBatches, temporaryDirectory } from './log-fixture.ts'
+import { EVERYTHING, LogFixture, readToEnd, splitBatches, temporaryDirectory } from './log-fixture.ts'
 
 interface ModelBatch {
   readonly baseOffset: number
@@ -167,4 +167,37 @@ test('every read of everything is what was appended', async (context) => {
     sent.map((batch) => Buffer.from(batch.subarray(16))),
   )
   await logs.close()
+})
+
+test('large batches are written beside the event loop, and small ones behind them in order', async (context) => {
+  const fixture = new LogFixture(
+    temporaryDirectory(context),
+    { segmentBytes: 8 * 2 ** 20 },
+    { tailBytesMax: 4 * 2 ** 20 },
+  )
+  const logs = await fixture.start()
+  const [log] = logs.createTopic('t', { partitionCount: 1 }).partitions
+  const large = makeBatch({ recordCount: 9, valueBytes: 100_000 })
+  const small = makeBatch({ valueBytes: 50 })
+  let highWatermark = 0
+  for (let turn = 0; turn < 25; turn++) {
+    for (const batch of turn % 3 === 0 ? [small] : [large, small, large]) {
+      assert.equal(log.append(batch, { origin: 'client' }).error, null)
+    }
+    // Some turns come while earlier ones are on their way to the disk.
+    if (turn % 2 === 0) await new Promise((resolve) => setImmediate(resolve))
+    else await logs.written()
+    assert.ok(log.highWatermark >= highWatermark && log.highWatermark <= log.logEndOffset)
+    highWatermark = log.highWatermark
+  }
+  await logs.written()
+  assert.equal(log.highWatermark, log.logEndOffset)
+  const before = await readToEnd(log, 0, 2 ** 20)
+  const again = (await fixture.start()).partition('t', 0) as PartitionLog
+  assert.equal(again.logEndOffset, log.logEndOffset)
+  assert.deepEqual(
+    (await readToEnd(again, 0, 2 ** 20)).map((batch) => crcOf(batch, 0)),
+    before.map((batch) => crcOf(batch, 0)),
+  )
+  await fixture.logs.close()
 })
