@@ -34,6 +34,7 @@ export class KafkaService {
       producerIdExpirationMs: () => brokerConfig.integer('producer.id.expiration.ms'),
       random,
       nodeId: brokerConfig.integer('node.id'),
+      retentionCheckIntervalMs: () => brokerConfig.integer('log.retention.check.interval.ms'),
       cleaner: () => ({
         isEnabled: brokerConfig.boolean('log.cleaner.enable'),
         backoffMs: brokerConfig.integer('log.cleaner.backoff.ms'),
