@@ -170,6 +170,27 @@ test('what follows a damaged segment is gone: offsets never go on behind a hole'
   await fixture.logs.close()
 })
 
+test('a segment that was begun before the end of the one before it was written is gone as well', async (context) => {
+  for (const isEmpty of [true, false]) {
+    const { directory } = await crash(context, 40, 1000)
+    const names = readdirSync(join(directory, 't-0')).filter((name) => name.endsWith('.log'))
+    const [whole, next] = names.slice(-2)
+    const bytes = readFileSync(join(directory, 't-0', whole))
+    let lastAt = 0
+    for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) lastAt = at
+    // A batch is missing, and nothing is torn.
+    truncateSync(join(directory, 't-0', whole), lastAt)
+    if (isEmpty) truncateSync(join(directory, 't-0', next), 0)
+    const { fixture, log } = await reopen(directory, 1000)
+    assert.equal(log.logEndOffset, baseOffsetOf(bytes, lastAt))
+    assert.equal((await readToEnd(log)).length, log.logEndOffset / 2)
+    // The producer sends it again.
+    const lost = { recordCount: 2, producerId: 7, producerEpoch: 0, baseSequence: log.logEndOffset, valueBytes: 20 }
+    assert.deepEqual(log.append(makeBatch(lost), CLIENT).error, null)
+    await fixture.logs.close()
+  }
+})
+
 test('a clean end is believed: nothing is looked through, and producers are there', async (context) => {
   const directory = temporaryDirectory(context)
   const first = new LogFixture(directory)
