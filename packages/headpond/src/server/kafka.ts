@@ -100,9 +100,11 @@ export class Kafka implements Protocol<Visitor> {
       if (config.isSet('kafka-port') || !(error instanceof ConfigError)) throw error
       return log.warn(`Kafka's protocol is off: ${error.message}`)
     }
-    const told =
-      advertised === null ? 'the address they have used' : `${advertised.host}:${advertised.port ?? this.port}`
-    log.info(`Kafka clients are told to connect to ${told}`)
+    if (advertised !== null) {
+      log.info(`Kafka clients are told to connect to ${advertised.host}:${advertised.port ?? this.port}`)
+    } else if (!config.settings.bind.every(isLoopback)) {
+      log.info('Kafka clients are told to connect to the address they have used')
+    }
   }
 
   /** The broker, with what is on the disk. */
@@ -205,6 +207,10 @@ function logsDirectory(config: Config): string | null {
   if (ephemeral) return null
   const [named] = (config.kafka.get('log.dirs') ?? config.kafka.get('log.dir') ?? '').split(',')
   return named.trim() === '' ? join(dir, LOGS_DIRECTORY) : resolve(dir, named.trim())
+}
+
+function isLoopback(address: string): boolean {
+  return /^-?(127\.|::1$|localhost$)/.test(address)
 }
 
 /**
