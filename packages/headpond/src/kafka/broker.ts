@@ -8,6 +8,8 @@ import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { groupSettings } from './groups/settings.ts'
 import type { KafkaSession } from './session.ts'
+import { transactionSettings } from './transactions/settings.ts'
+import { TransactionCoordinator } from './transactions/transaction-coordinator.ts'
 
 export interface BrokerParts {
   readonly logs: LogManager
@@ -40,8 +42,10 @@ export class Broker {
   readonly apis: readonly Api[]
   readonly fetchSessions: FetchSessionCache
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly #advertised: AdvertisedAddress | null
-  #groupsLoaded: Promise<void> = Promise.resolve()
+  /** Groups and transactions are known again. */
+  #loaded: Promise<unknown> = Promise.resolve()
 
   constructor({ logs, clock, config, metadata, log, random, apis, advertised }: BrokerParts) {
     this.logs = logs
@@ -57,6 +61,13 @@ export class Broker {
     })
     this.#advertised = advertised
     this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config), log })
+    this.transactions = new TransactionCoordinator({
+      logs,
+      clock,
+      settings: transactionSettings(config),
+      groups: this.groups,
+      log,
+    })
   }
 
   /** `node.id`: this broker is the whole cluster, its controller and every partition's leader. */
@@ -84,13 +95,15 @@ export class Broker {
     this.config.useMetadata(this.metadata)
     await this.logs.start()
     this.config.onChange.add(() => this.logs.refreshSettings())
-    // Clients of groups that are not known yet are told so, and come again.
-    this.#groupsLoaded = this.groups.start()
+    // Clients of groups and transactions that are not known yet are told so, and come again.
+    const groupsLoaded = this.groups.start()
+    this.#loaded = Promise.all([groupsLoaded, this.transactions.start(groupsLoaded)])
   }
 
   async close(): Promise<void> {
     this.groups.close()
-    await this.#groupsLoaded
+    this.transactions.close()
+    await this.#loaded
     await this.logs.close()
   }
 }

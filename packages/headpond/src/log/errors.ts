@@ -13,6 +13,9 @@ export const logErrors = [
   'INVALID_TXN_STATE',
   'TRANSACTION_COORDINATOR_FENCED',
   'TRANSACTION_ABORTABLE',
+  // From those who verify transactions.
+  'INVALID_PRODUCER_ID_MAPPING',
+  'NOT_ENOUGH_REPLICAS',
   'UNKNOWN_TOPIC_OR_PARTITION',
   'KAFKA_STORAGE_ERROR',
 ] as const

@@ -3,6 +3,7 @@ import type { LogLines, LogManager } from '../../log/log-manager.ts'
 import type { Topic } from '../../log/topic.ts'
 import type { Clock, ScheduledCall } from '../../net/clock.ts'
 import type { ErrorName } from '../errors.ts'
+import type { EncodedRecord, Producer } from '../internal-topic.ts'
 import {
   ClassicGroup,
   type ClassicGroupHost,
@@ -18,8 +19,8 @@ import {
 } from './classic-group.ts'
 import { type CommittedOffset, CommittedOffsets } from './committed-offsets.ts'
 import { decodeAssignment } from './consumer-protocol.ts'
-import { GroupLog, OFFSETS_TOPIC, type Producer } from './group-log.ts'
-import { classicGroupRecord, type EncodedRecord, type GroupRecord, offsetRecord } from './records.ts'
+import { GroupLog, OFFSETS_TOPIC } from './group-log.ts'
+import { classicGroupRecord, type GroupRecord, offsetRecord } from './records.ts'
 import type { GroupSettings } from './settings.ts'
 
 export interface GroupCoordinatorParts {

@@ -1,4 +1,9 @@
+/**
+ * The records of `__consumer_offsets`, in Kafka's own format: either broker reads what the other wrote. What a record is
+ * about is its key, whose version says what it is the key of; without a value, it is no more.
+ */
 import { MalformedMessage } from '../codec/byte-reader.ts'
+import type { EncodedRecord } from '../internal-topic.ts'
 import {
   type ConsumerGroupCurrentMemberAssignmentValue,
   type ConsumerGroupMemberMetadataValue,
@@ -21,15 +26,6 @@ import {
 } from '../schemas/group-records.ts'
 import type { StoredGeneration } from './classic-group.ts'
 import type { CommittedOffset } from './committed-offsets.ts'
-
-/**
- * The records of `__consumer_offsets`, in Kafka's own format: either broker reads what the other wrote. What a record is
- * about is its key, whose version says what it is the key of; without a value, it is no more.
- */
-export interface EncodedRecord {
-  readonly key: Buffer
-  readonly value: Buffer | null
-}
 
 // Kafka writes these versions: later ones are flexible, and brokers that are still in use do not read them.
 const OFFSET_KEY_VERSION = 1

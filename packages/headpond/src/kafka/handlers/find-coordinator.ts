@@ -16,11 +16,10 @@ async function handle(request: FindCoordinatorRequest, context: RequestContext):
   const { version, broker, session } = context
   const { keyType } = request
   const keys = version >= 4 ? request.coordinatorKeys : [request.key]
-  if (keyType === KEY_OF_GROUP) {
-    // Where the groups are kept is there before anybody is told who leads it.
-    broker.groups.prepare()
-    await broker.logs.written()
-  }
+  // Where the groups or transactions are kept is there before anybody is told who leads it.
+  if (keyType === KEY_OF_GROUP) broker.groups.prepare()
+  if (keyType === KEY_OF_TRANSACTION) broker.transactions.prepare()
+  await broker.logs.written()
   const isKnown = keyType === KEY_OF_GROUP || keyType === KEY_OF_TRANSACTION
   const { host, port } = isKnown ? broker.endpointFor(session) : { host: '', port: -1 }
   const nodeId = isKnown ? broker.nodeId : -1

@@ -6,24 +6,36 @@ import {
   initProducerIdRequest,
   initProducerIdResponse,
 } from '../schemas/init-producer-id.ts'
+import { inWordsOf } from '../transactions/fencing.ts'
+import { NO_PRODUCER_EPOCH, NO_PRODUCER_ID } from '../transactions/transaction.ts'
 
-const NO_PRODUCER_ID = -1
-const NO_PRODUCER_EPOCH = -1
+/** The first version whose clients know PRODUCER_FENCED. */
+const FENCED_VERSION = 4
 
-/** Gives an idempotent producer its id, by which logs recognise what it sends a second time. */
+/**
+ * Gives a producer its id, by which logs recognise what it sends a second time; one with transactions goes on with the id
+ * that it had, and a new epoch.
+ */
 export const initProducerId = api(initProducerIdRequest, initProducerIdResponse, [0, 5], handle)
 
-async function handle(request: InitProducerIdRequest, { broker }: RequestContext): Promise<InitProducerIdResponse> {
-  const { transactionalId, producerId, producerEpoch } = request
+async function handle(
+  request: InitProducerIdRequest,
+  { broker, version }: RequestContext,
+): Promise<InitProducerIdResponse> {
+  const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request
   if (transactionalId === '') return failed('INVALID_REQUEST')
   if ((producerId === NO_PRODUCER_ID) !== (producerEpoch === NO_PRODUCER_EPOCH)) return failed('INVALID_REQUEST')
-  // There is no coordinator of transactions: an error that a client does not try again.
-  if (transactionalId !== null) return failed('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
-  const id = broker.logs.allocateProducerId()
-  await broker.logs.written()
-  return { errorCode: 0, producerId: id, producerEpoch: 0 }
+  if (transactionalId === null) {
+    const id = broker.logs.allocateProducerId()
+    await broker.logs.written()
+    return { errorCode: 0, producerId: id, producerEpoch: 0 }
+  }
+  const current = { producerId, producerEpoch }
+  const begun = await broker.transactions.begin(transactionalId, transactionTimeoutMs, current)
+  if (typeof begun === 'string') return failed(inWordsOf(version, FENCED_VERSION, begun))
+  return { errorCode: 0, producerId: begun.producerId, producerEpoch: begun.producerEpoch }
 }
 
-function failed(error: ErrorName): InitProducerIdResponse {
+function failed(error: ErrorName | null): InitProducerIdResponse {
   return { errorCode: errorCodeOf(error), producerId: NO_PRODUCER_ID, producerEpoch: NO_PRODUCER_EPOCH }
 }

@@ -11,6 +11,7 @@ import {
 import type { Clock } from '../../net/clock.ts'
 import { api, type RequestContext } from '../api.ts'
 import { type ErrorName, errorCodeOf, errorNameOf, type KafkaError } from '../errors.ts'
+import type { Producer } from '../internal-topic.ts'
 import { type ProduceRequest, type ProduceResponse, produceRequest, produceResponse } from '../schemas/produce.ts'
 
 const ACKS = { none: 0, leader: 1, all: -1 } as const
@@ -63,7 +64,8 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       const log = context.broker.logs.partition(name, index) ?? null
       const refusal = check(request, name, index, log, records, context)
       if (refusal !== null) return { index, log, appended: refusal }
-      const verifyTransaction = () => noTransaction(context.version)
+      const verifyTransaction = (producerId: number, producerEpoch: number) =>
+        verify(request.transactionalId, { producerId, producerEpoch }, name, index, context)
       return { index, log, appended: log!.append(records!, { origin: 'client', verifyTransaction }) }
     }),
   }))
@@ -119,10 +121,31 @@ function check(
   return null
 }
 
-/** Nobody has added this partition to a transaction. */
-function noTransaction(version: number): LogRefusal {
-  const error = version >= ABORTABLE_VERSION ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE'
-  return { error, message: 'The partition is part of no open transaction of this producer' }
+/** A batch must not open a transaction that nobody would end: the coordinator has to know of it (KIP-890). */
+function verify(
+  transactionalId: string | null,
+  producer: Producer,
+  topic: string,
+  partition: number,
+  { broker, version }: RequestContext,
+): LogRefusal | null {
+  const error = broker.transactions.verify(transactionalId ?? '', producer, topic, partition)
+  const message = 'The partition is part of no open transaction of this producer'
+  switch (error) {
+    case null:
+      return null
+    case 'PRODUCER_FENCED':
+      return { error: 'INVALID_PRODUCER_EPOCH', message: 'There is a producer with a newer epoch' }
+    case 'INVALID_PRODUCER_ID_MAPPING':
+      return { error, message: 'The transactional id has another producer id' }
+    case 'CONCURRENT_TRANSACTIONS':
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+    case 'COORDINATOR_NOT_AVAILABLE':
+      // An error that producers try again after.
+      return { error: 'NOT_ENOUGH_REPLICAS', message: 'The transaction cannot be verified yet' }
+    default:
+      return { error: version >= ABORTABLE_VERSION ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE', message }
+  }
 }
 
 /** Answers when the disk has what was appended, or when the producer does not want to wait any longer for it. */

@@ -1,0 +1,22 @@
+import { api, type RequestContext } from '../api.ts'
+import { errorCodeOf } from '../errors.ts'
+import {
+  type AddOffsetsToTxnRequest,
+  type AddOffsetsToTxnResponse,
+  addOffsetsToTxnRequest,
+  addOffsetsToTxnResponse,
+} from '../schemas/add-offsets-to-txn.ts'
+import { inWordsOf } from '../transactions/fencing.ts'
+
+/** The first version whose clients know PRODUCER_FENCED. */
+const FENCED_VERSION = 2
+
+export const addOffsetsToTxn = api(addOffsetsToTxnRequest, addOffsetsToTxnResponse, [0, 4], handle)
+
+async function handle(
+  { transactionalId, groupId, ...producer }: AddOffsetsToTxnRequest,
+  { broker, version }: RequestContext,
+): Promise<AddOffsetsToTxnResponse> {
+  const error = await broker.transactions.addOffsets(transactionalId, producer, groupId)
+  return { errorCode: errorCodeOf(inWordsOf(version, FENCED_VERSION, error)) }
+}

@@ -1,0 +1,52 @@
+import { api, type RequestContext } from '../api.ts'
+import { ERROR } from '../errors.ts'
+import {
+  type ListTransactionsRequest,
+  type ListTransactionsResponse,
+  listTransactionsRequest,
+  listTransactionsResponse,
+} from '../schemas/list-transactions.ts'
+import { TRANSACTION_STATES, type Transaction } from '../transactions/transaction.ts'
+
+const ANY_DURATION = -1
+
+export const listTransactions = api(listTransactionsRequest, listTransactionsResponse, [0, 2], handle)
+
+function handle(
+  { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern }: ListTransactionsRequest,
+  { broker }: RequestContext,
+): ListTransactionsResponse {
+  const { transactions, clock } = broker
+  const known: readonly string[] = TRANSACTION_STATES
+  const unknownStateFilters = stateFilters.filter((state) => !known.includes(state))
+  const answer = (errorCode: number, found: readonly Transaction[]) => ({
+    errorCode,
+    unknownStateFilters,
+    transactionStates: found.map(({ transactionalId, producerId, state }) => ({
+      transactionalId,
+      producerId,
+      transactionState: state,
+    })),
+  })
+  if (transactions.isLoading) return answer(ERROR.COORDINATOR_LOAD_IN_PROGRESS, [])
+  const pattern = transactionalIdPattern === null ? null : compile(transactionalIdPattern)
+  if (pattern === undefined) return answer(ERROR.INVALID_REGULAR_EXPRESSION, [])
+  const nowMs = clock.nowMs()
+  const found = [...transactions.transactions].filter(
+    ({ transactionalId, producerId, state, startMs }) =>
+      (stateFilters.length === 0 || stateFilters.includes(state)) &&
+      (producerIdFilters.length === 0 || producerIdFilters.includes(producerId)) &&
+      (durationFilter === ANY_DURATION || (startMs >= 0 && nowMs - startMs > durationFilter)) &&
+      (pattern === null || pattern.test(transactionalId)),
+  )
+  return answer(0, found)
+}
+
+/** Undefined for one that is none. */
+function compile(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(`^(?:${pattern})$`, 'u')
+  } catch {
+    return undefined
+  }
+}

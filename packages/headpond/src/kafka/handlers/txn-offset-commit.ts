@@ -1,0 +1,70 @@
+import { api, type RequestContext } from '../api.ts'
+import { type ErrorName, errorCodeOf } from '../errors.ts'
+import {
+  type TxnOffsetCommitRequest,
+  type TxnOffsetCommitResponse,
+  txnOffsetCommitRequest,
+  txnOffsetCommitResponse,
+} from '../schemas/txn-offset-commit.ts'
+import { inWordsOf } from '../transactions/fencing.ts'
+
+/** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
+const ABORTABLE_VERSION = 4
+
+/** Offsets that count once the producer's transaction is committed. */
+export const txnOffsetCommit = api(txnOffsetCommitRequest, txnOffsetCommitResponse, [0, 4], handle)
+
+type Partition = TxnOffsetCommitRequest['topics'][number]['partitions'][number]
+
+async function handle(
+  request: TxnOffsetCommitRequest,
+  { broker, version }: RequestContext,
+): Promise<TxnOffsetCommitResponse> {
+  const { groups, logs } = broker
+  const isKnown = (topic: string, { partitionIndex }: Partition) => logs.partition(topic, partitionIndex) !== undefined
+  const isTooLong = ({ committedMetadata }: Partition) =>
+    (committedMetadata?.length ?? 0) > groups.offsetMetadataCharactersMax
+  const refusal = refusalOf(request, version, broker)
+  let error: ErrorName | null = refusal
+  if (refusal === null) {
+    const { groupId, producerId, producerEpoch } = request
+    const offsets = request.topics.flatMap(({ name, partitions }) =>
+      partitions
+        .filter((partition) => isKnown(name, partition) && !isTooLong(partition))
+        .map((partition) => ({
+          topic: name,
+          partition: partition.partitionIndex,
+          offset: partition.committedOffset,
+          leaderEpoch: partition.committedLeaderEpoch,
+          metadata: partition.committedMetadata ?? '',
+        })),
+    )
+    error = await groups.commitInTransaction(groupId, { producerId, producerEpoch }, offsets)
+  }
+  const errorOf = (topic: string, partition: Partition): ErrorName | null => {
+    if (!isKnown(topic, partition)) return 'UNKNOWN_TOPIC_OR_PARTITION'
+    return refusal ?? (isTooLong(partition) ? 'OFFSET_METADATA_TOO_LARGE' : error)
+  }
+  return {
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((partition) => ({
+        partitionIndex: partition.partitionIndex,
+        errorCode: errorCodeOf(errorOf(name, partition)),
+      })),
+    })),
+  }
+}
+
+function refusalOf(
+  request: TxnOffsetCommitRequest,
+  version: number,
+  { groups, transactions }: RequestContext['broker'],
+): ErrorName | null {
+  const { groupId, memberId, groupInstanceId, generationId, transactionalId, producerId, producerEpoch } = request
+  const refusal = groups.transactionalCommitRefusal({ groupId, memberId, groupInstanceId, generationId })
+  if (refusal !== null) return refusal
+  const error = transactions.verifyOffsets(transactionalId, { producerId, producerEpoch }, groupId)
+  if (error === 'TRANSACTION_ABORTABLE' && version < ABORTABLE_VERSION) return 'INVALID_TXN_STATE'
+  return inWordsOf(0, 1, error)
+}
