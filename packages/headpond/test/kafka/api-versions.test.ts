@@ -35,6 +35,7 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   24: ['AddPartitionsToTxn', 0, 3],
   25: ['AddOffsetsToTxn', 0, 4],
   26: ['EndTxn', 0, 4],
+  27: ['WriteTxnMarkers', 1, 1],
   28: ['TxnOffsetCommit', 0, 4],
   29: ['DescribeAcls', 1, 3],
   30: ['CreateAcls', 1, 3],
@@ -67,8 +68,8 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
 }
 /** What there is a client for that does without it, and what is not for clients. */
 const NEEDED = [
-  0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 43, 44, 45, 46, 47, 55, 57,
-  60, 61, 75,
+  0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 33, 35, 37, 42, 43, 44,
+  45, 46, 47, 55, 57, 60, 61, 65, 66, 75,
 ]
 
 test('each version of ApiVersions tells the same ranges, and of no API that clients are not meant to see', async (t) => {

@@ -117,9 +117,9 @@ export class TransactionCoordinator {
     if (refusal !== null) return refusal
     if (timeoutMs <= 0 || timeoutMs > this.#settings.timeoutMsMax) return 'INVALID_TRANSACTION_TIMEOUT'
     const known = this.#transactions.get(transactionalId)
-    if (known === undefined && current.producerId !== NO_PRODUCER_ID) return 'PRODUCER_FENCED'
     const transaction = known ?? newTransaction(transactionalId, this.#logs.allocateProducerId(), this.#clock.nowMs())
-    if (!isKnownProducer(transaction, current)) return 'PRODUCER_FENCED'
+    // Whoever was forgotten may have had another id.
+    if (known !== undefined && !isKnownProducer(transaction, current)) return 'PRODUCER_FENCED'
     if (isEnding(transaction)) return 'CONCURRENT_TRANSACTIONS'
     if (transaction.state === 'Ongoing') {
       this.#log.info(`the open transaction of ${transactionalId} is aborted: its producer begins anew`)
@@ -150,8 +150,7 @@ export class TransactionCoordinator {
       const next = new Map(
         isOngoing ? [...transaction.partitions].map(([topic, numbers]) => [topic, new Set(numbers)]) : [],
       )
-      for (const { topic, partition } of partitions)
-        addPartition({ ...transaction, partitions: next }, topic, partition)
+      for (const { topic, partition } of partitions) addPartition(next, topic, partition)
       const startMs = isOngoing ? transaction.startMs : this.#clock.nowMs()
       if (!this.#change(transaction, { state: 'Ongoing', partitions: next, startMs })) {
         return 'COORDINATOR_NOT_AVAILABLE'
@@ -312,7 +311,7 @@ export class TransactionCoordinator {
   /** What a producer goes on with after all before it is over. */
   #nextProducer(transaction: Transaction, current: Producer): ErrorName | Partial<Transaction> {
     const { producerId, producerEpoch, lastProducerEpoch } = transaction
-    const isUnknown = current.producerEpoch === NO_PRODUCER_EPOCH
+    const isUnknown = current.producerEpoch === NO_PRODUCER_EPOCH || producerEpoch === NO_PRODUCER_EPOCH
     if (isExhausted(producerEpoch) && (isUnknown || current.producerEpoch === producerEpoch)) {
       return {
         producerId: this.#logs.allocateProducerId(),

@@ -64,13 +64,10 @@ export function takesPart({ partitions }: Transaction, topic: string, partition:
   return partitions.get(topic)?.has(partition) === true
 }
 
-export function addPartition({ partitions }: Transaction, topic: string, partition: number): void {
-  let added = partitions.get(topic)
-  if (added === undefined) {
-    added = new Set()
-    partitions.set(topic, added)
-  }
-  added.add(partition)
+export function addPartition(partitions: Map<string, Set<number>>, topic: string, partition: number): void {
+  const added = partitions.get(topic)
+  if (added === undefined) partitions.set(topic, new Set([partition]))
+  else added.add(partition)
 }
 
 /** Nobody with the epoch of before gets any further. */
