@@ -18,7 +18,7 @@ import { call } from './transcript.ts'
 const TOPIC = 2
 const BROKER = 4
 
-async function valueOf(client: WireClient, type: number, name: string, setting: string): Promise<string | null> {
+async function settingOf(client: WireClient, type: number, name: string, setting: string): Promise<string | null> {
   const { results } = await client.call(describeConfigsRequest, describeConfigsResponse, 4, {
     resources: [{ resourceType: type, resourceName: name, configurationKeys: [setting] }],
     includeSynonyms: false,
@@ -94,10 +94,10 @@ test('coarser units count where the finer ones are not set', async (t) => {
   })
   const client = await connect()
   await createTopic(client, 'orders')
-  assert.equal(await valueOf(client, TOPIC, 'orders', 'retention.ms'), '7200000')
-  assert.equal(await valueOf(client, TOPIC, 'orders', 'segment.ms'), '7')
+  assert.equal(await settingOf(client, TOPIC, 'orders', 'retention.ms'), '7200000')
+  assert.equal(await settingOf(client, TOPIC, 'orders', 'segment.ms'), '7')
   await change(client, BROKER, '1', { 'log.retention.ms': '-1' })
-  assert.equal(await valueOf(client, TOPIC, 'orders', 'retention.ms'), '-1')
+  assert.equal(await settingOf(client, TOPIC, 'orders', 'retention.ms'), '-1')
 })
 
 test('kafka. directives are the broker’s settings: at the start, and by CONFIG SET', async (t) => {
@@ -114,7 +114,7 @@ test('kafka. directives are the broker’s settings: at the start, and by CONFIG
   assert.equal(await autoCreate(client, 'one'), '2 partitions')
   assert.equal(await set('kafka.num.partitions', '4'), 'OK')
   assert.equal(await autoCreate(client, 'two'), '4 partitions')
-  assert.equal(await valueOf(client, BROKER, '1', 'num.partitions'), '4')
+  assert.equal(await settingOf(client, BROKER, '1', 'num.partitions'), '4')
 
   const refusal = (name: string, reason: string) =>
     `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`
@@ -138,7 +138,7 @@ test('kafka. directives are the broker’s settings: at the start, and by CONFIG
   await change(client, BROKER, '1', { 'log.retention.ms': '5' })
   assert.deepEqual(await redis.config('GET', 'kafka.log.*'), ['kafka.log.retention.ms', '5'])
   assert.equal(await set('kafka.log.retention.ms', '6'), 'OK')
-  assert.equal(await valueOf(client, BROKER, '1', 'log.retention.ms'), '6')
+  assert.equal(await settingOf(client, BROKER, '1', 'log.retention.ms'), '6')
 })
 
 test('a setting that Kafka does not know is told of, and one with a bad value ends the start', async (t) => {
@@ -173,10 +173,10 @@ test('topics, their settings and those of the broker outlive it', async (t) => {
     topics.map(({ name, partitions }: { name: string; partitions: unknown[] }) => [name, partitions.length]),
     [['orders', 5]],
   )
-  assert.equal(await valueOf(again, TOPIC, 'orders', 'retention.ms'), '12345')
-  assert.equal(await valueOf(again, TOPIC, 'orders', 'segment.bytes'), '4000')
-  assert.equal(await valueOf(again, TOPIC, 'orders', 'segment.ms'), '5000')
-  assert.equal(await valueOf(again, 32, 'readers', 'consumer.session.timeout.ms'), '50000')
+  assert.equal(await settingOf(again, TOPIC, 'orders', 'retention.ms'), '12345')
+  assert.equal(await settingOf(again, TOPIC, 'orders', 'segment.bytes'), '4000')
+  assert.equal(await settingOf(again, TOPIC, 'orders', 'segment.ms'), '5000')
+  assert.equal(await settingOf(again, 32, 'readers', 'consumer.session.timeout.ms'), '50000')
 })
 
 test('topics are not deleted where that is not allowed', async (t) => {
