@@ -4,6 +4,8 @@ import { addPartitionsToTxn } from './handlers/add-partitions-to-txn.ts'
 import { alterConfigs } from './handlers/alter-configs.ts'
 import { alterPartitionReassignments } from './handlers/alter-partition-reassignments.ts'
 import { apiVersions } from './handlers/api-versions.ts'
+import { consumerGroupDescribe } from './handlers/consumer-group-describe.ts'
+import { consumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts'
 import { createPartitions } from './handlers/create-partitions.ts'
 import { createTopics } from './handlers/create-topics.ts'
 import { deleteGroups } from './handlers/delete-groups.ts'
@@ -84,4 +86,6 @@ export const apis: readonly Api[] = [
   listPartitionReassignments,
   describeProducers,
   updateFeatures,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
 ]

@@ -131,7 +131,7 @@ const rows = [
     summary: 'Time without a heartbeat after which a member of the new consumer protocol is gone.' },
   { name: 'group.coordinator.append.linger.ms', type: 'INT', default: '5', min: 0,
     summary: 'Time that the coordinator gathers writes before it appends them.' },
-  { name: 'group.coordinator.rebalance.protocols', type: 'LIST', default: 'classic',
+  { name: 'group.coordinator.rebalance.protocols', type: 'LIST', default: 'classic,consumer',
     oneOf: ['consumer', 'classic', 'share', 'streams'],
     summary: 'Group protocols that clients may speak.' },
   { name: 'group.coordinator.threads', type: 'INT', default: '4', min: 1,

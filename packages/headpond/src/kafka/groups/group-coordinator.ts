@@ -18,10 +18,22 @@ import {
   type Waiting,
 } from './classic-group.ts'
 import { type CommittedOffset, CommittedOffsets } from './committed-offsets.ts'
+import {
+  ConsumerGroup,
+  type ConsumerGroupHost,
+  type ConsumerHeartbeat,
+  type HeartbeatAnswer,
+  JOIN_EPOCH,
+  LEAVE_EPOCH,
+  type Refusal,
+} from './consumer-group.ts'
 import { decodeAssignment } from './consumer-protocol.ts'
 import { GroupLog, OFFSETS_TOPIC } from './group-log.ts'
 import { classicGroupRecord, type GroupRecord, offsetRecord } from './records.ts'
 import type { GroupSettings } from './settings.ts'
+
+/** All kinds share one space of names. */
+export type Group = ClassicGroup | ConsumerGroup
 
 export interface GroupCoordinatorParts {
   readonly logs: LogManager
@@ -69,9 +81,10 @@ export class GroupCoordinator {
   readonly #settings: GroupSettings
   readonly #log: LogLines
   readonly #groupLog: GroupLog
-  readonly #groups = new Map<string, ClassicGroup>()
+  readonly #groups = new Map<string, Group>()
   readonly #offsets = new CommittedOffsets()
   readonly #host: ClassicGroupHost
+  readonly #consumerHost: ConsumerGroupHost
   /** Partitions of `__consumer_offsets` whose groups are not known yet. */
   readonly #loading = new Set<number>()
   #retentionCheck: ScheduledCall | null = null
@@ -108,6 +121,29 @@ export class GroupCoordinator {
         return settings.sizeMax
       },
       persist: (groupId, generation, done) => void this.#persist(groupId, generation).then(done),
+      changed: (groupId) => this.#announce(groupId),
+      info: (message) => log.info(message),
+    }
+    this.#consumerHost = {
+      nowMs: () => clock.nowMs(),
+      schedule: (delayMs, run) => clock.schedule(delayMs, run),
+      get sessionTimeoutMs() {
+        return settings.consumerSessionTimeoutMs
+      },
+      get sizeMax() {
+        return settings.consumerSizeMax
+      },
+      get assignors() {
+        return settings.consumerAssignors
+      },
+      *topicNames() {
+        for (const { name, isInternal } of logs.topics.values()) if (!isInternal) yield name
+      },
+      topic: (name) => {
+        const topic = logs.topics.get(name)
+        return topic && { id: topic.id, partitionCount: topic.partitions.length }
+      },
+      write: (groupId, records) => typeof this.#append(groupId, records) === 'number',
       changed: (groupId) => this.#announce(groupId),
       info: (message) => log.info(message),
     }
@@ -149,7 +185,12 @@ export class GroupCoordinator {
       return refuse(answer, failedJoin(request.memberId, 'INVALID_SESSION_TIMEOUT'))
     }
     const known = this.#groups.get(groupId)
-    if (known !== undefined) return known.join(request, answer)
+    if (known?.type === 'classic') return known.join(request, answer)
+    if (known !== undefined) {
+      if (!known.isAbandoned) return refuse(answer, failedJoin(request.memberId, 'INCONSISTENT_GROUP_PROTOCOL'))
+      // Nobody is in it: it becomes one of the protocol that is asked for. Its offsets stay.
+      this.#retire(known)
+    }
     if (request.memberId !== '') return refuse(answer, failedJoin(request.memberId, 'UNKNOWN_MEMBER_ID'))
     const group = this.#classicGroup(groupId)
     const waiting = group.join(request, answer)
@@ -164,7 +205,7 @@ export class GroupCoordinator {
     if (refusal !== null) {
       return refuse(answer, failedSync(refusal === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'REBALANCE_IN_PROGRESS' : refusal))
     }
-    const group = this.#groups.get(groupId)
+    const group = this.classicGroup(groupId)
     return group === undefined ? refuse(answer, failedSync('UNKNOWN_MEMBER_ID')) : group.sync(request, answer)
   }
 
@@ -173,7 +214,7 @@ export class GroupCoordinator {
     // It is there, which is all that it wants to say.
     if (refusal === 'COORDINATOR_LOAD_IN_PROGRESS') return null
     if (refusal !== null) return refusal
-    const group = this.#groups.get(groupId)
+    const group = this.classicGroup(groupId)
     return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.heartbeat(memberId, groupInstanceId, generationId)
   }
 
@@ -185,11 +226,85 @@ export class GroupCoordinator {
     const refusal = this.#refusal(groupId)
     if (refusal !== null) return refusal
     const group = this.#groups.get(groupId)
-    return members.map(({ memberId, groupInstanceId, reason }) =>
-      group === undefined
-        ? 'UNKNOWN_MEMBER_ID'
-        : group.leave(memberId, groupInstanceId, reason === null ? 'a member leaves' : `a member leaves: ${reason}`),
-    )
+    return members.map(({ memberId, groupInstanceId, reason }) => {
+      if (group === undefined) return 'UNKNOWN_MEMBER_ID'
+      if (group.type === 'consumer') return this.#expelConsumer(group, memberId, groupInstanceId)
+      const why = reason === null ? 'a member leaves' : `a member leaves: ${reason}`
+      return group.leave(memberId, groupInstanceId, why)
+    })
+  }
+
+  /** An administrator sends a member of the new protocol away, by its id or by its instance id alone. */
+  #expelConsumer(group: ConsumerGroup, memberId: string, instanceId: string | null): ErrorName | null {
+    const id = memberId === '' ? (group.memberIdOf(instanceId) ?? '') : memberId
+    const answer = group.leave(id, instanceId, LEAVE_EPOCH)
+    return 'error' in answer ? answer.error : null
+  }
+
+  // ---- The new protocol ----
+
+  /** Resolves when what it changed is safe. The request is well-formed. */
+  async consumerHeartbeat(groupId: string, request: ConsumerHeartbeat): Promise<HeartbeatAnswer | Refusal> {
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return { error: refusal, message: `Group ${groupId} is not available.` }
+    const group = this.#consumerGroupFor(groupId, request.memberEpoch === JOIN_EPOCH)
+    if (!(group instanceof ConsumerGroup)) return group
+    const answer = group.heartbeat(request)
+    if (group.isAbandoned && group.groupEpoch === 0 && !this.#offsets.has(groupId)) this.#groups.delete(groupId)
+    return this.#safe(groupId, answer)
+  }
+
+  async consumerLeave(
+    groupId: string,
+    memberId: string,
+    instanceId: string | null,
+    memberEpoch: number,
+  ): Promise<HeartbeatAnswer | Refusal> {
+    const refusal = this.#refusal(groupId)
+    if (refusal !== null) return { error: refusal, message: `Group ${groupId} is not available.` }
+    const group = this.#consumerGroupFor(groupId, false)
+    if (!(group instanceof ConsumerGroup)) return group
+    return this.#safe(groupId, group.leave(memberId, instanceId, memberEpoch))
+  }
+
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#groups.get(groupId)
+    return group?.type === 'consumer' ? group : undefined
+  }
+
+  get consumerHeartbeatIntervalMs(): number {
+    return this.#settings.consumerHeartbeatIntervalMs
+  }
+
+  /** In the order of preference. */
+  get consumerAssignors(): readonly string[] {
+    return this.#settings.consumerAssignors
+  }
+
+  #consumerGroupFor(groupId: string, isJoining: boolean): ConsumerGroup | Refusal {
+    const known = this.#groups.get(groupId)
+    if (known?.type === 'consumer') return known
+    if (known !== undefined && !(isJoining && known.isAbandoned)) {
+      return { error: 'GROUP_ID_NOT_FOUND', message: `Group ${groupId} is not a consumer group.` }
+    }
+    if (!isJoining) return { error: 'GROUP_ID_NOT_FOUND', message: `Consumer group ${groupId} not found.` }
+    if (known !== undefined) this.#retire(known)
+    const group = new ConsumerGroup(groupId, this.#consumerHost)
+    this.#groups.set(groupId, group)
+    return group
+  }
+
+  /** A group that nobody is in gives way to one of another kind. */
+  #retire(group: Group): void {
+    if (isWritten(group)) this.#append(group.groupId, tombstonesOf(group))
+    this.#groups.delete(group.groupId)
+    group.die()
+  }
+
+  async #safe(groupId: string, answer: HeartbeatAnswer | Refusal): Promise<HeartbeatAnswer | Refusal> {
+    if ('error' in answer) return answer
+    const error = await this.#written(groupId)
+    return error === null ? answer : { error, message: 'The group cannot be written.' }
   }
 
   // ---- Offsets ----
@@ -204,6 +319,7 @@ export class GroupCoordinator {
       if (generationId < 0) return null
       return version >= 9 ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION'
     }
+    if (group.type === 'consumer') return group.commitRefusal(memberId, generationId, false, version)
     const error = group.commitRefusal(memberId, groupInstanceId, generationId, false)
     if (error === null) group.sawMember(memberId)
     return error
@@ -243,7 +359,9 @@ export class GroupCoordinator {
     if (refusal !== null) return refusal
     const group = this.#groups.get(groupId)
     if (group === undefined) return generationId < 0 ? null : 'ILLEGAL_GENERATION'
-    return group.commitRefusal(memberId, groupInstanceId, generationId, true)
+    if (group.type === 'classic') return group.commitRefusal(memberId, groupInstanceId, generationId, true)
+    const error = group.commitRefusal(memberId, generationId, true, 0)
+    return error === 'STALE_MEMBER_EPOCH' ? 'ILLEGAL_GENERATION' : error
   }
 
   /** Offsets that count when the producer's transaction commits. Resolves when they are safe. */
@@ -282,8 +400,8 @@ export class GroupCoordinator {
   }
 
   /** Why offsets of a group cannot be told; null when they can, also for a group that nobody knows. */
-  fetchRefusal(groupId: string, _memberId: string | null, _memberEpoch: number): ErrorName | null {
-    return this.#refusal(groupId, true)
+  fetchRefusal(groupId: string, memberId: string | null, memberEpoch: number): ErrorName | null {
+    return this.#refusal(groupId, true) ?? this.consumerGroup(groupId)?.fetchRefusal(memberId, memberEpoch) ?? null
   }
 
   /** Undefined when there is none, 'UNSTABLE_OFFSET_COMMIT' when a transaction may yet change it and that matters. */
@@ -319,7 +437,14 @@ export class GroupCoordinator {
     }
     this.#offsets.forEach(groupId, add)
     const group = this.#groups.get(groupId)
-    if (group?.isOfConsumers === true && group.state === 'Stable') {
+    if (group?.type === 'consumer') {
+      for (const { standing } of group.members.values()) {
+        for (const [topicId, partitions] of standing.assigned) {
+          const name = this.#logs.topicById(topicId)?.name
+          for (const partition of partitions) if (name !== undefined) add(name, partition, undefined)
+        }
+      }
+    } else if (group?.isOfConsumers === true && group.state === 'Stable') {
       for (const { assignment } of group.members.values()) {
         for (const { topic, partitions } of decodeAssignment(assignment)?.assignedPartitions ?? []) {
           for (const partition of partitions) add(topic, partition, undefined)
@@ -333,7 +458,8 @@ export class GroupCoordinator {
 
   /** Undefined for one that nobody knows. */
   classicGroup(groupId: string): ClassicGroup | undefined {
-    return this.#groups.get(groupId)
+    const group = this.#groups.get(groupId)
+    return group?.type === 'classic' ? group : undefined
   }
 
   hasGroup(groupId: string): boolean {
@@ -345,7 +471,7 @@ export class GroupCoordinator {
     return this.#refusal(groupId, true)
   }
 
-  get groups(): ReadonlyMap<string, ClassicGroup> {
+  get groups(): ReadonlyMap<string, Group> {
     return this.#groups
   }
 
@@ -436,11 +562,10 @@ export class GroupCoordinator {
   }
 
   /** The group is no more. It has no offsets. */
-  #forgetGroup(group: ClassicGroup): ErrorName | null {
+  #forgetGroup(group: Group): ErrorName | null {
     const { groupId } = group
-    // What was never written need not be taken back.
-    if (group.generationId > 0) {
-      const appended = this.#append(groupId, [classicGroupRecord(groupId, null)])
+    if (isWritten(group)) {
+      const appended = this.#append(groupId, tombstonesOf(group))
       if (typeof appended === 'string') return appended
     }
     this.#groups.delete(groupId)
@@ -451,6 +576,7 @@ export class GroupCoordinator {
   async #load(partition: number): Promise<void> {
     const log = this.#groupLog.partitions.find((each) => each.partition === partition)
     const generations = new Map<string, StoredGeneration>()
+    const consumerGroups = new Map<string, ConsumerGroup>()
     const apply = (record: GroupRecord, recordOffset: number, producerId: number | null) => {
       if (record.kind === 'offset') {
         const { groupId, topic, partition, value } = record
@@ -460,6 +586,14 @@ export class GroupCoordinator {
       } else if (record.kind === 'classic') {
         if (record.value === null) generations.delete(record.groupId)
         else generations.set(record.groupId, record.value)
+      } else if (record.kind === 'consumer' && record.value === null) {
+        consumerGroups.get(record.groupId)?.die()
+        consumerGroups.delete(record.groupId)
+      } else if (record.kind !== 'ignored') {
+        const group = consumerGroups.get(record.groupId) ?? new ConsumerGroup(record.groupId, this.#consumerHost)
+        // Tombstones of a group that is gone have nothing to take away.
+        if (record.value !== null || consumerGroups.has(record.groupId)) consumerGroups.set(record.groupId, group)
+        group.replay(record)
       }
     }
     try {
@@ -477,6 +611,10 @@ export class GroupCoordinator {
     if (this.#isClosed) return
     for (const [groupId, generation] of generations) {
       const group = ClassicGroup.restore(groupId, this.#host, generation)
+      this.#groups.set(groupId, group)
+      group.resume()
+    }
+    for (const [groupId, group] of consumerGroups) {
       this.#groups.set(groupId, group)
       group.resume()
     }
@@ -515,7 +653,7 @@ export class GroupCoordinator {
     }
   }
 
-  #isExpired(group: ClassicGroup, topic: string, committed: CommittedOffset): boolean {
+  #isExpired(group: Group, topic: string, committed: CommittedOffset): boolean {
     const sinceMs = keptSinceMs(group, topic, committed)
     if (sinceMs === null) return false
     const nowMs = this.#clock.nowMs()
@@ -524,6 +662,8 @@ export class GroupCoordinator {
   }
 
   readonly #topicChanged = (topic: Topic, change: 'created' | 'grown' | 'configured' | 'deleted'): void => {
+    if (change !== 'configured')
+      for (const group of this.#groups.values()) if (group.type === 'consumer') group.topicsChanged()
     if (change !== 'deleted') return
     if (topic.name === OFFSETS_TOPIC) this.#forgetEverything()
     else this.#forgetTopic(topic.name)
@@ -546,7 +686,10 @@ export class GroupCoordinator {
     this.#offsets.clear()
     this.#loading.clear()
     this.#groupLog.forgotten()
-    for (const group of groups) group.die('UNKNOWN_MEMBER_ID')
+    for (const group of groups) {
+      if (group.type === 'classic') group.die('UNKNOWN_MEMBER_ID')
+      else group.die()
+    }
   }
 
   // ---- Groups ----
@@ -568,7 +711,7 @@ export class GroupCoordinator {
   }
 
   /** Offsets have a group, if need be one that nobody has ever joined. */
-  #groupOf(groupId: string): ClassicGroup {
+  #groupOf(groupId: string): Group {
     return this.#groups.get(groupId) ?? this.#classicGroup(groupId)
   }
 
@@ -578,12 +721,22 @@ export class GroupCoordinator {
 }
 
 /** Since when an offset is of no use to anybody; null while it is. */
-function keptSinceMs(group: ClassicGroup, topic: string, committed: CommittedOffset): number | null {
+function keptSinceMs(group: Group, topic: string, committed: CommittedOffset): number | null {
+  if (group.type === 'consumer') return group.isSubscribedTo(topic) ? null : committed.commitTimestampMs
   // Offsets of one who is in no group: each for itself.
   if (group.protocolType === null) return committed.commitTimestampMs
   if (group.state === 'Empty') return group.stateSinceMs < 0 ? committed.commitTimestampMs : group.stateSinceMs
   const isRead = group.state !== 'Stable' || !group.isOfConsumers || group.isSubscribedTo(topic)
   return isRead ? null : committed.commitTimestampMs
+}
+
+/** What was never written need not be taken back. */
+function isWritten(group: Group): boolean {
+  return group.type === 'consumer' ? group.groupEpoch > 0 : group.generationId > 0
+}
+
+function tombstonesOf(group: Group): EncodedRecord[] {
+  return group.type === 'consumer' ? group.tombstones() : [classicGroupRecord(group.groupId, null)]
 }
 
 function refuse<A>(answer: (answer: A) => void, refusal: A): Waiting {

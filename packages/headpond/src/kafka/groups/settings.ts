@@ -1,4 +1,5 @@
 import type { BrokerConfig } from '../broker-config.ts'
+import { assignors } from './assignors.ts'
 
 /** What the coordinator does by: the broker's settings, which may change while it runs. */
 export interface GroupSettings {
@@ -11,6 +12,10 @@ export interface GroupSettings {
   readonly offsetsRetentionCheckIntervalMs: number
   readonly offsetsPartitionCount: number
   readonly offsetsSegmentBytes: number
+  readonly consumerSessionTimeoutMs: number
+  readonly consumerHeartbeatIntervalMs: number
+  readonly consumerSizeMax: number
+  readonly consumerAssignors: readonly string[]
 }
 
 /** The settings by Kafka's names. */
@@ -43,5 +48,27 @@ export function groupSettings(config: BrokerConfig): GroupSettings {
     get offsetsSegmentBytes() {
       return config.integer('offsets.topic.segment.bytes')
     },
+    get consumerSessionTimeoutMs() {
+      return config.integer('group.consumer.session.timeout.ms')
+    },
+    get consumerHeartbeatIntervalMs() {
+      return config.integer('group.consumer.heartbeat.interval.ms')
+    },
+    get consumerSizeMax() {
+      return config.integer('group.consumer.max.size')
+    },
+    get consumerAssignors() {
+      const known = config
+        .list('group.consumer.assignors')
+        .map(assignorNameOf)
+        .filter((name) => name in assignors)
+      return known.length > 0 ? known : Object.keys(assignors)
+    },
   }
+}
+
+/** Settings may name the class that Kafka has for one of them. */
+function assignorNameOf(text: string): string {
+  const className = /\.(Uniform|Range)Assignor$/.exec(text)
+  return className === null ? text : className[1].toLowerCase()
 }

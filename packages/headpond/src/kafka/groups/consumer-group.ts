@@ -1,0 +1,705 @@
+import type { ErrorName } from '../errors.ts'
+import type { ConsumerGroupMemberMetadataValue } from '../schemas/group-records.ts'
+import {
+  type Assignment,
+  assignmentOf,
+  isPartOf,
+  isSameAssignment,
+  NOTHING_ASSIGNED,
+  type TopicPartitions,
+  topicPartitionsOf,
+} from './assignment.ts'
+import { assignors } from './assignors.ts'
+import { reconcile, type Standing } from './reconciliation.ts'
+import {
+  consumerGroupRecord,
+  currentAssignmentRecord,
+  type EncodedRecord,
+  type GroupRecord,
+  memberRecord,
+  partitionMetadataTombstone,
+  targetEpochRecord,
+  targetRecord,
+} from './records.ts'
+import { SessionTimer, type TimerHost } from './session-timer.ts'
+import { compileTopicRegex, type TopicRegex } from './topic-regex.ts'
+
+/**
+ * A group of the new protocol (KIP-848): the broker decides who reads what, and one request, the heartbeat, does all.
+ *
+ * What members want has an epoch (`groupEpoch`), what was decided for it too (`assignmentEpoch`), and each member has that
+ * of what it is doing (`memberEpoch`). A heartbeat brings them nearer to each other: a change of what is wanted raises the
+ * group's epoch, a target is computed for it, and the member takes its next step towards its target.
+ */
+export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' | 'Dead'
+
+/** Epochs by which a member says something other than where it is. */
+export const JOIN_EPOCH = 0
+export const LEAVE_EPOCH = -1
+export const STATIC_LEAVE_EPOCH = -2
+
+export interface ConsumerHeartbeat {
+  readonly memberId: string
+  readonly memberEpoch: number
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  readonly clientId: string
+  readonly clientHost: string
+  /** -1: as before. Null of what follows: as before. */
+  readonly rebalanceTimeoutMs: number
+  readonly subscribedTopicNames: readonly string[] | null
+  readonly subscribedTopicRegex: string | null
+  readonly serverAssignor: string | null
+  readonly owned: readonly TopicPartitions[] | null
+}
+
+export interface HeartbeatAnswer {
+  readonly memberId: string
+  readonly memberEpoch: number
+  /** Null: as before. */
+  readonly assignment: Assignment | null
+}
+
+export interface Refusal {
+  readonly error: ErrorName
+  readonly message: string
+}
+
+/** What a group asks of the world. */
+export interface ConsumerGroupHost extends TimerHost {
+  readonly sessionTimeoutMs: number
+  readonly sizeMax: number
+  /** Names of assignors, the one for groups that do not choose first. */
+  readonly assignors: readonly string[]
+  /** Topics that there are. */
+  topicNames(): Iterable<string>
+  topic(name: string): { readonly id: string; readonly partitionCount: number } | undefined
+  /** Writes in one batch; not before others that were written earlier. False when it cannot. */
+  write(groupId: string, records: readonly EncodedRecord[]): boolean
+  changed(groupId: string): void
+  info(message: string): void
+}
+
+/** What a member wants and who it is. */
+export interface Membership {
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  readonly clientId: string
+  readonly clientHost: string
+  readonly subscribedTopicNames: readonly string[]
+  readonly subscribedTopicRegex: string | null
+  readonly rebalanceTimeoutMs: number
+  readonly serverAssignor: string | null
+}
+
+const NEW_MEMBERSHIP: Membership = {
+  instanceId: null,
+  rackId: null,
+  clientId: '',
+  clientHost: '',
+  subscribedTopicNames: [],
+  subscribedTopicRegex: null,
+  rebalanceTimeoutMs: -1,
+  serverAssignor: null,
+}
+
+const NEW_STANDING: Standing = {
+  state: 'stable',
+  memberEpoch: JOIN_EPOCH,
+  previousMemberEpoch: JOIN_EPOCH,
+  assigned: NOTHING_ASSIGNED,
+  pendingRevocation: NOTHING_ASSIGNED,
+}
+
+export class ConsumerMember {
+  readonly memberId: string
+  membership: Membership
+  standing: Standing = NEW_STANDING
+  readonly session: SessionTimer
+  /** Runs while it has not let go of what it must. */
+  revocation: { cancel(): void } | null = null
+
+  constructor(memberId: string, membership: Membership, session: SessionTimer) {
+    this.memberId = memberId
+    this.membership = membership
+    this.session = session
+  }
+}
+
+const MEMBER_STATES = ['stable', 'unrevoked', 'unreleased'] as const
+
+export class ConsumerGroup {
+  readonly type = 'consumer'
+  readonly protocolType = 'consumer'
+  readonly isOfConsumers = true
+  readonly groupId: string
+  readonly #host: ConsumerGroupHost
+  #groupEpoch = 0
+  #assignmentEpoch = 0
+  #isDead = false
+  readonly #members = new Map<string, ConsumerMember>()
+  readonly #memberIdOfInstance = new Map<string, string>()
+  #target = new Map<string, Assignment>()
+  /** What the members' subscriptions came to, and with it the number of partitions; null: not known yet. */
+  #subscribedTopics: ReadonlyMap<string, SubscribedTopic> | null = null
+  /** Topics have come, gone or grown since. */
+  #isStale = true
+  readonly #regexes = new Map<string, TopicRegex | null>()
+  /** Of each partition of each topic, who holds it. */
+  readonly #holders = new Map<string, Map<number, string>>()
+
+  constructor(groupId: string, host: ConsumerGroupHost) {
+    this.groupId = groupId
+    this.#host = host
+  }
+
+  get state(): ConsumerGroupState {
+    if (this.#isDead) return 'Dead'
+    if (this.#members.size === 0) return 'Empty'
+    if (this.#groupEpoch > this.#assignmentEpoch) return 'Assigning'
+    for (const { standing } of this.#members.values()) {
+      if (standing.state !== 'stable' || standing.memberEpoch !== this.#assignmentEpoch) return 'Reconciling'
+    }
+    return 'Stable'
+  }
+
+  get groupEpoch(): number {
+    return this.#groupEpoch
+  }
+
+  get assignmentEpoch(): number {
+    return this.#assignmentEpoch
+  }
+
+  get members(): ReadonlyMap<string, ConsumerMember> {
+    return this.#members
+  }
+
+  /** Undefined when nobody has this instance id. */
+  memberIdOf(instanceId: string | null): string | undefined {
+    return instanceId === null ? undefined : this.#memberIdOfInstance.get(instanceId)
+  }
+
+  targetOf(memberId: string): Assignment {
+    return this.#target.get(memberId) ?? NOTHING_ASSIGNED
+  }
+
+  get isAbandoned(): boolean {
+    return this.#members.size === 0
+  }
+
+  /** What most members ask for. */
+  get assignorName(): string {
+    const votes = new Map<string, number>()
+    for (const { membership } of this.#members.values()) {
+      const { serverAssignor } = membership
+      if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1)
+    }
+    let [elected] = this.#host.assignors
+    let voteCountMax = 0
+    for (const [name, voteCount] of votes) {
+      if (voteCount <= voteCountMax) continue
+      elected = name
+      voteCountMax = voteCount
+    }
+    return elected
+  }
+
+  isSubscribedTo(topic: string): boolean {
+    for (const member of this.#members.values()) if (this.#wants(member, topic)) return true
+    return false
+  }
+
+  // ---- Heartbeats ----
+
+  /** The answer holds once what was written is safe. */
+  heartbeat(request: ConsumerHeartbeat): HeartbeatAnswer | Refusal {
+    const isJoining = request.memberEpoch === JOIN_EPOCH
+    const refusal = this.#heartbeatRefusal(request, isJoining)
+    if (refusal !== null) return refusal
+    const records: EncodedRecord[] = []
+    const owned = request.owned === null ? null : assignmentOf(request.owned)
+    const member = this.#memberFor(request, isJoining, records)
+    const assignedBefore = member.standing.assigned
+    const isChanged = this.#updateMembership(member, request, records)
+    this.#raiseEpoch(isChanged, records)
+    this.#decide(records)
+    this.#step(member, owned, records)
+    member.session.renew(this.#host.sessionTimeoutMs)
+    if (records.length > 0) {
+      if (!this.#host.write(this.groupId, records))
+        return { error: 'COORDINATOR_NOT_AVAILABLE', message: 'The group cannot be written.' }
+      this.#host.changed(this.groupId)
+    }
+    const { assigned, memberEpoch } = member.standing
+    const isFull =
+      request.rebalanceTimeoutMs !== -1 &&
+      (request.subscribedTopicNames !== null || request.subscribedTopicRegex !== null) &&
+      request.owned !== null
+    const mustTell = isJoining || isFull || !isSameAssignment(assignedBefore, assigned)
+    return { memberId: member.memberId, memberEpoch, assignment: mustTell ? assigned : null }
+  }
+
+  /** A member goes: for good, or (a static one) to come back under its instance id. */
+  leave(memberId: string, instanceId: string | null, memberEpoch: number): HeartbeatAnswer | Refusal {
+    const refusal = this.#unknown(memberId, instanceId)
+    if (refusal !== null) return refusal
+    const member = this.#members.get(memberId)!
+    if (memberEpoch === STATIC_LEAVE_EPOCH && member.membership.instanceId !== null) {
+      // Its partitions stay its own, until it is back or its session ends.
+      const { assigned, memberEpoch: previousMemberEpoch } = member.standing
+      const pendingRevocation = NOTHING_ASSIGNED
+      this.#stopRevocation(member)
+      this.#setStanding(member, { state: 'stable', memberEpoch, previousMemberEpoch, assigned, pendingRevocation })
+      this.#host.write(this.groupId, [this.#currentRecord(member)])
+      return { memberId, memberEpoch, assignment: null }
+    }
+    this.#host.info(`group ${this.groupId}: member ${memberId} leaves`)
+    this.#remove(member)
+    return { memberId, memberEpoch, assignment: null }
+  }
+
+  /** Topics have come, gone or grown: the next heartbeat of any member sees to it. */
+  topicsChanged(): void {
+    this.#isStale = true
+  }
+
+  // ---- Offsets ----
+
+  commitRefusal(memberId: string, memberEpoch: number, isTransactional: boolean, version: number): ErrorName | null {
+    if (memberEpoch < 0 && this.#members.size === 0) return null
+    if (isTransactional && memberEpoch === -1 && memberId === '') return null
+    const member = this.#members.get(memberId)
+    if (member === undefined) return 'UNKNOWN_MEMBER_ID'
+    // An older version has no words for what may be wrong.
+    if (!isTransactional && version < 9) return 'UNSUPPORTED_VERSION'
+    return member.standing.memberEpoch === memberEpoch ? null : 'STALE_MEMBER_EPOCH'
+  }
+
+  /** `memberId` is null for one who is in no group. */
+  fetchRefusal(memberId: string | null, memberEpoch: number): ErrorName | null {
+    if (memberId === null && memberEpoch < 0) return null
+    const member = this.#members.get(memberId ?? '')
+    if (member === undefined) return 'UNKNOWN_MEMBER_ID'
+    return member.standing.memberEpoch === memberEpoch ? null : 'STALE_MEMBER_EPOCH'
+  }
+
+  // ---- Life ----
+
+  /** The broker stops. */
+  stop(): void {
+    for (const member of this.#members.values()) {
+      member.session.stop()
+      this.#stopRevocation(member)
+    }
+  }
+
+  die(): void {
+    this.stop()
+    this.#members.clear()
+    this.#memberIdOfInstance.clear()
+    this.#isDead = true
+  }
+
+  /** What takes the group, which has no members, out of the log. */
+  tombstones(): EncodedRecord[] {
+    const { groupId } = this
+    return [targetEpochRecord(groupId, null), partitionMetadataTombstone(groupId), consumerGroupRecord(groupId, null)]
+  }
+
+  /** One record of the log, in its order. */
+  replay(record: Exclude<GroupRecord, { kind: 'offset' | 'classic' | 'ignored' }>): void {
+    switch (record.kind) {
+      case 'consumer':
+        this.#groupEpoch = record.value?.epoch ?? 0
+        break
+      case 'target-epoch':
+        this.#assignmentEpoch = record.value?.assignmentEpoch ?? 0
+        break
+      case 'target':
+        if (record.value === null) this.#target.delete(record.memberId)
+        else this.#target.set(record.memberId, assignmentOf(record.value.topicPartitions))
+        break
+      case 'member':
+        if (record.value === null) this.#forget(record.memberId)
+        else this.#restoreMember(record.memberId, record.value)
+        break
+      case 'current': {
+        const member = this.#members.get(record.memberId)
+        if (member === undefined) break
+        this.#setStanding(
+          member,
+          record.value === null
+            ? NEW_STANDING
+            : {
+                state: MEMBER_STATES[record.value.state] ?? 'unreleased',
+                memberEpoch: record.value.memberEpoch,
+                previousMemberEpoch: record.value.previousMemberEpoch,
+                assigned: assignmentOf(record.value.assignedPartitions),
+                pendingRevocation: assignmentOf(record.value.partitionsPendingRevocation),
+              },
+        )
+        break
+      }
+    }
+  }
+
+  /** After the log has been read: sessions begin anew. */
+  resume(): void {
+    for (const member of this.#members.values()) {
+      member.session.renew(this.#host.sessionTimeoutMs)
+      if (member.standing.state === 'unrevoked') this.#awaitRevocation(member)
+    }
+    // Where everything was given to somebody, nothing has changed meanwhile.
+    const topics = this.#resolveTopics()
+    const isCovered = [...topics].every(([topicId, { partitionCount }]) => this.#givenCount(topicId) === partitionCount)
+    const isKnown = [...this.#target.values()].every((target) => [...target.keys()].every((id) => topics.has(id)))
+    if (isCovered && isKnown) this.#subscribedTopics = topics
+  }
+
+  // ---- Steps of a heartbeat ----
+
+  #heartbeatRefusal(request: ConsumerHeartbeat, isJoining: boolean): Refusal | null {
+    const { memberId, instanceId, memberEpoch, subscribedTopicRegex } = request
+    const known = this.#members.get(memberId)
+    if (
+      known === undefined &&
+      isJoining &&
+      this.#members.size >= this.#host.sizeMax &&
+      !this.#isReplacement(instanceId)
+    ) {
+      return {
+        error: 'GROUP_MAX_SIZE_REACHED',
+        message: `The consumer group has reached its maximum capacity of ${this.#host.sizeMax} members.`,
+      }
+    }
+    if (subscribedTopicRegex !== null && subscribedTopicRegex !== '' && this.#regex(subscribedTopicRegex) === null) {
+      return {
+        error: 'INVALID_REGULAR_EXPRESSION',
+        message: `SubscribedTopicRegex \`${subscribedTopicRegex}\` is not a valid regular expression.`,
+      }
+    }
+    if (isJoining) {
+      const holderId = instanceId === null ? undefined : this.#memberIdOfInstance.get(instanceId)
+      const holder = holderId === undefined || holderId === memberId ? undefined : this.#members.get(holderId)
+      if (holder !== undefined && holder.standing.memberEpoch !== STATIC_LEAVE_EPOCH) {
+        return {
+          error: 'UNRELEASED_INSTANCE_ID',
+          message: `Static member ${memberId} with instance id ${instanceId} cannot join the group because the instance id is owned by ${holderId}.`,
+        }
+      }
+      return null
+    }
+    return this.#unknown(memberId, instanceId) ?? this.#fenced(this.#members.get(memberId)!, memberEpoch, request.owned)
+  }
+
+  #isReplacement(instanceId: string | null): boolean {
+    return instanceId !== null && this.#memberIdOfInstance.has(instanceId)
+  }
+
+  #unknown(memberId: string, instanceId: string | null): Refusal | null {
+    if (instanceId !== null) {
+      const holderId = this.#memberIdOfInstance.get(instanceId)
+      if (holderId === undefined)
+        return { error: 'UNKNOWN_MEMBER_ID', message: `Instance id ${instanceId} is unknown.` }
+      if (holderId !== memberId) {
+        return {
+          error: 'FENCED_INSTANCE_ID',
+          message: `Static member ${memberId} with instance id ${instanceId} was fenced by member ${holderId}.`,
+        }
+      }
+    }
+    if (this.#members.has(memberId)) return null
+    return { error: 'UNKNOWN_MEMBER_ID', message: `Member ${memberId} is not a member of group ${this.groupId}.` }
+  }
+
+  #fenced(member: ConsumerMember, memberEpoch: number, owned: readonly TopicPartitions[] | null): Refusal | null {
+    const { memberEpoch: knownEpoch, previousMemberEpoch, assigned } = member.standing
+    if (memberEpoch === knownEpoch) return null
+    // The answer with the new epoch may have been lost.
+    const isBehind = memberEpoch < knownEpoch && memberEpoch === previousMemberEpoch
+    if (isBehind && owned !== null && isPartOf(assignmentOf(owned), assigned)) return null
+    return {
+      error: 'FENCED_MEMBER_EPOCH',
+      message:
+        `The consumer group member has a ${memberEpoch > knownEpoch ? 'greater' : 'smaller'} member epoch (${memberEpoch}) than the one ` +
+        `known by the group coordinator (${knownEpoch}). The member must abandon all its partitions and rejoin.`,
+    }
+  }
+
+  #memberFor(request: ConsumerHeartbeat, isJoining: boolean, records: EncodedRecord[]): ConsumerMember {
+    const { memberId, instanceId } = request
+    const known = this.#members.get(memberId)
+    if (known !== undefined) {
+      // Whoever joins again has let go of everything.
+      if (isJoining) {
+        this.#stopRevocation(known)
+        this.#setStanding(known, NEW_STANDING)
+      }
+      return known
+    }
+    const replacedId = instanceId === null ? undefined : this.#memberIdOfInstance.get(instanceId)
+    const member = this.#addMember(memberId, { ...NEW_MEMBERSHIP, instanceId })
+    if (replacedId === undefined) {
+      this.#host.info(`group ${this.groupId}: member ${memberId} joins`)
+      return member
+    }
+    const replaced = this.#members.get(replacedId)!
+    const target = this.targetOf(replacedId)
+    member.membership = replaced.membership
+    records.push(
+      currentAssignmentRecord(this.groupId, replacedId, null),
+      targetRecord(this.groupId, replacedId, null),
+      memberRecord(this.groupId, replacedId, null),
+      memberRecord(this.groupId, memberId, memberValue(member.membership)),
+      targetRecord(this.groupId, memberId, { topicPartitions: topicPartitionsOf(target) }),
+    )
+    const standing = { ...replaced.standing, memberEpoch: JOIN_EPOCH }
+    this.#forget(replacedId)
+    this.#memberIdOfInstance.set(instanceId!, memberId)
+    this.#target.set(memberId, target)
+    this.#setStanding(member, standing)
+    return member
+  }
+
+  /** True when it wants something else than before. */
+  #updateMembership(member: ConsumerMember, request: ConsumerHeartbeat, records: EncodedRecord[]): boolean {
+    const before = member.membership
+    const { rackId, rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, serverAssignor } = request
+    const isJoining = request.memberEpoch === JOIN_EPOCH
+    const after: Membership = {
+      instanceId: request.instanceId ?? before.instanceId,
+      rackId: rackId ?? before.rackId,
+      clientId: request.clientId,
+      clientHost: request.clientHost,
+      rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : rebalanceTimeoutMs,
+      subscribedTopicNames:
+        subscribedTopicNames === null
+          ? isJoining
+            ? []
+            : before.subscribedTopicNames
+          : [...new Set(subscribedTopicNames)].sort(),
+      subscribedTopicRegex:
+        subscribedTopicRegex === null ? (isJoining ? null : before.subscribedTopicRegex) : subscribedTopicRegex,
+      serverAssignor: serverAssignor ?? before.serverAssignor,
+    }
+    if (JSON.stringify(after) === JSON.stringify(before)) return false
+    member.membership = after
+    records.push(memberRecord(this.groupId, member.memberId, memberValue(after)))
+    const wants = (membership: Membership) => [
+      membership.subscribedTopicNames,
+      membership.subscribedTopicRegex,
+      membership.serverAssignor,
+    ]
+    return JSON.stringify(wants(after)) !== JSON.stringify(wants(before))
+  }
+
+  #raiseEpoch(isChanged: boolean, records: EncodedRecord[]): void {
+    let isRaised = isChanged
+    if (isChanged || this.#isStale || this.#subscribedTopics === null) {
+      const topics = this.#resolveTopics()
+      isRaised ||= this.#subscribedTopics === null || !isSameTopics(topics, this.#subscribedTopics)
+      this.#subscribedTopics = topics
+      this.#isStale = false
+    }
+    if (!isRaised) return
+    this.#groupEpoch++
+    records.push(consumerGroupRecord(this.groupId, this.#groupEpoch))
+  }
+
+  /** A target for the group's epoch. */
+  #decide(records: EncodedRecord[]): void {
+    if (this.#groupEpoch <= this.#assignmentEpoch) return
+    const topics = this.#subscribedTopics ?? new Map<string, SubscribedTopic>()
+    const decided = assignors[this.assignorName]({
+      members: [...this.#members.values()].map((member) => ({
+        memberId: member.memberId,
+        instanceId: member.membership.instanceId,
+        topicIds: new Set([...topics].filter(([, { name }]) => this.#wants(member, name)).map(([topicId]) => topicId)),
+      })),
+      partitionCounts: new Map([...topics].map(([topicId, { partitionCount }]) => [topicId, partitionCount])),
+      current: this.#target,
+    })
+    for (const [memberId, target] of decided) {
+      const before = this.#target.get(memberId)
+      if (before !== undefined && isSameAssignment(before, target)) continue
+      records.push(targetRecord(this.groupId, memberId, { topicPartitions: topicPartitionsOf(target) }))
+    }
+    this.#target = decided
+    this.#assignmentEpoch = this.#groupEpoch
+    records.push(targetEpochRecord(this.groupId, this.#assignmentEpoch))
+  }
+
+  #step(member: ConsumerMember, owned: Assignment | null, records: EncodedRecord[]): void {
+    const before = member.standing
+    const after = reconcile(
+      before,
+      {
+        epoch: this.#assignmentEpoch,
+        assignment: this.targetOf(member.memberId),
+        isHeld: (topicId, partition) => this.#holders.get(topicId)?.has(partition) === true,
+      },
+      owned,
+    )
+    if (after === before) return
+    this.#setStanding(member, after)
+    records.push(this.#currentRecord(member))
+    if (after.state === 'unrevoked') this.#awaitRevocation(member)
+    else this.#stopRevocation(member)
+  }
+
+  // ---- Members ----
+
+  #addMember(memberId: string, membership: Membership): ConsumerMember {
+    const session = new SessionTimer(this.#host, () => {
+      this.#host.info(`group ${this.groupId}: the session of member ${memberId} ended`)
+      this.#remove(member)
+    })
+    const member = new ConsumerMember(memberId, membership, session)
+    this.#members.set(memberId, member)
+    if (membership.instanceId !== null) this.#memberIdOfInstance.set(membership.instanceId, memberId)
+    return member
+  }
+
+  #restoreMember(memberId: string, value: ConsumerGroupMemberMetadataValue): void {
+    const { classicMemberMetadata: _, ...membership } = value
+    const known = this.#members.get(memberId)
+    if (known !== undefined) known.membership = membership
+    else this.#addMember(memberId, membership)
+    if (membership.instanceId !== null) this.#memberIdOfInstance.set(membership.instanceId, memberId)
+  }
+
+  /** Takes a member out, in the log too: whoever is left has another target. */
+  #remove(member: ConsumerMember): void {
+    const { memberId } = member
+    this.#forget(memberId)
+    this.#groupEpoch++
+    this.#host.write(this.groupId, [
+      currentAssignmentRecord(this.groupId, memberId, null),
+      targetRecord(this.groupId, memberId, null),
+      memberRecord(this.groupId, memberId, null),
+      consumerGroupRecord(this.groupId, this.#groupEpoch),
+    ])
+    this.#host.changed(this.groupId)
+  }
+
+  #forget(memberId: string): void {
+    const member = this.#members.get(memberId)
+    this.#target.delete(memberId)
+    if (member === undefined) return
+    member.session.stop()
+    this.#stopRevocation(member)
+    this.#setStanding(member, NEW_STANDING)
+    this.#members.delete(memberId)
+    const { instanceId } = member.membership
+    if (instanceId !== null && this.#memberIdOfInstance.get(instanceId) === memberId) {
+      this.#memberIdOfInstance.delete(instanceId)
+    }
+  }
+
+  /** The group knows of each partition who reads it, or has not said that it stopped. */
+  #setStanding(member: ConsumerMember, standing: Standing): void {
+    for (const held of [member.standing.assigned, member.standing.pendingRevocation]) {
+      for (const [topicId, partitions] of held) {
+        const holders = this.#holders.get(topicId)
+        for (const partition of partitions) {
+          if (holders?.get(partition) === member.memberId) holders.delete(partition)
+        }
+      }
+    }
+    member.standing = standing
+    for (const held of [standing.assigned, standing.pendingRevocation]) {
+      for (const [topicId, partitions] of held) {
+        const holders = this.#holders.get(topicId) ?? new Map<number, string>()
+        this.#holders.set(topicId, holders)
+        for (const partition of partitions) holders.set(partition, member.memberId)
+      }
+    }
+  }
+
+  /** Whoever does not let go in time is sent away: others wait for its partitions. */
+  #awaitRevocation(member: ConsumerMember): void {
+    this.#stopRevocation(member)
+    member.revocation = this.#host.schedule(member.membership.rebalanceTimeoutMs, () => {
+      member.revocation = null
+      this.#host.info(`group ${this.groupId}: member ${member.memberId} did not let go of its partitions in time`)
+      this.#remove(member)
+    })
+  }
+
+  #stopRevocation(member: ConsumerMember): void {
+    member.revocation?.cancel()
+    member.revocation = null
+  }
+
+  #currentRecord({ memberId, standing }: ConsumerMember): EncodedRecord {
+    return currentAssignmentRecord(this.groupId, memberId, {
+      memberEpoch: standing.memberEpoch,
+      previousMemberEpoch: standing.previousMemberEpoch,
+      state: MEMBER_STATES.indexOf(standing.state),
+      assignedPartitions: topicPartitionsOf(standing.assigned),
+      partitionsPendingRevocation: topicPartitionsOf(standing.pendingRevocation),
+    })
+  }
+
+  // ---- Topics ----
+
+  #wants({ membership }: ConsumerMember, topic: string): boolean {
+    if (membership.subscribedTopicNames.includes(topic)) return true
+    const { subscribedTopicRegex } = membership
+    return subscribedTopicRegex !== null && this.#regex(subscribedTopicRegex)?.matches(topic) === true
+  }
+
+  #regex(text: string): TopicRegex | null {
+    let regex = this.#regexes.get(text)
+    if (regex === undefined) this.#regexes.set(text, (regex = compileTopicRegex(text)))
+    return regex
+  }
+
+  #resolveTopics(): ReadonlyMap<string, SubscribedTopic> {
+    const names = new Set<string>()
+    const regexes = new Set<string>()
+    for (const { membership } of this.#members.values()) {
+      for (const name of membership.subscribedTopicNames) names.add(name)
+      if (membership.subscribedTopicRegex !== null) regexes.add(membership.subscribedTopicRegex)
+    }
+    for (const text of this.#regexes.keys()) if (!regexes.has(text)) this.#regexes.delete(text)
+    for (const text of regexes) {
+      const regex = this.#regex(text)
+      if (regex === null) continue
+      for (const name of this.#host.topicNames()) if (regex.matches(name)) names.add(name)
+    }
+    const topics = new Map<string, SubscribedTopic>()
+    for (const name of [...names].sort()) {
+      const topic = this.#host.topic(name)
+      if (topic !== undefined) topics.set(topic.id, { name, partitionCount: topic.partitionCount })
+    }
+    return topics
+  }
+
+  #givenCount(topicId: string): number {
+    let count = 0
+    for (const target of this.#target.values()) count += target.get(topicId)?.size ?? 0
+    return count
+  }
+}
+
+interface SubscribedTopic {
+  readonly name: string
+  readonly partitionCount: number
+}
+
+function isSameTopics(one: ReadonlyMap<string, SubscribedTopic>, other: ReadonlyMap<string, SubscribedTopic>): boolean {
+  if (one.size !== other.size) return false
+  for (const [topicId, { partitionCount }] of one)
+    if (other.get(topicId)?.partitionCount !== partitionCount) return false
+  return true
+}
+
+function memberValue(membership: Membership): ConsumerGroupMemberMetadataValue {
+  return {
+    ...membership,
+    subscribedTopicNames: [...membership.subscribedTopicNames],
+    classicMemberMetadata: null,
+  }
+}

@@ -1,0 +1,84 @@
+import { api, type RequestContext } from '../api.ts'
+import { ERROR, type ErrorName } from '../errors.ts'
+import { type Assignment, topicPartitionsOf } from '../groups/assignment.ts'
+import type { ConsumerGroup } from '../groups/consumer-group.ts'
+import {
+  type ConsumerGroupDescribeRequest,
+  type ConsumerGroupDescribeResponse,
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+} from '../schemas/consumer-group-describe.ts'
+import { GROUP_OPERATIONS } from './describe-groups.ts'
+
+export const consumerGroupDescribe = api(consumerGroupDescribeRequest, consumerGroupDescribeResponse, [0, 1], handle)
+
+type GroupAnswer = ConsumerGroupDescribeResponse['groups'][number]
+type AssignmentAnswer = GroupAnswer['members'][number]['assignment']
+
+const MEMBER_OF_NEW_PROTOCOL = 1
+
+function handle(request: ConsumerGroupDescribeRequest, { broker }: RequestContext): ConsumerGroupDescribeResponse {
+  const { groups, logs } = broker
+  const named = (assignment: Assignment): AssignmentAnswer => ({
+    topicPartitions: topicPartitionsOf(assignment).flatMap(({ topicId, partitions }) => {
+      const topic = logs.topicById(topicId)
+      return topic === undefined ? [] : [{ topicId, topicName: topic.name, partitions }]
+    }),
+  })
+  return {
+    groups: request.groupIds.map((groupId): GroupAnswer => {
+      const refusal = groupId === '' ? 'INVALID_GROUP_ID' : groups.administrationRefusal(groupId)
+      if (refusal !== null) return refuse(groupId, refusal, refusal)
+      const group = groups.consumerGroup(groupId)
+      if (group !== undefined) {
+        return {
+          ...describe(group, named),
+          ...(request.includeAuthorizedOperations ? { authorizedOperations: GROUP_OPERATIONS } : {}),
+        }
+      }
+      const isOther = groups.hasGroup(groupId)
+      return refuse(
+        groupId,
+        'GROUP_ID_NOT_FOUND',
+        isOther ? `Group ${groupId} is not a consumer group.` : `Group ${groupId} not found.`,
+      )
+    }),
+  }
+}
+
+function refuse(groupId: string, error: ErrorName, errorMessage: string): GroupAnswer {
+  return {
+    groupId,
+    errorCode: ERROR[error],
+    errorMessage,
+    groupState: '',
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    assignorName: '',
+    members: [],
+  }
+}
+
+function describe(group: ConsumerGroup, named: (assignment: Assignment) => AssignmentAnswer): GroupAnswer {
+  return {
+    groupId: group.groupId,
+    errorCode: ERROR.NONE,
+    groupState: group.state,
+    groupEpoch: group.groupEpoch,
+    assignmentEpoch: group.assignmentEpoch,
+    assignorName: group.assignorName,
+    members: [...group.members.values()].map(({ memberId, membership, standing }) => ({
+      memberId,
+      instanceId: membership.instanceId,
+      rackId: membership.rackId,
+      memberEpoch: standing.memberEpoch,
+      clientId: membership.clientId,
+      clientHost: membership.clientHost,
+      subscribedTopicNames: membership.subscribedTopicNames,
+      subscribedTopicRegex: membership.subscribedTopicRegex,
+      assignment: named(standing.assigned),
+      targetAssignment: named(group.targetOf(memberId)),
+      memberType: MEMBER_OF_NEW_PROTOCOL,
+    })),
+  }
+}
