@@ -244,3 +244,45 @@ testWithClients('@platformatic/kafka: members share the partitions as they come 
   await send('13', '14', '15', '16', '17', '18')
   await watch.untilRead(18)
 })
+
+testWithClients('@platformatic/kafka: the broker assigns, in the new protocol', async (broker, atEnd) => {
+  const bootstrapBrokers = [broker.address]
+  const producer = new PlatformaticProducer({ clientId: 'plt', bootstrapBrokers, autocreateTopics: true })
+  atEnd(() => producer.close())
+  const send = (...values: string[]) =>
+    producer.send({
+      acks: ProduceAcks.ALL,
+      messages: values.map((value, index) => ({ topic: 'orders', value: Buffer.from(value), partition: index })),
+    })
+  const watch = new Watch()
+  const consume = async (name: string) => {
+    const consumer = new PlatformaticConsumer({
+      clientId: name,
+      groupId: 'g',
+      groupProtocol: 'consumer',
+      bootstrapBrokers,
+      maxWaitTime: 100,
+      autocommit: true,
+    })
+    const stream = await consumer.consume({ topics: ['orders'], mode: 'committed', fallbackMode: 'earliest' })
+    stream.on('data', ({ value }) => watch.receive(String(value)))
+    stream.on('error', () => {})
+    let isStopped = false
+    const stop = async () => {
+      if (isStopped) return
+      isStopped = true
+      await stream.close()
+      await consumer.close(true)
+    }
+    atEnd(stop)
+    return stop
+  }
+  await send('1', '2', '3', '4', '5', '6')
+  const stopOne = await consume('one')
+  await watch.untilRead(6)
+  await stopOne()
+  await send('7', '8', '9', '10', '11', '12')
+  await consume('two')
+  await watch.untilRead(12)
+  assert.equal(watch.read.length, 12, 'nothing twice')
+})

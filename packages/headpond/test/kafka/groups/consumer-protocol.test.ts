@@ -24,7 +24,11 @@ import { createTopics, GroupClient } from './group-client.ts'
 type Heartbeat = Partial<Parameters<typeof consumerGroupHeartbeatRequest.encode>[1]>
 
 async function start(t: TestContext, options: CreateServerOptions = {}) {
-  const broker = await startBroker(t, { 'kafka.num.partitions': 4, ...options })
+  const broker = await startBroker(t, {
+    'kafka.num.partitions': 4,
+    'kafka.group.initial.rebalance.delay.ms': 0,
+    ...options,
+  })
   const wire = await broker.connect()
   await createTopics(wire, ['orders', 'bills'])
   return { broker, wire }

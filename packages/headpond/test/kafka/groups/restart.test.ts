@@ -11,6 +11,15 @@ import { createServer, type HeadpondServer } from '#src/server/create-server.ts'
 import { WireClient } from '../wire-client.ts'
 import { createGroups, createTopics, GroupClient } from './group-client.ts'
 
+// Whoever moves the clock by days does not mean that connections are idle.
+const OPTIONS = {
+  'kafka.group.initial.rebalance.delay.ms': 0,
+  'kafka.connections.max.idle.ms': 1e12,
+  kafkaPort: 'auto',
+  save: '',
+  appendonly: false,
+} as const
+
 interface Run {
   readonly server: HeadpondServer
   readonly wire: WireClient
@@ -22,7 +31,7 @@ function directoryOf(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'headpond-groups-'))
   t.after(() => rmSync(dir, { recursive: true, force: true }))
   const serve = async (run: (run: Run) => Promise<void>): Promise<void> => {
-    const server = await createServer({ dir, kafkaPort: 'auto', save: '', appendonly: false })
+    const server = await createServer({ ...OPTIONS, dir })
     const clients: WireClient[] = []
     const connect = async () => {
       const client = await WireClient.connect(server.urls.kafka!)
