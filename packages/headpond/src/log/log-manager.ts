@@ -635,6 +635,12 @@ export class LogManager {
 
   // ---- Maintenance ----
 
+  /** As `maintain`, until nothing is due any more: for whoever has moved the clock. */
+  catchUp(): void {
+    do this.maintain()
+    while (this.#housekeeping.length > 0 || this.#parts.nowMs() >= this.#housekeepingAtMs)
+  }
+
   /** Retention, flushes that are due, producers to forget: to be called a few times a second. Works in bounded slices. */
   maintain(): void {
     const nowMs = this.#parts.nowMs()

@@ -49,6 +49,7 @@ export class Cron {
   /** Does all background work that is due by now. */
   catchUp(): void {
     this.#server.store.finishBackground()
+    this.#server.kafka.catchUp()
   }
 
   #work(): void {

@@ -65,6 +65,11 @@ export class KafkaService {
     this.engine.cron()
   }
 
+  /** Does all housekeeping that is due by now. */
+  catchUp(): void {
+    this.broker.logs.catchUp()
+  }
+
   /** To be called when no client is connected any more. */
   close(): Promise<void> {
     return this.broker.close()

@@ -133,6 +133,11 @@ export class Kafka implements Protocol<Visitor> {
     this.#service?.cron()
   }
 
+  /** Does all housekeeping that is due by now. */
+  catchUp(): void {
+    this.#service?.catchUp()
+  }
+
   /** Stops accepting, and closes every connection once its answers are sent. */
   async close(): Promise<void> {
     await this.#endpoint.close()

@@ -45,7 +45,7 @@ export class LogFixture {
   /** Moves time and does all that is due then. */
   advance(durationMs: number): void {
     this.nowMs += durationMs
-    for (let round = 0; round < 50; round++) this.logs.maintain()
+    this.logs.catchUp()
   }
 }
 

@@ -298,3 +298,20 @@ test('env has what applications read', async (t) => {
   const without = await startServer(t, { kafkaPort: 0 })
   assert.equal(without.urls.kafka, '')
 })
+
+test('time moved by hand deletes records that are too old by then', async (t) => {
+  const server = await startServer(t, {
+    kafka: { topics: { orders: { partitions: 1, config: { 'retention.ms': '3600000' } } } },
+  })
+  await server.kafka.produce('orders', { value: 'old' })
+  server.clock.advance('30m')
+  assert.equal((await server.kafka.records('orders')).length, 1)
+  server.clock.advance('31m')
+  assert.deepEqual(await server.kafka.records('orders'), [])
+  await server.kafka.produce('orders', { value: 'new' })
+  // Offsets go on.
+  assert.deepEqual(
+    (await server.kafka.records('orders')).map(({ offset }) => Number(offset)),
+    [1],
+  )
+})
