@@ -187,8 +187,8 @@ class PartitionLoad {
     this.#logEndOffset = segments[first].baseOffset
     for (let index = first; index < segments.length; index++) {
       const isWhole = await this.#recoverSegment(segments[index])
-      // The next one was begun before the end of this one was written. (Compaction leaves no such gaps.)
-      const isCutShort = segments[index].sizeBytes > 0 && segments[index + 1]?.baseOffset > this.#logEndOffset
+      // The next one was begun before this one was written to its end, or at all. (Compaction leaves no such gaps.)
+      const isCutShort = segments[index + 1]?.baseOffset > this.#logEndOffset
       if (isWhole && !isCutShort) continue
       for (const segment of segments.splice(index + 1)) {
         this.#options.warn(`${segment.file?.path}: what follows a segment that is not whole is removed`)

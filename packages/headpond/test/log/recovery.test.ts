@@ -171,18 +171,24 @@ test('what follows a damaged segment is gone: offsets never go on behind a hole'
 })
 
 test('a segment that was begun before the end of the one before it was written is gone as well', async (context) => {
-  for (const isEmpty of [true, false]) {
+  for (const [emptyCount, isMissing] of [
+    [0, true],
+    [1, true],
+    [2, true],
+    [2, false],
+  ] as const) {
     const { directory } = await crash(context, 40, 1000)
     const names = readdirSync(join(directory, 't-0')).filter((name) => name.endsWith('.log'))
-    const [whole, next] = names.slice(-2)
+    const [whole, ...next] = names.slice(-3)
     const bytes = readFileSync(join(directory, 't-0', whole))
     let lastAt = 0
     for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) lastAt = at
-    // A batch is missing, and nothing is torn.
-    truncateSync(join(directory, 't-0', whole), lastAt)
-    if (isEmpty) truncateSync(join(directory, 't-0', next), 0)
+    // A batch is missing, or the segments after it were begun and never written; nothing is torn.
+    if (isMissing) truncateSync(join(directory, 't-0', whole), lastAt)
+    else lastAt += sizeBytesOf(bytes, lastAt)
+    for (const name of next.slice(0, emptyCount)) truncateSync(join(directory, 't-0', name), 0)
     const { fixture, log } = await reopen(directory, 1000)
-    assert.equal(log.logEndOffset, baseOffsetOf(bytes, lastAt))
+    assert.equal(log.logEndOffset, isMissing ? baseOffsetOf(bytes, lastAt) : Number(next[0].slice(0, 20)))
     assert.equal((await readToEnd(log)).length, log.logEndOffset / 2)
     // The producer sends it again.
     const lost = { recordCount: 2, producerId: 7, producerEpoch: 0, baseSequence: log.logEndOffset, valueBytes: 20 }
