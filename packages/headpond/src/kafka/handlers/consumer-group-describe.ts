@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { ALL_OPERATIONS } from '../authorized-operations.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import { type Assignment, topicPartitionsOf } from '../groups/assignment.ts'
 import type { ConsumerGroup } from '../groups/consumer-group.ts'
@@ -8,7 +9,6 @@ import {
   consumerGroupDescribeRequest,
   consumerGroupDescribeResponse,
 } from '../schemas/consumer-group-describe.ts'
-import { GROUP_OPERATIONS } from './describe-groups.ts'
 
 export const consumerGroupDescribe = api(consumerGroupDescribeRequest, consumerGroupDescribeResponse, [0, 1], handle)
 
@@ -33,7 +33,7 @@ function handle(request: ConsumerGroupDescribeRequest, { broker }: RequestContex
       if (group !== undefined) {
         return {
           ...describe(group, named),
-          ...(request.includeAuthorizedOperations ? { authorizedOperations: GROUP_OPERATIONS } : {}),
+          ...(request.includeAuthorizedOperations ? { authorizedOperations: ALL_OPERATIONS.group } : {}),
         }
       }
       const isOther = groups.hasGroup(groupId)

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
 import { ERROR } from '../errors.ts'
 import type { ClassicGroup } from '../groups/classic-group.ts'
 import {
@@ -12,13 +13,10 @@ export const describeGroups = api(describeGroupsRequest, describeGroupsResponse,
 
 type GroupAnswer = DescribeGroupsResponse['groups'][number]
 
-/** READ, DELETE and DESCRIBE, each the bit of its number. */
-export const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8)
-const NOT_ASKED = -(2 ** 31)
 const NO_BYTES = new Uint8Array(0)
 
 function handle(request: DescribeGroupsRequest, { version, broker }: RequestContext): DescribeGroupsResponse {
-  const authorizedOperations = request.includeAuthorizedOperations ? GROUP_OPERATIONS : NOT_ASKED
+  const authorizedOperations = request.includeAuthorizedOperations ? ALL_OPERATIONS.group : OPERATIONS_NOT_ASKED
   return {
     groups: request.groups.map((groupId): GroupAnswer => {
       const refusal = broker.groups.administrationRefusal(groupId)

@@ -51,7 +51,7 @@ test('a group is described as it is, in every version', async (t) => {
     )
     assert.equal(member.memberMetadata.toString(), 'what I want')
     assert.equal(member.memberAssignment.toString(), 'everything')
-    assert.equal(known.authorizedOperations, version >= 3 ? 328 : -2147483648)
+    assert.equal(known.authorizedOperations, version >= 3 ? 3400 : -2147483648)
     assert.equal(unknown.groupState, 'Dead')
     assert.equal(errorNameOf(unknown.errorCode), version >= 6 ? 'GROUP_ID_NOT_FOUND' : 'NONE')
     assert.equal(unknown.errorMessage, version >= 6 ? 'Group nobody not found.' : null)

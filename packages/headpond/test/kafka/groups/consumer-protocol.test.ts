@@ -69,7 +69,7 @@ test('a member joins, is given everything, lives, and leaves', async (t) => {
   const group = await describe(wire)
   assert.deepEqual(
     [group.groupState, group.groupEpoch, group.assignmentEpoch, group.assignorName, group.authorizedOperations],
-    ['Stable', 1, 1, 'uniform', 328],
+    ['Stable', 1, 1, 'uniform', 3400],
   )
   const [member] = group.members
   assert.deepEqual(
