@@ -1,4 +1,5 @@
 import type { ErrorName } from '../errors.ts'
+import type { EncodedRecord } from '../internal-topic.ts'
 import type { ConsumerGroupMemberMetadataValue } from '../schemas/group-records.ts'
 import {
   type Assignment,
@@ -14,7 +15,6 @@ import { reconcile, type Standing } from './reconciliation.ts'
 import {
   consumerGroupRecord,
   currentAssignmentRecord,
-  type EncodedRecord,
   type GroupRecord,
   memberRecord,
   partitionMetadataTombstone,

@@ -10,7 +10,8 @@ import {
   topicPartitionsOf,
 } from '#src/kafka/groups/assignment.ts'
 import { ConsumerGroup, type ConsumerGroupHost, type HeartbeatAnswer } from '#src/kafka/groups/consumer-group.ts'
-import { decodeGroupRecord, type EncodedRecord } from '#src/kafka/groups/records.ts'
+import { decodeGroupRecord } from '#src/kafka/groups/records.ts'
+import type { EncodedRecord } from '#src/kafka/internal-topic.ts'
 import { Clock } from '#src/net/clock.ts'
 
 const SESSION_MS = 45_000
