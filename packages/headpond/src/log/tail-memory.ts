@@ -8,8 +8,8 @@
  */
 const CHUNK_BYTES_MIN = 4096
 export const CHUNK_BYTES_MAX = 2 ** 20
-/** Spare chunks of the largest size. */
-const SPARE_COUNT_MAX = 8
+/** What is kept to be used again. */
+const SPARE_BYTES_MAX = 8 * 2 ** 20
 export const TAIL_BYTES_MAX = 64 * 2 ** 20
 
 export interface TailChunk {
@@ -42,7 +42,9 @@ export class TailMemory {
   #chunks: TailChunk[] = []
   #first = 0
   #forgottenCount = 0
-  readonly #spare: Buffer[] = []
+  /** By size, which is a power of two. */
+  readonly #spares = new Map<number, Buffer[]>()
+  #spareBytes = 0
 
   constructor(maxBytes = TAIL_BYTES_MAX) {
     this.#maxBytes = maxBytes
@@ -63,9 +65,10 @@ export class TailMemory {
     batchBytes: number,
     previousBytes: number,
   ): TailChunk {
-    const wanted = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, previousBytes * 2, batchBytes))
+    const wanted = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, previousBytes * 2, powerOfTwoFrom(batchBytes)))
     const sizeBytes = Math.max(wanted, batchBytes)
-    const spare = sizeBytes === CHUNK_BYTES_MAX ? this.#spare.pop() : undefined
+    const spare = this.#spares.get(sizeBytes)?.pop()
+    if (spare !== undefined) this.#spareBytes -= sizeBytes
     const bytes = spare ?? Buffer.allocUnsafeSlow(sizeBytes)
     const chunk = { owner, bytes, length: 0, position, baseOffset, isShared: false, isForgotten: false }
     this.#heldBytes += sizeBytes
@@ -93,10 +96,14 @@ export class TailMemory {
 
   /** A chunk is not used any longer, but by those who were handed a part of it. */
   #release(chunk: TailChunk): void {
-    this.#heldBytes -= chunk.bytes.length
-    if (!chunk.isShared && chunk.bytes.length === CHUNK_BYTES_MAX && this.#spare.length < SPARE_COUNT_MAX) {
-      this.#spare.push(chunk.bytes)
-    }
+    const { bytes, isShared } = chunk
+    this.#heldBytes -= bytes.length
+    // What is larger was made for one batch.
+    if (isShared || bytes.length > CHUNK_BYTES_MAX || this.#spareBytes + bytes.length > SPARE_BYTES_MAX) return
+    const spares = this.#spares.get(bytes.length)
+    if (spares === undefined) this.#spares.set(bytes.length, [bytes])
+    else spares.push(bytes)
+    this.#spareBytes += bytes.length
   }
 
   #evict(newest: TailChunk | null): void {
@@ -120,4 +127,8 @@ export class TailMemory {
     this.#first = 0
     this.#forgottenCount = 0
   }
+}
+
+function powerOfTwoFrom(sizeBytes: number): number {
+  return 2 ** (32 - Math.clz32(sizeBytes - 1))
 }
