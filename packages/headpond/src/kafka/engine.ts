@@ -137,6 +137,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       const sizeBytes = (chunk[at] << 24) | (chunk[at + 1] << 16) | (chunk[at + 2] << 8) | chunk[at + 3]
       const problem = this.#problemOf(sizeBytes, chunk, at, end)
       if (problem !== null) {
+        if (session.open.length > 0) break // who was right before is answered first
         this.#close(session, problem)
         return end
       }
@@ -199,6 +200,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       request = api.request.decode(reader, version)
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
+      if (session.open.length > 0) return false
       return this.#close(session, `a malformed ${api.name} request of version ${version}: ${error.message}`)
     }
     const open = { api, correlationId, context, answer: undefined, isAnswerLost: false }

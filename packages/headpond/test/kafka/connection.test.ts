@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { apiVersionsRequest } from '#src/kafka/schemas/api-versions.ts'
 import { fetchRequest, fetchResponse } from '#src/kafka/schemas/fetch.ts'
 import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
+import { produceRequest, produceResponse } from '#src/kafka/schemas/produce.ts'
+import { encodeBatch } from '#src/log/records/batch.ts'
 import { startBroker, type TestBroker } from './test-broker.ts'
 import type { WireClient } from './wire-client.ts'
 
@@ -185,14 +190,26 @@ test('what is no request closes the connection it came by, which one line of the
   }
 })
 
-test('requests before one that is none are answered', async (t) => {
-  const { connect } = await startBroker(t)
-  const client = await connect()
-  const good = client.encode(metadataRequest, 1, topicsNamed('a'), 1)
-  client.sendBytes(Buffer.concat([good, frameOf(999, 0), good]))
-  await client.receive(metadataResponse, 1, 1)
-  await client.closed
-  assert.equal(client.unclaimedBytes, 0)
+test('requests before one that is none are answered, also those that wait for the disk', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
+  const broker = await startBroker(t, { dir: directory })
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  await (await broker.connect()).call(metadataRequest, metadataResponse, 4, topicsNamed('orders'))
+  const records = encodeBatch([{ timestampMs: Date.now(), key: null, value: Buffer.from('a') }])
+  const produced = {
+    acks: 1,
+    timeoutMs: 1000,
+    topicData: [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records }] }],
+  }
+  for (const bad of [frameOf(999, 0), Buffer.from('7fffffff00', 'hex'), frameOf(0, 8, '00')]) {
+    const client = await broker.connect()
+    const good = client.encode(produceRequest, 8, produced, 1)
+    client.sendBytes(Buffer.concat([good, good, bad, good]))
+    for (let count = 0; count < 2; count++) await client.receive(produceResponse, 8, 1)
+    await client.closed
+    assert.equal(client.unclaimedBytes, 0)
+  }
+  assert.equal(closings(broker).length, 3)
 })
 
 test('noise of any kind ends connections, not the server', async (t) => {
