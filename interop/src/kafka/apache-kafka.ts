@@ -5,54 +5,26 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WireClient } from 'headpond/test/kafka/wire-client.ts'
+import { kafkaClassPath } from './distribution.ts'
 
-export const KAFKA_VERSION = '4.1.1'
+/** Of the versions there are, that of today. */
+export const KAFKA_VERSION = '4.2.0'
+
+const jars = kafkaClassPath(KAFKA_VERSION)
 
 /** Why there cannot be one here; null when there can. */
 export function kafkaProblem(): string | null {
-  for (const program of ['java', 'mvn']) {
-    if (spawnSync(program, ['-version']).error !== undefined) return `${program} is not installed`
-  }
-  return existsSync(jarsDirectory()) ? null : fetchJars()
+  return 'reason' in jars ? jars.reason : null
 }
 
-function jarsDirectory(): string {
-  const root = process.env.HEADPOND_INTEROP_CACHE ?? join(homedir(), '.cache', 'headpond')
-  return join(root, `kafka-${KAFKA_VERSION}`)
-}
-
-function fetchJars(): string | null {
-  const target = jarsDirectory()
-  mkdirSync(join(target, '..'), { recursive: true })
-  const unfinished = mkdtempSync(`${target}-`)
-  const dependencies = [
-    ['org.apache.kafka', 'kafka_2.13', KAFKA_VERSION],
-    ['org.apache.kafka', 'kafka-tools', KAFKA_VERSION],
-    ['org.slf4j', 'slf4j-simple', '1.7.36'],
-  ].map(
-    ([group, artifact, version]) =>
-      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
-  )
-  const project = join(unfinished, 'pom.xml')
-  writeFileSync(
-    project,
-    '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>headpond</groupId>' +
-      `<artifactId>kafka</artifactId><version>1</version><dependencies>${dependencies.join('')}</dependencies></project>`,
-  )
-  const args = ['-q', '-B', '-f', project, 'dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`]
-  const done = spawnSync('mvn', args, { encoding: 'utf8', timeout: 600_000 })
-  if (done.status !== 0) {
-    rmSync(unfinished, { recursive: true, force: true })
-    const reason = `${done.stdout}${done.stderr}`.split('\n').find((line) => line.includes('ERROR')) ?? 'mvn failed'
-    return `Apache Kafka cannot be fetched: ${reason.slice(0, 200)}`
-  }
-  renameSync(unfinished, target)
-  return null
+function classPath(): string {
+  if ('reason' in jars) throw new Error(jars.reason)
+  return jars.classPath
 }
 
 /** With this feature of 4.1, Kafka sets min.insync.replicas for all brokers by itself. */
@@ -91,7 +63,7 @@ export class ApacheKafka {
     writeFileSync(properties, `${lines.join('\n')}\n`)
     const java = (...args: string[]) => [
       ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'],
-      ...['-cp', join(jarsDirectory(), '*'), ...args],
+      ...['-cp', classPath(), ...args],
     ]
     const clusterId = randomBytes(16).toString('base64url').replace(/^-/, '0')
     const format = java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...FEATURES)

@@ -6,7 +6,10 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const JAVA_OPTIONS = ['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+const JAVA_OPTIONS = [
+  ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
+]
 const START_TIMEOUT_MS = 90_000
 const CLUSTER_ID = 'aGVhZHBvbmQtaW50ZXJvcA'
 

@@ -26,7 +26,7 @@ function temporaryDirectory(context: TestContext): string {
 
 /** Null when it cannot be had: then the test is skipped, and says why. */
 async function classPathFor(version: KafkaVersion, context: TestContext): Promise<string | null> {
-  const found = await kafkaClassPath(version)
+  const found = kafkaClassPath(version)
   if ('classPath' in found) return found.classPath
   context.skip(found.reason)
   return null

@@ -45,7 +45,7 @@ const DELETE = 1
 /** Later ones name topics by id. */
 const DELETE_TOPICS_VERSION_MAX = 5
 
-/** Rejects with RefusedError. */
+/** Resolves when brokers know it. Rejects with RefusedError. */
 export async function createTopic(
   client: KafkaClient,
   { name, partitionCount, replicationFactor, config = new Map() }: NewTopic,
@@ -70,6 +70,7 @@ export async function createTopic(
   )
   const [result] = answer.topics
   refuseUnlessNone(`topic ${name}`, result.errorCode, result.errorMessage)
+  if (!validateOnly) await client.untilTopic(name)
   const told = (count: number) => (count < 0 ? undefined : count)
   return {
     name,

@@ -155,6 +155,15 @@ export class KafkaClient {
     return topic
   }
 
+  /** Resolves when a topic that was just made has come to be known: the controller is ahead of the brokers. */
+  async untilTopic(name: string): Promise<void> {
+    await this.#retrying(async () => {
+      if ((await this.topic(name)) === undefined) {
+        throw new RefusedError(`topic ${name}`, ERROR.UNKNOWN_TOPIC_OR_PARTITION)
+      }
+    }, isRetriable)
+  }
+
   /** Who leads a partition. Rejects with RefusedError when it does not exist, or has no leader in time. */
   async leaderOf(topic: string, partition: number): Promise<number> {
     const known = this.#leaders.get(topic)?.get(partition)
