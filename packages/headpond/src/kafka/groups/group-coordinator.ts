@@ -71,6 +71,9 @@ export interface GroupLag {
   readonly lag: number
 }
 
+/** As much as a request may hold. */
+const RECORD_BYTES_MAX = 100 * 2 ** 20
+
 /**
  * All groups of the broker: who is in them, and how far they have read. Everything that must outlive the process is
  * written to `__consumer_offsets` first and answered after; at the start the groups come from there.
@@ -106,6 +109,8 @@ export class GroupCoordinator {
             ['cleanup.policy', 'compact'],
             ['compression.type', 'producer'],
             ['segment.bytes', String(settings.offsetsSegmentBytes)],
+            // A generation is one record, with what all of its members say and are told: Streams says much.
+            ['max.message.bytes', String(RECORD_BYTES_MAX)],
           ]),
       },
       log,

@@ -170,3 +170,13 @@ test('a connection that ends while its join waits lets the others go on', async 
   // It is the only one now, and need not wait for anybody.
   assert.equal((await one.join({ memberId: a.memberId })).generationId, 2)
 })
+
+test('members may say and be told more than a record of a usual topic holds', async (t) => {
+  const broker = await startBroker(t)
+  const client = new GroupClient(await broker.connect(), 'g')
+  const metadata = Buffer.alloc(3 * 2 ** 20, 'what I want')
+  const { memberId, generationId } = await client.enter({ protocols: [{ name: 'range', metadata }] })
+  const assignment = 'what you get'.repeat(100_000)
+  assert.equal((await client.sync(memberId, generationId, { [memberId]: assignment })).text, assignment)
+  assert.equal((await client.describe()).members[0].memberMetadata.length, metadata.length)
+})
