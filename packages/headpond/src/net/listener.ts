@@ -49,11 +49,12 @@ const BACKLOG_MIN = 4096
  */
 const READ_BYTES = 16384
 /**
- * Whoever sends values of this size gets larger reads: a batch of them should not be cut everywhere, and a turn is as short,
- * since what costs time is requests rather than bytes.
+ * Whoever sends values of this size gets larger reads: sixteen values of a kilobyte should not be cut, and a turn is as short,
+ * since what costs time is requests rather than bytes. **(measured)**: with reads of 64 KiB the slowest hundredth of `SET` of
+ * 1 KB in pipelines of 100 took twice as long, with little more throughput.
  */
 const LONG_REQUEST_BYTES = 512
-const LONG_READ_BYTES = 65536
+const LONG_READ_BYTES = 24576
 /** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
 const LARGE_REQUEST_BYTES = 65536
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */

@@ -24,6 +24,8 @@ export class LuaVm {
   readonly #exports: LuaExports
   #shared = new Int32Array(0)
   #placesAt = 0
+  /** Where `replyArea` begins in `memory`. */
+  #replyAreaAt = 0
   #inputAt = 0
   #inputBytes = 0
   readonly #forScripts: boolean
@@ -153,7 +155,7 @@ export class LuaVm {
 
   /** Says that the reply to the command is in `replyArea`. */
   replyIsInArea(): void {
-    this.#shared[shared.REPLY_AT] = this.replyArea.byteOffset
+    this.#shared[shared.REPLY_AT] = this.#replyAreaAt
   }
 
   /** Takes a reply in pieces that is too large for `replyArea`. Returns its size. */
@@ -226,7 +228,8 @@ export class LuaVm {
     const { memory, hp_shared, hp_reply_area, hp_reply_area_bytes } = this.#exports
     const { buffer } = memory
     this.memory = Buffer.from(buffer)
-    this.replyArea = Buffer.from(buffer, hp_reply_area(), hp_reply_area_bytes())
+    this.#replyAreaAt = hp_reply_area()
+    this.replyArea = Buffer.from(buffer, this.#replyAreaAt, hp_reply_area_bytes())
     this.#shared = new Int32Array(buffer, hp_shared(), SHARED_COUNT)
     this.#placesAt = this.#shared[shared.PLACES_AT]
     this.places = new Int32Array(buffer, this.#placesAt, this.#shared[shared.PLACES_CAPACITY] * 2)
