@@ -30,7 +30,9 @@ class IdempotentProducer {
 }
 
 async function startProducer(t: TestContext) {
-  const server = await startLogServer(t, { topics: { orders: 1 } })
+  // Time is moved by hours, and nobody is to be closed for it.
+  const directives = { 'kafka.connections.max.idle.ms': -1 }
+  const server = await startLogServer(t, { topics: { orders: 1 }, directives })
   const client = await server.connect()
   const producer = new IdempotentProducer(client, await client.initProducerId())
   const records = async () =>
