@@ -223,10 +223,13 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
       ...kafkaDirectives(kafka?.config),
       ...directives,
     } as DirectiveOptions,
-    // Not asked for: see Kafka. A test has all members of its groups at hand, and does not want to wait for more.
+    // Not asked for: see Kafka. A test has all members of its groups at hand, and does not want to wait for more; and when it
+    // moves the clock by days, its connections are not idle.
     defaults: ({ settings }) => ({
       kafkaPort: 'auto',
-      ...(settings.ephemeral ? { 'kafka.group.initial.rebalance.delay.ms': 0 } : {}),
+      ...(settings.ephemeral
+        ? { 'kafka.group.initial.rebalance.delay.ms': 0, 'kafka.connections.max.idle.ms': -1 }
+        : {}),
     }),
   })
   const plans = topicPlans(kafka?.topics ?? {})

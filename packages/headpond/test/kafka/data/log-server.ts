@@ -47,6 +47,8 @@ export async function startLogServer(t: TestContext, options: LogServerOptions =
       memcachedPort: 0,
       kafkaPort: 'auto',
       bind: ['127.0.0.1'],
+      // Whoever moves the clock by days does not mean that connections are idle.
+      'kafka.connections.max.idle.ms': -1,
       ephemeral: options.directives?.dir === undefined,
       ...options.directives,
     } as DirectiveOptions,
