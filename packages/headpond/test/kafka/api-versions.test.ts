@@ -56,7 +56,7 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   50: ['DescribeUserScramCredentials', 0, 0],
   51: ['AlterUserScramCredentials', 0, 0],
   55: ['DescribeQuorum', 0, 2],
-  57: ['UpdateFeatures', 0, 1],
+  57: ['UpdateFeatures', 0, 2],
   60: ['DescribeCluster', 0, 2],
   61: ['DescribeProducers', 0, 0],
   64: ['UnregisterBroker', 0, 0],

@@ -7,7 +7,7 @@ import {
   updateFeaturesResponse,
 } from '../schemas/update-features.ts'
 
-export const updateFeatures = api(updateFeaturesRequest, updateFeaturesResponse, [0, 1], handle)
+export const updateFeatures = api(updateFeaturesRequest, updateFeaturesResponse, [0, 2], handle)
 
 /** Clients behave by the levels of features that ApiVersions tells. None can be changed: what is built is switched on. */
 function handle({ featureUpdates }: UpdateFeaturesRequest, { broker }: RequestContext): UpdateFeaturesResponse {
