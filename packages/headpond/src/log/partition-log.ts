@@ -225,13 +225,6 @@ export class PartitionLog implements CleanableLog {
     return this.#leaderEpoch
   }
 
-  /** In memory alone, as long as it is on its way to the disk. Who goes on appending has to mind it. */
-  get unwrittenBytes(): number {
-    let sizeBytes = 0
-    for (const segment of this.#unwritten) sizeBytes += segment.unwrittenBytes
-    return sizeBytes
-  }
-
   get sizeBytes(): number {
     let sizeBytes = 0
     for (const segment of this.#segments) sizeBytes += segment.sizeBytes
