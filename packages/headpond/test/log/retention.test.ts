@@ -228,3 +228,21 @@ test('what was handed out never changes', async (context) => {
   for (const { view, copy } of held) assert.ok(copy.equals(view))
   await logs.close()
 })
+
+test('files that nobody uses are closed, and opened again when somebody does', async (context) => {
+  const fixture = new LogFixture(temporaryDirectory(context), {}, { tailBytesMax: 1 })
+  const logs = await fixture.start()
+  const { partitions } = logs.createTopic('t', { partitionCount: 600 })
+  for (const log of partitions) log.append(makeBatch({ timestampMs: fixture.nowMs }), CLIENT)
+  await logs.written()
+  assert.ok(logs.openFileCount <= 512, `${logs.openFileCount} files`)
+  for (let minute = 0; minute < 3; minute++) fixture.advance(61_000)
+  assert.equal(logs.openFileCount, 0)
+  for (const log of [partitions[0], partitions[599]]) {
+    assert.deepEqual(offsetRanges(await log.read(0, 100, EVERYTHING)), [[0, 0]])
+    assert.equal(log.append(makeBatch({ timestampMs: fixture.nowMs }), CLIENT).error, null)
+  }
+  await logs.written()
+  assert.equal(partitions[599].highWatermark, 2)
+  await logs.close()
+})
