@@ -1,6 +1,6 @@
 /**
  * What is known of the whole cluster beside its topics: settings that clients have changed while it ran (of brokers,
- * groups and client metrics), quotas. One small file of JSON in the directory of the logs; each change writes it anew,
+ * groups and client metrics). One small file of JSON in the directory of the logs; each change writes it anew,
  * and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
@@ -17,22 +17,9 @@ export type ConfigMap = Map<string, string>
 /** The kinds of resources whose settings are kept here; those of topics stand in the log's own catalog. */
 export type ConfigOwner = 'broker' | 'group' | 'client-metrics'
 
-/** `null` as a name stands for "all that have no entry of their own". */
-export interface QuotaEntity {
-  readonly user?: string | null
-  readonly clientId?: string | null
-  readonly ip?: string | null
-}
-
-export interface QuotaEntry {
-  readonly entity: QuotaEntity
-  readonly values: Readonly<Record<string, number>>
-}
-
 interface Stored {
   readonly version: number
   readonly configs: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
-  readonly quotas: readonly QuotaEntry[]
 }
 
 export class ClusterMetadata {
@@ -44,7 +31,6 @@ export class ClusterMetadata {
     group: new Map(),
     'client-metrics': new Map(),
   }
-  quotas: readonly QuotaEntry[] = []
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
@@ -69,7 +55,6 @@ export class ClusterMetadata {
         this.#configs[owner].set(name, new Map(Object.entries(config)))
       }
     }
-    this.quotas = stored.quotas
   }
 
   /** What was set for this resource; for brokers the empty name is all of them. */
@@ -101,7 +86,6 @@ export class ClusterMetadata {
     const stored: Stored = {
       version: FORMAT_VERSION,
       configs,
-      quotas: this.quotas,
     }
     diskFiles.replace(this.#path, Buffer.from(`${JSON.stringify(stored, null, 2)}\n`))
   }
