@@ -81,7 +81,10 @@ async function run(context: VerbContext): Promise<number> {
   if (output.isJson) {
     const { sentCount: records, sentBytes: bytes } = producer
     output.json({ topic: name, records, bytes, seconds: Number(rate.elapsedSeconds.toFixed(3)) })
-  } else output.line(`Produced ${rate.text.replace(/^[\d,]+ records?/, countText(producer.sentCount))}`)
+  } else
+    output.line(
+      `Produced ${(input === null ? rate.amountText : rate.text).replace(/^[\d,]+ records?/, countText(producer.sentCount))}`,
+    )
   if (failure === null) return DONE
   if (!(failure instanceof Error)) throw failure
   if (failure instanceof UsageError) {
