@@ -65,9 +65,12 @@ export class ByteClient {
   /** Sends lines and gives what they are answered with, up to the answer of a last command that always has the same. */
   async ask(text: string): Promise<string> {
     this.send(`${text}mn\r\n`)
-    const received = await this.receive(
-      (bytes) => bytes.length >= 4 && bytes.toString('latin1', bytes.length - 4) === 'MN\r\n',
-    )
+    // The lines may say the same themselves.
+    const count = 1 + (text.match(/^mn\r$/gm)?.length ?? 0)
+    const received = await this.receive((bytes) => {
+      if (bytes.length < 4 || bytes.toString('latin1', bytes.length - 4) !== 'MN\r\n') return false
+      return count === 1 || (bytes.toString('latin1').match(/^MN\r$/gm)?.length ?? 0) >= count
+    })
     const answer = received.toString('latin1')
     return answer.endsWith('MN\r\n') ? answer.slice(0, -4) : `${answer}<closed>\r\n`
   }
