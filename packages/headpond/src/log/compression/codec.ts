@@ -7,7 +7,7 @@ import { CompressionError } from './compression-error.ts'
 import { gzip } from './gzip.ts'
 import { lz4 } from './lz4.ts'
 import { createSnappy } from './snappy.ts'
-import { createZstd } from './zstd.ts'
+import { webAssemblyZstd } from './zstd.ts'
 
 export interface Compressor {
   /** The bytes in the framing that Java's clients write. */
@@ -26,7 +26,7 @@ const LOADERS: Record<Exclude<Codec, 'none'>, () => Compressor> = {
   gzip: () => gzip,
   snappy: createSnappy,
   lz4: () => lz4,
-  zstd: createZstd,
+  zstd: webAssemblyZstd,
 }
 const loaded = new Map<Codec, Compressor>()
 

@@ -1,41 +1,14 @@
 /**
- * Zstandard. Node has it from 22.15 on; before, the reference implementation compiled to WebAssembly does it. Streams as
- * Java's clients write them do not say how large their content is.
+ * Zstandard, by the reference implementation compiled to WebAssembly. Node has it from 22.15 on, but takes a frame that was
+ * cut for a whole one, and Node 20 has not. Streams as Java's clients write them do not say how large their content is.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import * as zlib from 'node:zlib'
 import { assert } from '../../bytes/assert.ts'
 import { Instance, Module, type WasmImports } from '../../bytes/web-assembly.ts'
 import type { Compressor } from './codec.ts'
 import { CompressionError, tooLarge } from './compression-error.ts'
-
-/** What of `node:zlib` the types of the oldest supported Node do not know. */
-interface NativeZstd {
-  readonly zstdCompressSync?: (bytes: Uint8Array) => Uint8Array
-  readonly zstdDecompressSync?: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array
-}
-
-/** The codec by the best means that this Node has. */
-export function createZstd(): Compressor {
-  return createNativeZstd() ?? webAssemblyZstd()
-}
-
-function createNativeZstd(): Compressor | undefined {
-  const { zstdCompressSync, zstdDecompressSync } = zlib as NativeZstd
-  if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
-  return {
-    compress: (bytes) => zstdCompressSync(bytes),
-    decompress(bytes, sizeBytesMax) {
-      try {
-        return zstdDecompressSync(bytes, { maxOutputLength: sizeBytesMax })
-      } catch (error) {
-        throw (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(sizeBytesMax) : error
-      }
-    },
-  }
-}
 
 /** What the WebAssembly module exports: zstd's own functions, on addresses in its memory. */
 interface ZstdModule {
