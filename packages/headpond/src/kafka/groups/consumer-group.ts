@@ -1,5 +1,6 @@
 import type { ErrorName } from '../errors.ts'
 import type { EncodedRecord } from '../internal-topic.ts'
+import { compileNameRegex, type NameRegex } from '../name-regex.ts'
 import type { ConsumerGroupMemberMetadataValue } from '../schemas/group-records.ts'
 import {
   type Assignment,
@@ -22,7 +23,6 @@ import {
   targetRecord,
 } from './records.ts'
 import { SessionTimer, type TimerHost } from './session-timer.ts'
-import { compileTopicRegex, type TopicRegex } from './topic-regex.ts'
 
 /**
  * A group of the new protocol (KIP-848): the broker decides who reads what, and one request, the heartbeat, does all.
@@ -144,7 +144,7 @@ export class ConsumerGroup {
   #subscribedTopics: ReadonlyMap<string, SubscribedTopic> | null = null
   /** Topics have come, gone or grown since. */
   #isStale = true
-  readonly #regexes = new Map<string, TopicRegex | null>()
+  readonly #regexes = new Map<string, NameRegex | null>()
   /** Of each partition of each topic, who holds it. */
   readonly #holders = new Map<string, Map<number, string>>()
 
@@ -650,9 +650,9 @@ export class ConsumerGroup {
     return subscribedTopicRegex !== null && this.#regex(subscribedTopicRegex)?.matches(topic) === true
   }
 
-  #regex(text: string): TopicRegex | null {
+  #regex(text: string): NameRegex | null {
     let regex = this.#regexes.get(text)
-    if (regex === undefined) this.#regexes.set(text, (regex = compileTopicRegex(text)))
+    if (regex === undefined) this.#regexes.set(text, (regex = compileNameRegex(text)))
     return regex
   }
 

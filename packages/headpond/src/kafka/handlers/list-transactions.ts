@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
 import { ERROR } from '../errors.ts'
+import { compileNameRegex } from '../name-regex.ts'
 import {
   type ListTransactionsRequest,
   type ListTransactionsResponse,
@@ -29,24 +30,15 @@ function handle(
     })),
   })
   if (transactions.isLoading) return answer(ERROR.COORDINATOR_LOAD_IN_PROGRESS, [])
-  const pattern = transactionalIdPattern === null ? null : compile(transactionalIdPattern)
-  if (pattern === undefined) return answer(ERROR.INVALID_REGULAR_EXPRESSION, [])
+  const pattern = transactionalIdPattern === null ? null : compileNameRegex(transactionalIdPattern)
+  if (pattern === null && transactionalIdPattern !== null) return answer(ERROR.INVALID_REGULAR_EXPRESSION, [])
   const nowMs = clock.nowMs()
   const found = [...transactions.transactions].filter(
     ({ transactionalId, producerId, state, startMs }) =>
       (stateFilters.length === 0 || stateFilters.includes(state)) &&
       (producerIdFilters.length === 0 || producerIdFilters.includes(producerId)) &&
       (durationFilter === ANY_DURATION || (startMs >= 0 && nowMs - startMs > durationFilter)) &&
-      (pattern === null || pattern.test(transactionalId)),
+      (pattern === null || pattern.matches(transactionalId)),
   )
   return answer(0, found)
-}
-
-/** Undefined for one that is none. */
-function compile(pattern: string): RegExp | undefined {
-  try {
-    return new RegExp(`^(?:${pattern})$`, 'u')
-  } catch {
-    return undefined
-  }
 }
