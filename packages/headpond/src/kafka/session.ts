@@ -1,5 +1,6 @@
 import type { Connection } from '../net/connection.ts'
 import type { Api, RequestContext } from './api.ts'
+import { ANONYMOUS, type KafkaPrincipal } from './principal.ts'
 
 /** A request that is being worked on, or whose answer waits for that of an earlier one. */
 export interface OpenRequest {
@@ -16,13 +17,13 @@ export interface OpenRequest {
 export class KafkaSession {
   readonly id: number
   readonly connection: Connection
-  /** Where the client is: an address without its port. */
+  /** Where the client is: an address without its port, as access control lists name hosts. */
   readonly remoteHost: string
   /** The address of this machine that the client has connected to. */
   readonly localHost: string
   readonly localPort: number
-  /** Who the client has proved to be. */
-  principal = 'User:ANONYMOUS'
+  /** Who the client has proved to be: whoever authenticates it says so here. */
+  principal: KafkaPrincipal = ANONYMOUS
   /** What the client has said of itself (ApiVersions). */
   clientSoftwareName = 'unknown'
   clientSoftwareVersion = 'unknown'
