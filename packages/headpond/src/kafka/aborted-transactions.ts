@@ -18,14 +18,15 @@ export class AbortedTransactions {
 
   /** The records of a batch that a consumer gets to see. */
   readable(batch: DecodedBatch): readonly LogRecord[] {
+    // Before a marker counts, too: a read may begin with the marker of a transaction whose records came with the last one.
+    while (this.#upcoming.length > 0 && this.#upcoming[0].firstOffset <= batch.lastOffset) {
+      this.#producers.add(this.#upcoming[0].producerId)
+      this.#upcoming.shift()
+    }
     if (batch.isControl) {
       // After its marker, the producer's batches are another transaction's.
       if (controlTypeOf(batch.records[0]?.key ?? null) === 'ABORT') this.#producers.delete(batch.producerId)
       return []
-    }
-    while (this.#upcoming.length > 0 && this.#upcoming[0].firstOffset <= batch.lastOffset) {
-      this.#producers.add(this.#upcoming[0].producerId)
-      this.#upcoming.shift()
     }
     return batch.isTransactional && this.#producers.has(batch.producerId) ? [] : batch.records
   }

@@ -3,17 +3,19 @@ import { parseArgs } from 'node:util'
 import { type CrashResult, crashRepeatedly, type Policy } from './crash-run.ts'
 import { crashLogsRepeatedly, losePowerOfLogs } from './log/log-crash-run.ts'
 import { losePower } from './power-loss.ts'
+import { crashTransactionsRepeatedly } from './transactions/transaction-crash-run.ts'
 
 const USAGE = `Usage: npm run crash -- [options]
 
 Kills a server's process again and again while it works for many clients, and looks whether everything is there that
-should be; then does the same for what a loss of power may leave of its files. First for the store, then for the logs.
+should be; then does the same for what a loss of power may leave of its files. First for the store, then for the logs; then
+for a consumer and producer with transactions, whose process is killed too: what it writes is there once.
 
   --count <n>         kills (200)
   --power-losses <n>  disks after a loss of power (as many)
   --seed <n>          repeats a run: the same settings, load and moments
   --policy <policy>   only this value of appendfsync: always, everysec or no
-  --only <which>      store or logs
+  --only <which>      store, logs or transactions
 `
 const STATES_PER_LOAD = 50
 const POWER_LOAD_MS = 4000
@@ -81,8 +83,10 @@ async function main(): Promise<void> {
   const powerLossCount = Number(values['power-losses'] ?? count)
   const seed = Number(values.seed)
   write(`${count} kills and ${powerLossCount} losses of power, --seed ${seed}`)
-  if (values.only !== 'logs') await crashStore(count, powerLossCount, seed)
-  if (values.only !== 'store') await crashLogs(count, powerLossCount, seed)
+  const isWanted = (which: string) => values.only === undefined || values.only === which
+  if (isWanted('store')) await crashStore(count, powerLossCount, seed)
+  if (isWanted('logs')) await crashLogs(count, powerLossCount, seed)
+  if (isWanted('transactions')) await crashTransactions(count, seed)
 }
 
 async function crashStore(count: number, powerLossCount: number, seed: number): Promise<void> {
@@ -116,6 +120,27 @@ async function crashLogs(count: number, powerLossCount: number, seed: number): P
     eventCount += run.eventCount
   }
   write(`logs: ${stateCount} losses of power in ${eventCount} steps to the disk; nothing lost that was synced`)
+  write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
+}
+
+async function crashTransactions(count: number, seed: number): Promise<void> {
+  const startedAtMs = performance.now()
+  const results = await crashTransactionsRepeatedly({
+    count,
+    seed,
+    onResult({ index, seed: lifeSeed, serverKills, moverKills, returns, abandoned }) {
+      write(
+        `life ${String(index + 1).padStart(3)} transactions, seed ${lifeSeed}: broker killed ${serverKills} times, processor ` +
+          `${moverKills} times, ${returns} came back after another had taken over, ${abandoned} left a transaction open`,
+      )
+    },
+  })
+  const sum = (value: (result: (typeof results)[number]) => number) =>
+    results.reduce((total, each) => total + value(each), 0)
+  write(
+    `transactions: ${results.length} lives with ${sum(({ serverKills }) => serverKills)} kills of the broker and ` +
+      `${sum(({ moverKills }) => moverKills)} of the processor; ${sum(({ recordCount }) => recordCount)} records moved exactly once`,
+  )
   write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
 }
 

@@ -5,92 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { errorNameOf } from '#src/kafka/errors.ts'
-import { addOffsetsToTxnRequest, addOffsetsToTxnResponse } from '#src/kafka/schemas/add-offsets-to-txn.ts'
-import { addPartitionsToTxnRequest, addPartitionsToTxnResponse } from '#src/kafka/schemas/add-partitions-to-txn.ts'
 import { describeTransactionsRequest, describeTransactionsResponse } from '#src/kafka/schemas/describe-transactions.ts'
-import { endTxnRequest, endTxnResponse } from '#src/kafka/schemas/end-txn.ts'
 import { findCoordinatorRequest, findCoordinatorResponse } from '#src/kafka/schemas/find-coordinator.ts'
-import { initProducerIdRequest, initProducerIdResponse } from '#src/kafka/schemas/init-producer-id.ts'
 import { listTransactionsRequest, listTransactionsResponse } from '#src/kafka/schemas/list-transactions.ts'
 import { offsetFetchRequest, offsetFetchResponse } from '#src/kafka/schemas/offset-fetch.ts'
-import { txnOffsetCommitRequest, txnOffsetCommitResponse } from '#src/kafka/schemas/txn-offset-commit.ts'
 import { writeTxnMarkersRequest, writeTxnMarkersResponse } from '#src/kafka/schemas/write-txn-markers.ts'
-import { batchOf, errorOf, LogClient, type LogServer, recordsOf, startLogServer } from '../data/log-server.ts'
+import { errorOf, LogClient, type LogServer, recordsOf, startLogServer } from '../data/log-server.ts'
 import { WireClient } from '../wire-client.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
 
 const TIMEOUT_MS = 60_000
-
-/** A producer with transactions that says each thing when it is told to. */
-class TransactionalProducer {
-  readonly #client: LogClient
-  readonly transactionalId: string
-  producerId = -1
-  producerEpoch = -1
-  /** By topic and partition: the next number. */
-  readonly #sequences = new Map<string, number>()
-
-  constructor(client: LogClient, transactionalId = 'mover') {
-    this.#client = client
-    this.transactionalId = transactionalId
-  }
-
-  async begin(version = 5, current = { producerId: -1, producerEpoch: -1 }, timeoutMs = TIMEOUT_MS): Promise<string> {
-    const { transactionalId } = this
-    const asked = { transactionalId, transactionTimeoutMs: timeoutMs, ...current }
-    const answer = await this.#client.wire.call(initProducerIdRequest, initProducerIdResponse, version, asked)
-    if (answer.errorCode !== 0) return errorNameOf(answer.errorCode)
-    this.producerId = answer.producerId
-    this.producerEpoch = answer.producerEpoch
-    this.#sequences.clear()
-    return 'NONE'
-  }
-
-  async add(topic: string, partitions: number[] = [0], version = 3): Promise<string> {
-    const answer = await this.#client.wire.call(addPartitionsToTxnRequest, addPartitionsToTxnResponse, version, {
-      transactions: [],
-      v3AndBelowTransactionalId: this.transactionalId,
-      v3AndBelowProducerId: this.producerId,
-      v3AndBelowProducerEpoch: this.producerEpoch,
-      v3AndBelowTopics: [{ name: topic, partitions }],
-    })
-    const [{ resultsByPartition }] = answer.resultsByTopicV3AndBelow
-    return resultsByPartition.map(({ partitionErrorCode }) => errorNameOf(partitionErrorCode)).join(' ')
-  }
-
-  /** Its offset, or the error. */
-  async send(topic: string, value: string, version = 11, partition = 0): Promise<number | string> {
-    const { transactionalId, producerId, producerEpoch } = this
-    const place = `${topic}-${partition}`
-    const baseSequence = this.#sequences.get(place) ?? 0
-    const batch = batchOf([value], { producerId, producerEpoch, baseSequence, isTransactional: true })
-    const answer = await this.#client.produce(topic, batch, { version, transactionalId, partition })
-    if (answer.errorCode !== 0) return errorOf(answer)
-    this.#sequences.set(place, baseSequence + 1)
-    return answer.baseOffset
-  }
-
-  async addOffsets(groupId: string): Promise<string> {
-    const { transactionalId, producerId, producerEpoch } = this
-    const asked = { transactionalId, producerId, producerEpoch, groupId }
-    return errorOf(await this.#client.wire.call(addOffsetsToTxnRequest, addOffsetsToTxnResponse, 4, asked))
-  }
-
-  async commitOffset(groupId: string, topic: string, offset: bigint, version = 4): Promise<string> {
-    const { transactionalId, producerId, producerEpoch } = this
-    const partition = { partitionIndex: 0, committedOffset: offset, committedMetadata: '' }
-    const answer = await this.#client.wire.call(txnOffsetCommitRequest, txnOffsetCommitResponse, version, {
-      ...{ transactionalId, groupId, producerId, producerEpoch },
-      topics: [{ name: topic, partitions: [partition] }],
-    })
-    return errorOf(answer.topics[0].partitions[0])
-  }
-
-  async end(committed: boolean, version = 4): Promise<string> {
-    const { transactionalId, producerId, producerEpoch } = this
-    const asked = { transactionalId, producerId, producerEpoch, committed }
-    return errorOf(await this.#client.wire.call(endTxnRequest, endTxnResponse, version, asked))
-  }
-}
 
 async function seen(client: LogClient, topic: string, isolationLevel: 0 | 1): Promise<string> {
   const fetched = await client.fetch(topic, { isolationLevel })
