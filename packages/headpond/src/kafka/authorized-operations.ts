@@ -1,39 +1,21 @@
 /** What a client may do with a topic, a group or the cluster, as answers tell it when they are asked: a bit for each operation. */
 
-/** Kafka's numbers of operations. */
-const OPERATION = {
-  read: 3,
-  write: 4,
-  create: 5,
-  delete: 6,
-  alter: 7,
-  describe: 8,
-  clusterAction: 9,
-  describeConfigs: 10,
-  alterConfigs: 11,
-  idempotentWrite: 12,
-} as const
+import { OPERATION } from './authorizer/acl.ts'
 
-type Operation = keyof typeof OPERATION
-
-function bitsOf(operations: readonly Operation[]): number {
-  return operations.reduce((bits, operation) => bits | (1 << OPERATION[operation]), 0)
-}
+type Operation = Exclude<keyof typeof OPERATION, 'any' | 'all'>
 
 /** Nobody has asked. */
 export const OPERATIONS_NOT_ASKED = -(2 ** 31)
 
-/** Everything that there is: without an authorizer everybody may do all of it. */
-export const ALL_OPERATIONS = {
-  topic: bitsOf(['read', 'write', 'create', 'delete', 'alter', 'describe', 'describeConfigs', 'alterConfigs']),
-  group: bitsOf(['read', 'delete', 'describe', 'describeConfigs', 'alterConfigs']),
-  cluster: bitsOf([
-    'create',
-    'alter',
-    'describe',
-    'clusterAction',
-    'describeConfigs',
-    'alterConfigs',
-    'idempotentWrite',
-  ]),
-} as const
+/** The operations that there are for each kind of resource. */
+const OPERATIONS: Readonly<Record<'topic' | 'group' | 'cluster', readonly Operation[]>> = {
+  topic: ['read', 'write', 'create', 'delete', 'alter', 'describe', 'describeConfigs', 'alterConfigs'],
+  group: ['read', 'delete', 'describe', 'describeConfigs', 'alterConfigs'],
+  cluster: ['create', 'alter', 'describe', 'clusterAction', 'describeConfigs', 'alterConfigs', 'idempotentWrite'],
+}
+
+export function operationBits(resource: keyof typeof OPERATIONS, isAllowed: (operation: Operation) => boolean): number {
+  let bits = 0
+  for (const operation of OPERATIONS[resource]) if (isAllowed(operation)) bits |= 1 << OPERATION[operation]
+  return bits
+}

@@ -42,6 +42,7 @@ export interface SourcedValue {
 /** What is decided at start, by other directives or by what lies in the data directory. */
 const fixedNames: ReadonlySet<string> = new Set<BrokerSettingName>([
   'advertised.listeners',
+  'authorizer.class.name',
   'broker.id',
   'listener.security.protocol.map',
   'listeners',

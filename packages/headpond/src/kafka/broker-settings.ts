@@ -9,10 +9,13 @@
 
 import type { Setting, SettingType } from '../log/setting.ts'
 import { checkGzipLevel } from '../log/topic-config.ts'
+import { checkAuthorizer, checkPrincipals } from './authorizer/settings.ts'
 
 export interface BrokerSetting extends Setting {
   /** Who may change it through the protocol while the broker runs: for one broker or for all; none: nobody. */
   readonly update?: 'cluster-wide' | 'per-broker'
+  /** Kafka's authorizer reads it by itself, so that DescribeConfigs tells of it only where it is set. */
+  readonly isOfAuthorizer?: true
 }
 
 // biome-ignore format: a table is read down its columns
@@ -23,14 +26,16 @@ const rows = [
     summary: 'Time between those retries.' },
   { name: 'advertised.listeners', type: 'STRING', default: null,
     summary: 'Addresses that clients are told to connect to; derived from kafka-advertised-host.' },
+  { name: 'allow.everyone.if.no.acl.found', type: 'BOOLEAN', default: 'false', isOfAuthorizer: true,
+    summary: 'With an authorizer: whether what no access control entry speaks of is open to everybody.' },
   { name: 'alter.config.policy.class.name', type: 'CLASS', default: null,
     summary: 'Java class that may refuse changes of configuration.' },
   { name: 'alter.log.dirs.replication.quota.window.num', type: 'INT', default: '11', min: 1,
     summary: 'Windows in which moves between log directories are measured.' },
   { name: 'alter.log.dirs.replication.quota.window.size.seconds', type: 'INT', default: '1', min: 1,
     summary: 'Length of such a window.' },
-  { name: 'authorizer.class.name', type: 'STRING', default: '',
-    summary: 'Java class that decides on access; the ACLs of Headpond take its place.' },
+  { name: 'authorizer.class.name', type: 'STRING', default: '', check: checkAuthorizer,
+    summary: 'Who decides on access: org.apache.kafka.metadata.authorizer.StandardAuthorizer, or nobody.' },
   { name: 'auto.create.topics.enable', type: 'BOOLEAN', default: 'true',
     summary: 'Whether a topic that a client asks for by name comes into being.' },
   { name: 'auto.leader.rebalance.enable', type: 'BOOLEAN', default: 'true',
@@ -642,6 +647,8 @@ const rows = [
     summary: 'Password of that file.' },
   { name: 'ssl.truststore.type', type: 'STRING', default: 'JKS', update: 'per-broker',
     summary: 'Format of that file.' },
+  { name: 'super.users', type: 'STRING', default: '', isOfAuthorizer: true, check: checkPrincipals,
+    summary: 'With an authorizer: who may do anything, as User:one;User:other.' },
   { name: 'telemetry.max.bytes', type: 'INT', default: '1048576', min: 1,
     summary: 'Largest metrics that a client may push.' },
   { name: 'transaction.abort.timed.out.transaction.cleanup.interval.ms', type: 'INT', default: '10000', min: 1,

@@ -2,6 +2,9 @@ import type { LogLines, LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
 import type { AdvertisedAddress } from './advertised-address.ts'
 import type { Api } from './api.ts'
+import { AclFile } from './authorizer/acl-file.ts'
+import { Authorizer } from './authorizer/authorizer.ts'
+import { authorizerSettings, isAuthorizing } from './authorizer/settings.ts'
 import type { BrokerConfig } from './broker-config.ts'
 import type { ClusterMetadata } from './cluster-metadata.ts'
 import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
@@ -40,6 +43,8 @@ export class Broker {
   readonly metadata: ClusterMetadata
   readonly log: LogLines
   readonly apis: readonly Api[]
+  /** Who decides what clients may do; null: they may do anything. */
+  readonly authorizer: Authorizer | null
   readonly fetchSessions: FetchSessionCache
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
@@ -54,6 +59,9 @@ export class Broker {
     this.metadata = metadata
     this.log = log
     this.apis = apis
+    this.authorizer = isAuthorizing(config)
+      ? new Authorizer(new AclFile(metadata.directory), authorizerSettings(config), log)
+      : null
     this.fetchSessions = new FetchSessionCache({
       slotCount: () => config.integer('max.incremental.fetch.session.cache.slots'),
       nowMs: () => clock.nowMs(),
@@ -92,9 +100,11 @@ export class Broker {
   async start(): Promise<void> {
     this.config.warnOfUnknown(this.log)
     this.metadata.load()
+    this.authorizer?.load()
     this.config.useMetadata(this.metadata)
     await this.logs.start()
     this.config.onChange.add(() => this.logs.refreshSettings())
+    this.config.onChange.add(() => this.authorizer?.useSettings(authorizerSettings(this.config)))
     // Clients of groups and transactions that are not known yet are told so, and come again.
     const groupsLoaded = this.groups.start()
     this.#loaded = Promise.all([groupsLoaded, this.transactions.start(groupsLoaded)])

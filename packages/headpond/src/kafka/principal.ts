@@ -15,6 +15,6 @@ export function textOfPrincipal({ type, name }: KafkaPrincipal): string {
 /** Null where the text is no principal. A name may have colons of its own. */
 export function parsePrincipal(text: string): KafkaPrincipal | null {
   const colon = text.indexOf(':')
-  if (colon <= 0) return null
+  if (colon < 0) return null
   return { type: text.slice(0, colon), name: text.slice(colon + 1) }
 }

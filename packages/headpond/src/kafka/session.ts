@@ -1,5 +1,6 @@
 import type { Connection } from '../net/connection.ts'
 import type { Api, RequestContext } from './api.ts'
+import type { DecisionCache } from './authorizer/decision-cache.ts'
 import { ANONYMOUS, type KafkaPrincipal } from './principal.ts'
 
 /** A request that is being worked on, or whose answer waits for that of an earlier one. */
@@ -24,6 +25,8 @@ export class KafkaSession {
   readonly localPort: number
   /** Who the client has proved to be: whoever authenticates it says so here. */
   principal: KafkaPrincipal = ANONYMOUS
+  /** What the authorizer has decided for it so far. */
+  decisions: DecisionCache | null = null
   /** What the client has said of itself (ApiVersions). */
   clientSoftwareName = 'unknown'
   clientSoftwareVersion = 'unknown'

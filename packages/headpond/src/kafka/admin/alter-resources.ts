@@ -1,6 +1,7 @@
 /** AlterConfigs and IncrementalAlterConfigs: the same, but that the first replaces all that was set. */
 
 import type { RequestContext } from '../api.ts'
+import { may, mayOnCluster, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import { planBrokerConfig } from './broker-resource.ts'
 import { type ConfigChange, type ConfigMap, refuseChanges } from './config-change.ts'
@@ -67,17 +68,22 @@ function planOrRefuse(wanted: WantedConfig, replaces: boolean, context: RequestC
   const { broker } = context
   switch (resourceType) {
     case RESOURCE_TYPE.topic:
+      if (!may(context, 'alterConfigs', 'topic', name)) return REFUSED.topic
       return plan(planTopicConfig(name, changes, replacement, context), (next) => broker.logs.configure(name, next))
-    case RESOURCE_TYPE.broker:
-      return plan(planBrokerConfig(name, changes, replacement, context), (next) =>
-        broker.config.setDynamicConfig(name, next),
-      )
+    case RESOURCE_TYPE.broker: {
+      const next = planBrokerConfig(name, changes, replacement, context)
+      // What is wrong with it a client learns first, as in Kafka, where the broker checks and the controller decides.
+      if (!('error' in next) && !mayOnCluster(context, 'alterConfigs')) return REFUSED.cluster
+      return plan(next, (config) => broker.config.setDynamicConfig(name, config))
+    }
     case RESOURCE_TYPE.brokerLogger:
-      if (!replaces) return planLogLevel(name, all, context)
-      break
+      if (replaces) break
+      return mayOnCluster(context, 'alterConfigs') ? planLogLevel(name, all, context) : REFUSED.cluster
     case RESOURCE_TYPE.clientMetrics:
+      if (!mayOnCluster(context, 'alterConfigs')) return REFUSED.cluster
       return planOfKind(clientMetricsKind, name, changes, replacement, context)
     case RESOURCE_TYPE.group:
+      if (!may(context, 'alterConfigs', 'group', name)) return REFUSED.group
       return planOfKind(groupKind, name, changes, replacement, context)
   }
   return { error: 'INVALID_REQUEST', message: `Unknown resource type ${resourceType}` }

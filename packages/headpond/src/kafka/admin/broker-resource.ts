@@ -36,7 +36,7 @@ export function describeBroker(name: string, context: RequestContext): ConfigEnt
     return { error: 'INVALID_REQUEST', message }
   }
   const facts = factsOf(context)
-  const known = brokerSettings.map((setting) => setting.name)
+  const known = brokerSettings.filter(({ isOfAuthorizer }) => isOfAuthorizer !== true).map((setting) => setting.name)
   const others = [...config.namesSet()].filter((each) => !known.includes(each as never))
   return [...known, ...others].map((each) => {
     const synonyms = synonymsOf(each, config)

@@ -140,7 +140,7 @@ function empty(target: FetchTarget, log: PartitionLog, isolation: Isolation): Pa
   }
 }
 
-function failed(target: FetchTarget, log: PartitionLog | null, error: ErrorName): PartitionReading {
+export function failed(target: FetchTarget, log: PartitionLog | null, error: ErrorName): PartitionReading {
   return {
     target,
     log,

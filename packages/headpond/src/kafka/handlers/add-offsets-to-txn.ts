@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { may } from '../authorizer/authorization.ts'
+import { ERROR, errorCodeOf } from '../errors.ts'
 import {
   type AddOffsetsToTxnRequest,
   type AddOffsetsToTxnResponse,
@@ -15,8 +16,13 @@ export const addOffsetsToTxn = api(addOffsetsToTxnRequest, addOffsetsToTxnRespon
 
 async function handle(
   { transactionalId, groupId, ...producer }: AddOffsetsToTxnRequest,
-  { broker, version }: RequestContext,
+  context: RequestContext,
 ): Promise<AddOffsetsToTxnResponse> {
+  const { broker, version } = context
+  if (!may(context, 'write', 'transactionalId', transactionalId)) {
+    return { errorCode: ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED }
+  }
+  if (!may(context, 'read', 'group', groupId)) return { errorCode: ERROR.GROUP_AUTHORIZATION_FAILED }
   const error = await broker.transactions.addOffsets(transactionalId, producer, groupId)
   return { errorCode: errorCodeOf(inWordsOf(version, FENCED_VERSION, error)) }
 }

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import {
   type AddPartitionsToTxnRequest,
@@ -6,6 +7,7 @@ import {
   addPartitionsToTxnRequest,
   addPartitionsToTxnResponse,
 } from '../schemas/add-partitions-to-txn.ts'
+import { isInternalTopic } from '../topic-names.ts'
 import { inWordsOf } from '../transactions/fencing.ts'
 
 /** The first version whose clients know PRODUCER_FENCED. */
@@ -16,14 +18,19 @@ export const addPartitionsToTxn = api(addPartitionsToTxnRequest, addPartitionsTo
 
 async function handle(
   request: AddPartitionsToTxnRequest,
-  { broker, version }: RequestContext,
+  context: RequestContext,
 ): Promise<AddPartitionsToTxnResponse> {
+  const { broker, version } = context
+  if (!may(context, 'write', 'transactionalId', request.v3AndBelowTransactionalId)) {
+    return answer(request, () => 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
+  }
   const partitions = request.v3AndBelowTopics.flatMap(({ name, partitions: numbers }) =>
     numbers.map((partition) => ({ topic: name, partition })),
   )
   const refusalOf = (topic: string, partition: number): ErrorName | null => {
-    if (broker.logs.partition(topic, partition) === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
-    return broker.logs.topics.get(topic)?.isInternal === true ? 'TOPIC_AUTHORIZATION_FAILED' : null
+    // What coordinators keep is written by nobody else.
+    if (isInternalTopic(topic) || !may(context, 'write', 'topic', topic)) return 'TOPIC_AUTHORIZATION_FAILED'
+    return broker.logs.partition(topic, partition) === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : null
   }
   // All of them or none.
   const isRefused = partitions.some(({ topic, partition }) => refusalOf(topic, partition) !== null)
@@ -35,14 +42,21 @@ async function handle(
         FENCED_VERSION,
         await broker.transactions.add(request.v3AndBelowTransactionalId, producer, partitions),
       )
+  return answer(request, (topic, partition) => (isRefused ? refusalOf(topic, partition) : null) ?? error)
+}
+
+function answer(
+  { v3AndBelowTopics }: AddPartitionsToTxnRequest,
+  errorOf: (topic: string, partition: number) => ErrorName | null,
+): AddPartitionsToTxnResponse {
   return {
     errorCode: 0,
     resultsByTransaction: [],
-    resultsByTopicV3AndBelow: request.v3AndBelowTopics.map(({ name, partitions: numbers }) => ({
+    resultsByTopicV3AndBelow: v3AndBelowTopics.map(({ name, partitions }) => ({
       name,
-      resultsByPartition: numbers.map((partitionIndex) => ({
+      resultsByPartition: partitions.map((partitionIndex) => ({
         partitionIndex,
-        partitionErrorCode: errorCodeOf((isRefused ? refusalOf(name, partitionIndex) : null) ?? error),
+        partitionErrorCode: errorCodeOf(errorOf(name, partitionIndex)),
       })),
     })),
   }

@@ -1,6 +1,7 @@
 import { type Refusal, refuseReplicas } from '../admin/partition-plan.ts'
 import { api, type RequestContext } from '../api.ts'
-import { ERROR } from '../errors.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
+import { ERROR, type KafkaError } from '../errors.ts'
 import {
   type AlterPartitionReassignmentsRequest,
   type AlterPartitionReassignmentsResponse,
@@ -13,13 +14,16 @@ export const alterPartitionReassignments = api(
   alterPartitionReassignmentsResponse,
   [0, 1],
   handle,
+  { refuse: refuseAll },
 )
 
 /** To move a partition to the only broker there is, is done at once; there is nowhere else. */
 function handle(
   { topics, allowReplicationFactorChange }: AlterPartitionReassignmentsRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): AlterPartitionReassignmentsResponse {
+  requireOnCluster(context, 'alter')
+  const { broker } = context
   const responses = topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.map(({ partitionIndex, replicas }) => {
@@ -50,4 +54,15 @@ function refuse(
   // Null ends a move that is under way.
   if (replicas === null) return { error: 'NO_REASSIGNMENT_IN_PROGRESS', message: null }
   return refuseReplicas(replicas, nodeId)
+}
+
+function refuseAll(
+  { topics }: AlterPartitionReassignmentsRequest,
+  { code, message }: KafkaError,
+): AlterPartitionReassignmentsResponse {
+  const responses = topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code, errorMessage: message })),
+  }))
+  return { errorCode: code, errorMessage: message, responses }
 }

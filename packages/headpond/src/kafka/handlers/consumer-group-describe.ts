@@ -1,5 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
-import { ALL_OPERATIONS } from '../authorized-operations.ts'
+import { authorizedOperations, may } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import { type Assignment, topicPartitionsOf } from '../groups/assignment.ts'
 import type { ConsumerGroup } from '../groups/consumer-group.ts'
@@ -17,8 +17,8 @@ type AssignmentAnswer = GroupAnswer['members'][number]['assignment']
 
 const MEMBER_OF_NEW_PROTOCOL = 1
 
-function handle(request: ConsumerGroupDescribeRequest, { broker }: RequestContext): ConsumerGroupDescribeResponse {
-  const { groups, logs } = broker
+function handle(request: ConsumerGroupDescribeRequest, context: RequestContext): ConsumerGroupDescribeResponse {
+  const { groups, logs } = context.broker
   const named = (assignment: Assignment): AssignmentAnswer => ({
     topicPartitions: topicPartitionsOf(assignment).flatMap(({ topicId, partitions }) => {
       const topic = logs.topicById(topicId)
@@ -27,14 +27,18 @@ function handle(request: ConsumerGroupDescribeRequest, { broker }: RequestContex
   })
   return {
     groups: request.groupIds.map((groupId): GroupAnswer => {
+      if (!may(context, 'describe', 'group', groupId)) return refuse(groupId, 'GROUP_AUTHORIZATION_FAILED', null)
       const refusal = groupId === '' ? 'INVALID_GROUP_ID' : groups.administrationRefusal(groupId)
       if (refusal !== null) return refuse(groupId, refusal, refusal)
       const group = groups.consumerGroup(groupId)
       if (group !== undefined) {
-        return {
-          ...describe(group, named),
-          ...(request.includeAuthorizedOperations ? { authorizedOperations: ALL_OPERATIONS.group } : {}),
+        const described = describe(group, named)
+        if (!maySeeTopics(described, context)) {
+          const problem = 'The group has described topic(s) that the client is not authorized to describe.'
+          return refuse(groupId, 'TOPIC_AUTHORIZATION_FAILED', problem)
         }
+        if (!request.includeAuthorizedOperations) return described
+        return { ...described, authorizedOperations: authorizedOperations(context, 'group', groupId) }
       }
       const isOther = groups.hasGroup(groupId)
       return refuse(
@@ -46,7 +50,16 @@ function handle(request: ConsumerGroupDescribeRequest, { broker }: RequestContex
   }
 }
 
-function refuse(groupId: string, error: ErrorName, errorMessage: string): GroupAnswer {
+function maySeeTopics({ members }: GroupAnswer, context: RequestContext): boolean {
+  if (context.broker.authorizer === null) return true
+  return members.every(({ assignment, targetAssignment }) =>
+    [...assignment.topicPartitions, ...targetAssignment.topicPartitions].every(({ topicName }) =>
+      may(context, 'describe', 'topic', topicName),
+    ),
+  )
+}
+
+function refuse(groupId: string, error: ErrorName, errorMessage: string | null): GroupAnswer {
   return {
     groupId,
     errorCode: ERROR[error],

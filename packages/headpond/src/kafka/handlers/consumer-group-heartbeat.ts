@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import { topicPartitionsOf } from '../groups/assignment.ts'
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from '../groups/consumer-group.ts'
@@ -17,6 +18,10 @@ async function handle(
   context: RequestContext,
 ): Promise<ConsumerGroupHeartbeatResponse> {
   const { groups } = context.broker
+  if (!may(context, 'read', 'group', request.groupId)) return refuse('GROUP_AUTHORIZATION_FAILED', null)
+  if (!(request.subscribedTopicNames ?? []).every((topic) => may(context, 'describe', 'topic', topic))) {
+    return refuse('TOPIC_AUTHORIZATION_FAILED', null)
+  }
   const problem = invalid(request, context.version)
   if (problem !== null) return refuse('INVALID_REQUEST', problem)
   const { groupId, instanceId, memberEpoch, serverAssignor } = request
@@ -77,6 +82,6 @@ function invalid(request: ConsumerGroupHeartbeatRequest, version: number): strin
     : null
 }
 
-function refuse(error: ErrorName, errorMessage: string): ConsumerGroupHeartbeatResponse {
+function refuse(error: ErrorName, errorMessage: string | null): ConsumerGroupHeartbeatResponse {
   return { errorCode: ERROR[error], errorMessage, memberEpoch: 0, heartbeatIntervalMs: 0 }
 }

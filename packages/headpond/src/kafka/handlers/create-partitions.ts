@@ -1,6 +1,7 @@
 import { groupByName } from '../admin/group-by-name.ts'
 import { NEW_PARTITIONS_MAX, type Refusal, refuseReplicas, TOO_MANY_PARTITIONS } from '../admin/partition-plan.ts'
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type CreatePartitionsRequest,
@@ -16,10 +17,15 @@ type Wanted = CreatePartitionsRequest['topics'][number]
 async function handle(request: CreatePartitionsRequest, context: RequestContext): Promise<CreatePartitionsResponse> {
   const { topics, validateOnly } = request
   const { logs } = context.broker
-  const isTooMany = topics.reduce((sum, wanted) => sum + addedCount(wanted, context), 0) > NEW_PARTITIONS_MAX
+  const allowed = topics.filter(({ name }) => may(context, 'alter', 'topic', name))
+  const isTooMany = allowed.reduce((sum, wanted) => sum + addedCount(wanted, context), 0) > NEW_PARTITIONS_MAX
   const results = [...groupByName(topics)].map(([name, [wanted, ...again]]) => {
     const refusal =
-      again.length > 0 ? DUPLICATE_NAME : (refuseGrowth(wanted, context) ?? (isTooMany ? TOO_MANY_PARTITIONS : null))
+      again.length > 0
+        ? DUPLICATE_NAME
+        : !allowed.includes(wanted)
+          ? NOT_ALLOWED
+          : (refuseGrowth(wanted, context) ?? (isTooMany ? TOO_MANY_PARTITIONS : null))
     if (refusal === null && !validateOnly) logs.addPartitions(name, wanted.count)
     return { name, errorCode: ERROR[refusal?.error ?? 'NONE'], errorMessage: refusal?.message ?? null }
   })
@@ -27,6 +33,7 @@ async function handle(request: CreatePartitionsRequest, context: RequestContext)
   return { results }
 }
 
+const NOT_ALLOWED: Refusal = { error: 'TOPIC_AUTHORIZATION_FAILED', message: null }
 const DUPLICATE_NAME: Refusal = { error: 'INVALID_REQUEST', message: 'Duplicate topic name.' }
 
 function addedCount({ name, count }: Wanted, { broker }: RequestContext): number {

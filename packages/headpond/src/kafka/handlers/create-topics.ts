@@ -5,6 +5,7 @@ import { groupByName } from '../admin/group-by-name.ts'
 import { NEW_PARTITIONS_MAX, planTopic, type Refusal, TOO_MANY_PARTITIONS } from '../admin/partition-plan.ts'
 import { effectiveTopicConfig } from '../admin/topic-resource.ts'
 import { api, type RequestContext } from '../api.ts'
+import { may, mayOnClusterQuietly, mayQuietly } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
@@ -16,6 +17,8 @@ import {
 import { findCollidingTopic, isInternalTopic, refuseTopicName } from '../topic-names.ts'
 
 export const createTopics = api(createTopicsRequest, createTopicsResponse, [2, 7], handle)
+
+const CLUSTER_METADATA = '__cluster_metadata'
 
 type Wanted = CreateTopicsRequest['topics'][number]
 type Answer = CreateTopicsResponse['topics'][number]
@@ -29,9 +32,13 @@ interface Plan {
 /** Answers when Metadata shows the topics and they are on disk: clients use them at once. */
 async function handle(request: CreateTopicsRequest, context: RequestContext): Promise<CreateTopicsResponse> {
   const { topics, validateOnly } = request
-  const isTooMany = partitionCountOf(topics, context) > NEW_PARTITIONS_MAX
+  const mayCreate = permissionToCreate(context)
+  const isTooMany = partitionCountOf(topics.filter(mayCreate), context) > NEW_PARTITIONS_MAX
   const answers = [...groupByName(topics)].map(([name, [wanted, ...again]]): Answer => {
     if (again.length > 0) return refused(name, { error: 'INVALID_REQUEST', message: 'Duplicate topic name.' })
+    if (!mayCreate(wanted)) {
+      return refused(name, { error: 'TOPIC_AUTHORIZATION_FAILED', message: 'Authorization failed.' })
+    }
     if (isTooMany) return refused(name, TOO_MANY_PARTITIONS)
     const plan = planOrRefuse(wanted, context)
     if ('error' in plan) return refused(name, plan)
@@ -39,6 +46,12 @@ async function handle(request: CreateTopicsRequest, context: RequestContext): Pr
   })
   await context.broker.logs.written()
   return { topics: answers }
+}
+
+/** Whoever may create topics in the cluster may create every one. The cluster's metadata is nobody's. */
+function permissionToCreate(context: RequestContext): (wanted: Wanted) => boolean {
+  const mayCreateAny = mayOnClusterQuietly(context, 'create')
+  return ({ name }) => mayCreateAny || name === CLUSTER_METADATA || may(context, 'create', 'topic', name)
 }
 
 function partitionCountOf(topics: readonly Wanted[], { broker }: RequestContext): number {
@@ -51,7 +64,7 @@ function partitionCountOf(topics: readonly Wanted[], { broker }: RequestContext)
 
 function planOrRefuse(wanted: Wanted, { broker }: RequestContext): Plan | Refusal {
   const { name, configs } = wanted
-  if (name === '__cluster_metadata') {
+  if (name === CLUSTER_METADATA) {
     return { error: 'INVALID_REQUEST', message: `Creation of internal topic ${name} is prohibited.` }
   }
   const nameProblem = refuseTopicName(name)
@@ -87,12 +100,15 @@ function create(name: string, { partitionCount, config }: Plan, { broker }: Requ
 }
 
 /** @param topic null: it was only asked whether it could be made */
-function created(name: string, plan: Plan, topic: Topic | null, { broker }: RequestContext): Answer {
+function created(name: string, plan: Plan, topic: Topic | null, context: RequestContext): Answer {
+  const { broker } = context
+  const made = { name, topicId: topic?.id ?? ZERO_UUID, errorCode: ERROR.NONE, errorMessage: null }
+  // What it was made like is a matter of its settings.
+  if (!mayQuietly(context, 'describeConfigs', 'topic', name)) {
+    return { ...made, topicConfigErrorCode: ERROR.TOPIC_AUTHORIZATION_FAILED, configs: [] }
+  }
   return {
-    name,
-    topicId: topic?.id ?? ZERO_UUID,
-    errorCode: ERROR.NONE,
-    errorMessage: null,
+    ...made,
     numPartitions: plan.partitionCount,
     replicationFactor: 1,
     configs: effectiveTopicConfig(plan.config, broker.config).map(({ name, text, source }) => ({

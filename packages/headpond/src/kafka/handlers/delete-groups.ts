@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { may } from '../authorizer/authorization.ts'
+import { ERROR, errorCodeOf } from '../errors.ts'
 import {
   type DeleteGroupsRequest,
   type DeleteGroupsResponse,
@@ -9,8 +10,14 @@ import {
 
 export const deleteGroups = api(deleteGroupsRequest, deleteGroupsResponse, [0, 2], handle)
 
-async function handle({ groupsNames }: DeleteGroupsRequest, { broker }: RequestContext): Promise<DeleteGroupsResponse> {
+async function handle({ groupsNames }: DeleteGroupsRequest, context: RequestContext): Promise<DeleteGroupsResponse> {
   const groupIds = [...new Set(groupsNames)]
-  const errors = await broker.groups.delete(groupIds)
-  return { results: groupIds.map((groupId, index) => ({ groupId, errorCode: errorCodeOf(errors[index]) })) }
+  const allowed = groupIds.filter((groupId) => may(context, 'delete', 'group', groupId))
+  const errors = await context.broker.groups.delete(allowed)
+  return {
+    results: groupIds.map((groupId) => {
+      const index = allowed.indexOf(groupId)
+      return { groupId, errorCode: index < 0 ? ERROR.GROUP_AUTHORIZATION_FAILED : errorCodeOf(errors[index]) }
+    }),
+  }
 }

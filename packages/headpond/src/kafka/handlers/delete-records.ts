@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import {
   type DeleteRecordsRequest,
@@ -21,13 +22,10 @@ async function handle(request: DeleteRecordsRequest, context: RequestContext): P
   return { topics }
 }
 
-function deleteBefore(
-  topic: string,
-  partitionIndex: number,
-  offset: number,
-  { broker }: RequestContext,
-): PartitionAnswer {
+function deleteBefore(topic: string, partitionIndex: number, offset: number, context: RequestContext): PartitionAnswer {
+  const { broker } = context
   const failed = (error: ErrorName) => ({ partitionIndex, lowWatermark: -1, errorCode: errorCodeOf(error) })
+  if (!may(context, 'delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED')
   const found = broker.logs.topics.get(topic)
   const log = found?.partitions[partitionIndex]
   if (found === undefined || log === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION')

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may, mayOnClusterQuietly, REFUSED } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName, KafkaError } from '../errors.ts'
 import {
@@ -48,8 +49,9 @@ function deleteOne(
   wanted: Wanted,
   isRepeated: boolean,
   { names, ids }: { names: ReadonlySet<string | null>; ids: ReadonlySet<string> },
-  { broker: { logs } }: RequestContext,
+  context: RequestContext,
 ): Answer | null {
+  const { logs } = context.broker
   const { name, topicId } = wanted
   if (name === null) {
     if (topicId === ZERO_UUID) return invalid(wanted, 'Neither topic name nor id were specified.')
@@ -59,6 +61,16 @@ function deleteOne(
     if (isRepeated) return invalid(wanted, 'Duplicate topic name.')
   }
   const topic = name === null ? logs.topicById(topicId) : logs.topics.get(name)
+  const isNamed = name !== null || topic !== undefined
+  if (isNamed && !mayOnClusterQuietly(context, 'delete')) {
+    const known = name ?? topic!.name
+    const mayDescribe = may(context, 'describe', 'topic', known)
+    const isForbidden = !may(context, 'delete', 'topic', known)
+    // Who may not see a topic learns neither the name of an id nor whether there is one of that name.
+    if (name === null ? isForbidden : !mayDescribe || (isForbidden && topic !== undefined)) {
+      return refused({ name: mayDescribe ? known : name, topicId }, 'TOPIC_AUTHORIZATION_FAILED', REFUSED.topic.message)
+    }
+  }
   if (topic === undefined) {
     return name === null
       ? refused(wanted, 'UNKNOWN_TOPIC_ID', 'This server does not host this topic ID.')

@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import { OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import { authorizedOperationsOfCluster } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
   type DescribeClusterRequest,
@@ -13,7 +14,8 @@ const ENDPOINT_TYPE = { brokers: 1, controllers: 2 } as const
 
 export const describeCluster = api(describeClusterRequest, describeClusterResponse, [0, 2], handle)
 
-function handle(request: DescribeClusterRequest, { broker, session }: RequestContext): DescribeClusterResponse {
+function handle(request: DescribeClusterRequest, context: RequestContext): DescribeClusterResponse {
+  const { broker, session } = context
   const { endpointType, includeClusterAuthorizedOperations } = request
   if (endpointType === ENDPOINT_TYPE.controllers) {
     const wanted = 'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER'
@@ -28,7 +30,9 @@ function handle(request: DescribeClusterRequest, { broker, session }: RequestCon
     clusterId: broker.logs.clusterId,
     controllerId: broker.nodeId,
     brokers: [{ brokerId: broker.nodeId, host, port, rack: broker.rack, isFenced: false }],
-    clusterAuthorizedOperations: includeClusterAuthorizedOperations ? ALL_OPERATIONS.cluster : OPERATIONS_NOT_ASKED,
+    clusterAuthorizedOperations: includeClusterAuthorizedOperations
+      ? authorizedOperationsOfCluster(context)
+      : OPERATIONS_NOT_ASKED,
   }
 }
 

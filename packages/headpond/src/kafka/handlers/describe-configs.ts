@@ -5,6 +5,8 @@ import { clientMetricsKind, describeNamed, groupKind } from '../admin/named-reso
 import type { Refusal } from '../admin/partition-plan.ts'
 import { describeTopic } from '../admin/topic-resource.ts'
 import { api, type RequestContext } from '../api.ts'
+import { CLUSTER_NAME } from '../authorizer/acl.ts'
+import { may, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type DescribeConfigsRequest,
@@ -33,6 +35,10 @@ function handle(request: DescribeConfigsRequest, context: RequestContext): Descr
 }
 
 function describe(type: number, name: string, context: RequestContext): ConfigEntry[] | Refusal {
+  const kind = kindOf(type)
+  if (kind !== null && !may(context, 'describeConfigs', kind, kind === 'cluster' ? CLUSTER_NAME : name)) {
+    return REFUSED[kind]
+  }
   switch (type) {
     case RESOURCE_TYPE.topic:
       return describeTopic(name, context)
@@ -46,6 +52,21 @@ function describe(type: number, name: string, context: RequestContext): ConfigEn
       return describeNamed(groupKind, name, context)
   }
   return { error: 'INVALID_REQUEST', message: UNKNOWN_TYPE }
+}
+
+/** What the settings of a resource belong to. */
+function kindOf(type: number): keyof typeof REFUSED | null {
+  switch (type) {
+    case RESOURCE_TYPE.topic:
+      return 'topic'
+    case RESOURCE_TYPE.group:
+      return 'group'
+    case RESOURCE_TYPE.broker:
+    case RESOURCE_TYPE.brokerLogger:
+    case RESOURCE_TYPE.clientMetrics:
+      return 'cluster'
+  }
+  return null
 }
 
 const UNKNOWN_TYPE =

@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import { OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import { authorizedOperations, may } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import type { ClassicGroup } from '../groups/classic-group.ts'
 import {
@@ -15,16 +16,23 @@ type GroupAnswer = DescribeGroupsResponse['groups'][number]
 
 const NO_BYTES = new Uint8Array(0)
 
-function handle(request: DescribeGroupsRequest, { version, broker }: RequestContext): DescribeGroupsResponse {
-  const authorizedOperations = request.includeAuthorizedOperations ? ALL_OPERATIONS.group : OPERATIONS_NOT_ASKED
+function handle(request: DescribeGroupsRequest, context: RequestContext): DescribeGroupsResponse {
+  const { version, broker } = context
+  const operationsOn = (groupId: string) =>
+    request.includeAuthorizedOperations ? authorizedOperations(context, 'group', groupId) : OPERATIONS_NOT_ASKED
   return {
     groups: request.groups.map((groupId): GroupAnswer => {
+      if (!may(context, 'describe', 'group', groupId)) {
+        return { ...nothing(groupId), errorCode: ERROR.GROUP_AUTHORIZATION_FAILED }
+      }
       const refusal = broker.groups.administrationRefusal(groupId)
       if (refusal !== null) return { ...nothing(groupId), errorCode: ERROR[refusal] }
       const group = broker.groups.classicGroup(groupId)
-      if (group !== undefined) return { ...describe(group), authorizedOperations }
+      if (group !== undefined) return { ...describe(group), authorizedOperations: operationsOn(groupId) }
       // Until version 6, a group that nobody knows is one that is no more.
-      if (version < 6) return { ...nothing(groupId), groupState: 'Dead', authorizedOperations }
+      if (version < 6) {
+        return { ...nothing(groupId), groupState: 'Dead', authorizedOperations: operationsOn(groupId) }
+      }
       return {
         ...nothing(groupId),
         groupState: 'Dead',

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { api, type RequestContext } from '../api.ts'
+import { mayOnCluster } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type DescribeLogDirsRequest,
@@ -15,7 +16,9 @@ const IN_MEMORY = '(memory)'
 const UNKNOWN_BYTES = -1
 
 /** There is one directory, and every partition is in it. What is not there is left out, as in Kafka. */
-async function handle(request: DescribeLogDirsRequest, { broker }: RequestContext): Promise<DescribeLogDirsResponse> {
+async function handle(request: DescribeLogDirsRequest, context: RequestContext): Promise<DescribeLogDirsResponse> {
+  if (!mayOnCluster(context, 'describe')) return { errorCode: ERROR.CLUSTER_AUTHORIZATION_FAILED, results: [] }
+  const { broker } = context
   const { directory } = broker.metadata
   const wanted =
     request.topics ??

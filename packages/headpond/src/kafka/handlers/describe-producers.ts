@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
   type DescribeProducersRequest,
@@ -22,7 +23,8 @@ function handle({ topics }: DescribeProducersRequest, context: RequestContext): 
   }
 }
 
-function describe(name: string, partitionIndex: number, { broker }: RequestContext): PartitionAnswer {
+function describe(name: string, partitionIndex: number, context: RequestContext): PartitionAnswer {
+  const { broker } = context
   const refused = (error: ErrorName, errorMessage: string | null) => ({
     partitionIndex,
     errorCode: ERROR[error],
@@ -31,6 +33,7 @@ function describe(name: string, partitionIndex: number, { broker }: RequestConte
   })
   const problem = refuseTopicName(name)
   if (problem !== null) return refused('INVALID_TOPIC_EXCEPTION', problem)
+  if (!may(context, 'read', 'topic', name)) return refused(REFUSED.topic.error, REFUSED.topic.message)
   const topic = broker.logs.topics.get(name)
   if (topic === undefined) {
     return refused('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR } from '../errors.ts'
 import {
@@ -14,7 +15,9 @@ const METADATA_TOPIC = '__cluster_metadata'
 export const describeQuorum = api(describeQuorumRequest, describeQuorumResponse, [0, 2], handle)
 
 /** This broker is the only controller, votes for itself, and is never behind. */
-function handle(request: DescribeQuorumRequest, { broker, session }: RequestContext): DescribeQuorumResponse {
+function handle(request: DescribeQuorumRequest, context: RequestContext): DescribeQuorumResponse {
+  requireOnCluster(context, 'describe')
+  const { broker, session } = context
   const topics = request.topics.map(({ topicName, partitions }) => ({
     topicName,
     partitions: partitions.map(({ partitionIndex }) =>

@@ -1,6 +1,6 @@
 import type { Topic } from '../../log/topic.ts'
 import { api, type RequestContext } from '../api.ts'
-import { ALL_OPERATIONS } from '../authorized-operations.ts'
+import { authorizedOperations, may, mayQuietly } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName, KafkaError } from '../errors.ts'
 import {
@@ -27,6 +27,7 @@ function handle(request: DescribeTopicPartitionsRequest, context: RequestContext
   const { cursor } = request
   const wantsAll = request.topics.length === 0
   const names = wantsAll ? [...logs.keys()] : [...new Set(request.topics.map(({ name }) => name))]
+  const maySee = (name: string) => (wantsAll ? mayQuietly : may)(context, 'describe', 'topic', name)
   if (cursor !== null) {
     if (cursor.partitionIndex < 0) {
       const problem = `DescribeTopicPartitionsRequest cursor partition must be valid: ${cursor.partitionIndex}`
@@ -37,18 +38,35 @@ function handle(request: DescribeTopicPartitionsRequest, context: RequestContext
       throw new KafkaError('INVALID_REQUEST', problem)
     }
   }
+  const isOnPage = (name: string) => cursor === null || name >= cursor.topicName
+  // As Kafka sorts: by code units.
+  const sorted = names.filter(isOnPage).sort((a, b) => (a < b ? -1 : 1))
+  const visible = new Set(sorted.filter(maySee))
+  const page = pageOf(request, [...visible], context)
+  // Asked for all, a client does not hear of those that it may not see; asked by name, not whether they are there.
+  const refusals = wantsAll
+    ? []
+    : sorted.filter((name) => !visible.has(name)).map((name) => refused(name, 'TOPIC_AUTHORIZATION_FAILED'))
+  return { ...page, topics: [...page.topics, ...refusals] }
+}
+
+function pageOf(
+  request: DescribeTopicPartitionsRequest,
+  names: readonly string[],
+  context: RequestContext,
+): DescribeTopicPartitionsResponse {
+  const { cursor } = request
+  const { topics: logs } = context.broker.logs
   let leftCount = pageSize(request, context)
   const answers: TopicAnswer[] = []
-  // As Kafka sorts: by code units.
-  for (const name of names.sort((a, b) => (a < b ? -1 : 1))) {
-    if (cursor !== null && name < cursor.topicName) continue
+  for (const name of names) {
     const start = name === cursor?.topicName ? cursor.partitionIndex : 0
     if (leftCount === 0) return { topics: answers, nextCursor: { topicName: name, partitionIndex: start } }
     const topic = logs.get(name)
     if (topic === undefined) {
       const isLegal = refuseTopicName(name) === null
       const refusal = refused(name, isLegal ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'INVALID_TOPIC_EXCEPTION')
-      answers.push({ ...refusal, topicAuthorizedOperations: ALL_OPERATIONS.topic })
+      answers.push({ ...refusal, topicAuthorizedOperations: authorizedOperations(context, 'topic', name) })
       continue
     }
     const end = Math.min(topic.partitions.length, start + leftCount)
@@ -65,7 +83,8 @@ function pageSize({ responsePartitionLimit }: DescribeTopicPartitionsRequest, { 
   return Math.max(1, Math.min(responsePartitionLimit, broker.config.integer('max.request.partition.size.limit')))
 }
 
-function describe(topic: Topic, start: number, end: number, { broker: { nodeId } }: RequestContext): TopicAnswer {
+function describe(topic: Topic, start: number, end: number, context: RequestContext): TopicAnswer {
+  const { nodeId } = context.broker
   return {
     errorCode: ERROR.NONE,
     name: topic.name,
@@ -82,7 +101,7 @@ function describe(topic: Topic, start: number, end: number, { broker: { nodeId }
       lastKnownElr: [],
       offlineReplicas: [],
     })),
-    topicAuthorizedOperations: ALL_OPERATIONS.topic,
+    topicAuthorizedOperations: authorizedOperations(context, 'topic', topic.name),
   }
 }
 

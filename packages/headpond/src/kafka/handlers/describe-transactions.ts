@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import {
   type DescribeTransactionsRequest,
@@ -13,12 +14,16 @@ type Described = DescribeTransactionsResponse['transactionStates'][number]
 
 function handle(
   { transactionalIds }: DescribeTransactionsRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): DescribeTransactionsResponse {
-  return { transactionStates: transactionalIds.map((transactionalId) => describe(transactionalId, broker)) }
+  return { transactionStates: transactionalIds.map((transactionalId) => describe(transactionalId, context)) }
 }
 
-function describe(transactionalId: string, { transactions }: RequestContext['broker']): Described {
+function describe(transactionalId: string, context: RequestContext): Described {
+  if (!may(context, 'describe', 'transactionalId', transactionalId)) {
+    return failed(transactionalId, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
+  }
+  const { transactions } = context.broker
   const refusal = transactions.refusal(transactionalId)
   if (refusal !== null) return failed(transactionalId, refusal)
   const transaction = transactions.get(transactionalId)
@@ -31,7 +36,9 @@ function describe(transactionalId: string, { transactions }: RequestContext['bro
     transactionStartTimeMs: transaction.startMs,
     producerId: transaction.producerId,
     producerEpoch: transaction.producerEpoch,
-    topics: [...transaction.partitions].map(([topic, partitions]) => ({ topic, partitions: [...partitions] })),
+    topics: [...transaction.partitions]
+      .filter(([topic]) => may(context, 'describe', 'topic', topic))
+      .map(([topic, partitions]) => ({ topic, partitions: [...partitions] })),
   }
 }
 

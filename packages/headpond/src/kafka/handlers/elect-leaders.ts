@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { ERROR, type ErrorName } from '../errors.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
+import { ERROR, type ErrorName, type KafkaError } from '../errors.ts'
 import {
   type ElectLeadersRequest,
   type ElectLeadersResponse,
@@ -7,15 +8,14 @@ import {
   electLeadersResponse,
 } from '../schemas/elect-leaders.ts'
 
-export const electLeaders = api(electLeadersRequest, electLeadersResponse, [0, 2], handle)
+export const electLeaders = api(electLeadersRequest, electLeadersResponse, [0, 2], handle, { refuse })
 
 const ELECTION_TYPE = { preferred: 0, unclean: 1 } as const
 
 /** Every partition is led by the only broker there is: no election is ever needed. */
-function handle(
-  { electionType, topicPartitions }: ElectLeadersRequest,
-  { broker }: RequestContext,
-): ElectLeadersResponse {
+function handle({ electionType, topicPartitions }: ElectLeadersRequest, context: RequestContext): ElectLeadersResponse {
+  requireOnCluster(context, 'alter')
+  const { broker } = context
   const isKnownType = electionType === ELECTION_TYPE.preferred || electionType === ELECTION_TYPE.unclean
   // Asked for all, Kafka names the topics, and of their partitions those that had an election.
   const wanted = topicPartitions ?? [...broker.logs.topics.keys()].map((topic) => ({ topic, partitions: [] }))
@@ -36,4 +36,15 @@ function handle(
 
 function outcome(partitionId: number, error: ErrorName, errorMessage: string) {
   return { partitionId, errorCode: ERROR[error], errorMessage }
+}
+
+function refuse(
+  { topicPartitions }: ElectLeadersRequest,
+  { code, errorName, message }: KafkaError,
+): ElectLeadersResponse {
+  const replicaElectionResults = (topicPartitions ?? []).map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map((partitionId) => outcome(partitionId, errorName, message)),
+  }))
+  return { errorCode: code, replicaElectionResults }
 }

@@ -1,6 +1,7 @@
 import { api, type RequestContext } from '../api.ts'
 import { errorCodeOf } from '../errors.ts'
 import { type FetchAnswer, openContext } from '../fetch/fetch-context.ts'
+import { openTo } from '../fetch/fetch-permissions.ts'
 import { type PartitionReading, readTargets } from '../fetch/fetch-reader.ts'
 import { waitForBytes } from '../fetch/fetch-wait.ts'
 import { type FetchRequest, type FetchResponse, fetchRequest, fetchResponse } from '../schemas/fetch.ts'
@@ -30,11 +31,15 @@ async function handle(request: FetchRequest, context: RequestContext): Promise<F
     readsZstd: version >= ZSTD_VERSION,
   } as const
   const minBytes = Math.min(request.minBytes, limits.maxBytes)
+  const { targets, refused } = openTo(opened.targets, request, context)
   const deadlineMs = clock.nowMs() + request.maxWaitMs
   for (;;) {
-    const reading = await readTargets(broker.logs, opened.targets, limits)
-    const waits = !reading.isUrgent && reading.sizeBytes < minBytes && opened.targets.length > 0
-    if (!waits || clock.nowMs() >= deadlineMs) return respond(opened.answer(reading.partitions), context)
+    const reading = await readTargets(broker.logs, targets, limits)
+    const waits = !reading.isUrgent && reading.sizeBytes < minBytes && targets.length > 0
+    if (!waits || clock.nowMs() >= deadlineMs) {
+      const partitions = refused.length === 0 ? reading.partitions : [...reading.partitions, ...refused]
+      return respond(opened.answer(partitions), context)
+    }
     const { isolation } = limits
     const { onClosed } = session
     const end = await waitForBytes(reading.partitions, { clock, isolation, minBytes, deadlineMs, onClosed })

@@ -1,4 +1,6 @@
+import type { Refusal } from '../admin/partition-plan.ts'
 import { api, type RequestContext } from '../api.ts'
+import { may, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type FindCoordinatorRequest,
@@ -10,26 +12,45 @@ import {
 const KEY_OF_GROUP = 0
 const KEY_OF_TRANSACTION = 1
 
+/** The first version that asks for several at once. */
+const BATCHED_VERSION = 4
+
 export const findCoordinator = api(findCoordinatorRequest, findCoordinatorResponse, [0, 6], handle)
+
+const NOBODY = { nodeId: -1, host: '', port: -1 }
 
 async function handle(request: FindCoordinatorRequest, context: RequestContext): Promise<FindCoordinatorResponse> {
   const { version, broker, session } = context
   const { keyType } = request
-  const keys = version >= 4 ? request.coordinatorKeys : [request.key]
+  const keys = version >= BATCHED_VERSION ? request.coordinatorKeys : [request.key]
+  const refusals = keys.map((key) => refuse(keyType, key, context))
   // Where the groups or transactions are kept is there before anybody is told who leads it.
-  if (keyType === KEY_OF_GROUP) broker.groups.prepare()
-  if (keyType === KEY_OF_TRANSACTION) broker.transactions.prepare()
-  await broker.logs.written()
-  const isKnown = keyType === KEY_OF_GROUP || keyType === KEY_OF_TRANSACTION
-  const { host, port } = isKnown ? broker.endpointFor(session) : { host: '', port: -1 }
-  const nodeId = isKnown ? broker.nodeId : -1
-  const errorCode = isKnown ? ERROR.NONE : ERROR.INVALID_REQUEST
-  return {
-    errorCode,
-    errorMessage: isKnown ? 'NONE' : `There are no coordinators for keys of type ${keyType}.`,
-    nodeId,
-    host,
-    port,
-    coordinators: keys.map((key) => ({ key, nodeId, host, port, errorCode, errorMessage: '' })),
+  if (refusals.includes(null)) {
+    if (keyType === KEY_OF_GROUP) broker.groups.prepare()
+    if (keyType === KEY_OF_TRANSACTION) broker.transactions.prepare()
+    await broker.logs.written()
   }
+  const found = { nodeId: broker.nodeId, ...broker.endpointFor(session) }
+  const coordinators = keys.map((key, index) => {
+    const refusal = refusals[index]
+    const node = refusal === null ? found : NOBODY
+    return { key, ...node, errorCode: ERROR[refusal?.error ?? 'NONE'], errorMessage: '' }
+  })
+  const refusal = refusals.find((each) => each !== null)
+  return {
+    errorCode: ERROR[refusal?.error ?? 'NONE'],
+    errorMessage: refusal?.message ?? 'NONE',
+    ...(refusal === undefined ? found : NOBODY),
+    coordinators,
+  }
+}
+
+function refuse(keyType: number, key: string, context: RequestContext): Refusal | null {
+  switch (keyType) {
+    case KEY_OF_GROUP:
+      return may(context, 'describe', 'group', key) ? null : REFUSED.group
+    case KEY_OF_TRANSACTION:
+      return may(context, 'describe', 'transactionalId', key) ? null : REFUSED.transactionalId
+  }
+  return { error: 'INVALID_REQUEST', message: `There are no coordinators for keys of type ${keyType}.` }
 }

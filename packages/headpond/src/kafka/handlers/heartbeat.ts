@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { may } from '../authorizer/authorization.ts'
+import { ERROR, errorCodeOf } from '../errors.ts'
 import {
   type HeartbeatRequest,
   type HeartbeatResponse,
@@ -11,7 +12,9 @@ export const heartbeat = api(heartbeatRequest, heartbeatResponse, [0, 4], handle
 
 function handle(
   { groupId, memberId, groupInstanceId, generationId }: HeartbeatRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): HeartbeatResponse {
-  return { errorCode: errorCodeOf(broker.groups.heartbeat(groupId, memberId, groupInstanceId, generationId)) }
+  if (!may(context, 'read', 'group', groupId)) return { errorCode: ERROR.GROUP_AUTHORIZATION_FAILED }
+  const { groups } = context.broker
+  return { errorCode: errorCodeOf(groups.heartbeat(groupId, memberId, groupInstanceId, generationId)) }
 }

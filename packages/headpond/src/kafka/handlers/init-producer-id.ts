@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may, mayOnClusterQuietly, maySomewhere } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import {
   type InitProducerIdRequest,
@@ -18,11 +19,11 @@ const FENCED_VERSION = 4
  */
 export const initProducerId = api(initProducerIdRequest, initProducerIdResponse, [0, 5], handle)
 
-async function handle(
-  request: InitProducerIdRequest,
-  { broker, version }: RequestContext,
-): Promise<InitProducerIdResponse> {
+async function handle(request: InitProducerIdRequest, context: RequestContext): Promise<InitProducerIdResponse> {
+  const { broker, version } = context
   const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request
+  const refusal = refuse(transactionalId, context)
+  if (refusal !== null) return failed(refusal)
   if (transactionalId === '') return failed('INVALID_REQUEST')
   if ((producerId === NO_PRODUCER_ID) !== (producerEpoch === NO_PRODUCER_EPOCH)) return failed('INVALID_REQUEST')
   if (transactionalId === null) {
@@ -34,6 +35,16 @@ async function handle(
   const begun = await broker.transactions.begin(transactionalId, transactionTimeoutMs, current)
   if (typeof begun === 'string') return failed(inWordsOf(version, FENCED_VERSION, begun))
   return { errorCode: 0, producerId: begun.producerId, producerEpoch: begun.producerEpoch }
+}
+
+/** To be idempotent is allowed to whoever may write to any topic. */
+function refuse(transactionalId: string | null, context: RequestContext): ErrorName | null {
+  if (transactionalId !== null) {
+    const isAllowed = may(context, 'write', 'transactionalId', transactionalId)
+    return isAllowed ? null : 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'
+  }
+  const isAllowed = mayOnClusterQuietly(context, 'idempotentWrite') || maySomewhere(context, 'write', 'topic')
+  return isAllowed ? null : 'CLUSTER_AUTHORIZATION_FAILED'
 }
 
 function failed(error: ErrorName | null): InitProducerIdResponse {

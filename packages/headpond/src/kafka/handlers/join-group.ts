@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { may } from '../authorizer/authorization.ts'
+import { ERROR, errorCodeOf } from '../errors.ts'
 import type { JoinAnswer } from '../groups/classic-group.ts'
 import { answerWhenReady } from '../groups/parked.ts'
 import {
@@ -14,6 +15,10 @@ export const joinGroup = api(joinGroupRequest, joinGroupResponse, [0, 9], handle
 async function handle(request: JoinGroupRequest, context: RequestContext): Promise<JoinGroupResponse> {
   const { version, clientId, session, broker } = context
   const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, groupInstanceId, memberId } = request
+  if (!may(context, 'read', 'group', groupId)) {
+    const protocolName = version >= 7 ? null : ''
+    return { ...NO_MEMBER, errorCode: ERROR.GROUP_AUTHORIZATION_FAILED, protocolName }
+  }
   const answer = await answerWhenReady<JoinAnswer>(session, (ready) =>
     broker.groups.join(
       groupId,
@@ -44,3 +49,5 @@ async function handle(request: JoinGroupRequest, context: RequestContext): Promi
     members: answer.members,
   }
 }
+
+const NO_MEMBER = { generationId: -1, leader: '', memberId: '', members: [] }

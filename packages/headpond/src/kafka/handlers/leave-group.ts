@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { ERROR, errorCodeOf } from '../errors.ts'
 import {
   type LeaveGroupRequest,
@@ -9,7 +10,11 @@ import {
 
 export const leaveGroup = api(leaveGroupRequest, leaveGroupResponse, [0, 5], handle)
 
-function handle(request: LeaveGroupRequest, { version, broker }: RequestContext): LeaveGroupResponse {
+function handle(request: LeaveGroupRequest, context: RequestContext): LeaveGroupResponse {
+  const { version, broker } = context
+  if (!may(context, 'read', 'group', request.groupId)) {
+    return { errorCode: ERROR.GROUP_AUTHORIZATION_FAILED, members: [] }
+  }
   const members = version >= 3 ? request.members : [{ memberId: request.memberId, groupInstanceId: null, reason: null }]
   const errors = broker.groups.leave(request.groupId, members)
   if (!Array.isArray(errors)) return { errorCode: ERROR[errors], members: [] }

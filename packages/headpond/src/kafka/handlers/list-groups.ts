@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { mayOnClusterQuietly, mayQuietly } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type ListGroupsRequest,
@@ -9,8 +10,9 @@ import {
 
 export const listGroups = api(listGroupsRequest, listGroupsResponse, [0, 5], handle)
 
-function handle(request: ListGroupsRequest, { broker }: RequestContext): ListGroupsResponse {
-  const { groups } = broker
+function handle(request: ListGroupsRequest, context: RequestContext): ListGroupsResponse {
+  const { groups } = context.broker
+  const maySeeAll = mayOnClusterQuietly(context, 'describe')
   const states = new Set(request.statesFilter.map((state) => state.toLowerCase()))
   const types = new Set(request.typesFilter.map((type) => type.toLowerCase()))
   return {
@@ -20,6 +22,7 @@ function handle(request: ListGroupsRequest, { broker }: RequestContext): ListGro
         ({ state, type }) =>
           (states.size === 0 || states.has(state.toLowerCase())) && (types.size === 0 || types.has(type)),
       )
+      .filter(({ groupId }) => maySeeAll || mayQuietly(context, 'describe', 'group', groupId))
       .map(({ groupId, protocolType, state, type }) => ({
         groupId,
         protocolType: protocolType ?? '',

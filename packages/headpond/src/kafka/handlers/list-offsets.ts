@@ -1,5 +1,6 @@
 import type { Isolation, PartitionLog } from '../../log/partition-log.ts'
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import { checkLeaderEpoch, endOf } from '../fetch/fetch-reader.ts'
 import {
@@ -41,15 +42,18 @@ async function handle(request: ListOffsetsRequest, context: RequestContext): Pro
   const isDebugging = request.replicaId === DEBUGGING_REPLICA_ID
   const topics: TopicAnswer[] = []
   for (const { name, partitions } of request.topics) {
+    const isAllowed = may(context, 'describe', 'topic', name)
     const asked = new Set<number>()
     const repeated = new Set<number>()
     for (const { partitionIndex } of partitions) (asked.has(partitionIndex) ? repeated : asked).add(partitionIndex)
     const answers: PartitionAnswer[] = []
     for (const partition of partitions) {
       const { partitionIndex } = partition
-      const found = repeated.has(partitionIndex)
-        ? 'INVALID_REQUEST'
-        : await find(name, partition, isolation, isDebugging, context)
+      const found = !isAllowed
+        ? 'TOPIC_AUTHORIZATION_FAILED'
+        : repeated.has(partitionIndex)
+          ? 'INVALID_REQUEST'
+          : await find(name, partition, isolation, isDebugging, context)
       const isError = typeof found === 'string'
       const { offset, timestampMs, leaderEpoch } = isError ? NOWHERE : found
       const errorCode = errorCodeOf(isError ? found : null)
@@ -65,8 +69,9 @@ async function find(
   { partitionIndex, currentLeaderEpoch, timestamp }: RequestedPartition,
   isolation: Isolation,
   isDebugging: boolean,
-  { broker, version }: RequestContext,
+  context: RequestContext,
 ): Promise<Found | ErrorName> {
+  const { broker, version } = context
   if (timestamp < 0 && !(version >= SINCE[timestamp])) return 'UNSUPPORTED_VERSION'
   const log = broker.logs.partition(topic, partitionIndex)
   if (log === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { mayQuietly } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import { compileNameRegex } from '../name-regex.ts'
 import {
@@ -15,9 +16,9 @@ export const listTransactions = api(listTransactionsRequest, listTransactionsRes
 
 function handle(
   { stateFilters, producerIdFilters, durationFilter, transactionalIdPattern }: ListTransactionsRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): ListTransactionsResponse {
-  const { transactions, clock } = broker
+  const { transactions, clock } = context.broker
   const known: readonly string[] = TRANSACTION_STATES
   const unknownStateFilters = stateFilters.filter((state) => !known.includes(state))
   const answer = (errorCode: number, found: readonly Transaction[]) => ({
@@ -38,7 +39,8 @@ function handle(
       (stateFilters.length === 0 || stateFilters.includes(state)) &&
       (producerIdFilters.length === 0 || producerIdFilters.includes(producerId)) &&
       (durationFilter === ANY_DURATION || (startMs >= 0 && nowMs - startMs > durationFilter)) &&
-      (pattern === null || pattern.matches(transactionalId)),
+      (pattern === null || pattern.matches(transactionalId)) &&
+      mayQuietly(context, 'describe', 'transactionalId', transactionalId),
   )
   return answer(0, found)
 }

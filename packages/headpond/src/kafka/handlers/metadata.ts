@@ -1,7 +1,14 @@
 import type { PartitionLog } from '../../log/partition-log.ts'
 import type { Topic } from '../../log/topic.ts'
 import { api, type RequestContext } from '../api.ts'
-import { ALL_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import { OPERATIONS_NOT_ASKED } from '../authorized-operations.ts'
+import {
+  authorizedOperations,
+  authorizedOperationsOfCluster,
+  may,
+  mayOnClusterQuietly,
+  mayQuietly,
+} from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName, KafkaError } from '../errors.ts'
 import { type MetadataRequest, type MetadataResponse, metadataRequest, metadataResponse } from '../schemas/metadata.ts'
@@ -27,7 +34,7 @@ function handle(request: MetadataRequest, context: RequestContext): MetadataResp
     controllerId: broker.nodeId,
     topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
-      ? ALL_OPERATIONS.cluster
+      ? authorizedOperationsOfCluster(context)
       : OPERATIONS_NOT_ASKED,
     errorCode: ERROR.NONE,
   }
@@ -51,17 +58,36 @@ function refuseIdsOfOldVersions({ topics }: MetadataRequest, version: number): v
 function topicsAskedFor(request: MetadataRequest, context: RequestContext): TopicAnswer[] {
   const { topics, includeTopicAuthorizedOperations } = request
   const { version, broker } = context
-  const operations = includeTopicAuthorizedOperations ? ALL_OPERATIONS.topic : OPERATIONS_NOT_ASKED
-  const describe = (topic: Topic) => describeTopic(topic, broker.nodeId, operations)
+  const operationsOn = (name: string) =>
+    includeTopicAuthorizedOperations ? authorizedOperations(context, 'topic', name) : OPERATIONS_NOT_ASKED
+  const describe = (topic: Topic) => describeTopic(topic, broker.nodeId, operationsOn(topic.name))
   // Version 0 has no null: there, naming none means all.
-  if (topics === null || (version === 0 && topics.length === 0)) return [...broker.logs.topics.values()].map(describe)
+  if (topics === null || (version === 0 && topics.length === 0)) {
+    const visible = [...broker.logs.topics.values()].filter(({ name }) =>
+      mayQuietly(context, 'describe', 'topic', name),
+    )
+    return visible.map(describe)
+  }
   return withoutRepetitions(topics).map(({ name, topicId }) => {
     if (topicId !== ZERO_UUID) {
       const topic = broker.logs.topicById(topicId)
-      return topic === undefined ? refuseTopic(null, topicId, 'UNKNOWN_TOPIC_ID') : describe(topic)
+      if (topic === undefined) return refuseTopic(null, topicId, 'UNKNOWN_TOPIC_ID')
+      // That there is a topic of this id is no secret, its name is.
+      const isVisible = may(context, 'describe', 'topic', topic.name)
+      return isVisible ? describe(topic) : refuseTopic(null, topicId, 'TOPIC_AUTHORIZATION_FAILED')
     }
-    const topic = broker.logs.topics.get(name ?? '') ?? createTopic(name ?? '', request, context)
-    return typeof topic === 'string' ? refuseTopic(name ?? '', ZERO_UUID, topic) : describe(topic)
+    const asked = name ?? ''
+    // Not even whether there is such a topic.
+    if (!may(context, 'describe', 'topic', asked)) {
+      return { ...refuseTopic(asked, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED'), isInternal: false }
+    }
+    const topic = broker.logs.topics.get(asked) ?? createTopic(asked, request, context)
+    if (typeof topic !== 'string') return describe(topic)
+    const refused = refuseTopic(asked, ZERO_UUID, topic)
+    // The one error that Kafka gives no operations with is that the topic must not be made.
+    return topic === 'TOPIC_AUTHORIZATION_FAILED'
+      ? refused
+      : { ...refused, topicAuthorizedOperations: operationsOn(asked) }
   })
 }
 
@@ -74,10 +100,15 @@ function withoutRepetitions(topics: readonly TopicQuestion[]): readonly TopicQue
 function createTopic(
   name: string,
   { allowAutoTopicCreation }: MetadataRequest,
-  { broker: { logs, config } }: RequestContext,
+  context: RequestContext,
 ): Topic | ErrorName {
+  const { logs, config } = context.broker
+  const isWanted = allowAutoTopicCreation && config.boolean('auto.create.topics.enable')
+  if (isWanted && !mayOnClusterQuietly(context, 'create') && !may(context, 'create', 'topic', name)) {
+    return 'TOPIC_AUTHORIZATION_FAILED'
+  }
   if (refuseTopicName(name) !== null) return 'INVALID_TOPIC_EXCEPTION'
-  if (!allowAutoTopicCreation || !config.boolean('auto.create.topics.enable')) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (!isWanted) return 'UNKNOWN_TOPIC_OR_PARTITION'
   // Coordinators make their own topics when they are first needed.
   if (isInternalTopic(name)) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (findCollidingTopic(name, logs.topics) !== null) return 'INVALID_TOPIC_EXCEPTION'

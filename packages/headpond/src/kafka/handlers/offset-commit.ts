@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import type { NewOffset } from '../groups/group-coordinator.ts'
 import {
@@ -15,7 +16,10 @@ type Partition = OffsetCommitRequest['topics'][number]['partitions'][number]
 
 async function handle(request: OffsetCommitRequest, context: RequestContext): Promise<OffsetCommitResponse> {
   const { groups, logs } = context.broker
-  const isKnown = (topic: string, { partitionIndex }: Partition) => logs.partition(topic, partitionIndex) !== undefined
+  if (!may(context, 'read', 'group', request.groupId)) return answer(request, () => 'GROUP_AUTHORIZATION_FAILED')
+  const readable = new Set(request.topics.map(({ name }) => name).filter((name) => may(context, 'read', 'topic', name)))
+  const isKnown = (topic: string, { partitionIndex }: Partition) =>
+    readable.has(topic) && logs.partition(topic, partitionIndex) !== undefined
   const isTooLong = ({ committedMetadata }: Partition) =>
     (committedMetadata?.length ?? 0) > groups.offsetMetadataCharactersMax
 
@@ -29,11 +33,19 @@ async function handle(request: OffsetCommitRequest, context: RequestContext): Pr
     error = await groups.commit(request.groupId, offsets, request.retentionTimeMs)
   }
   const errorOf = (topic: string, partition: Partition): ErrorName | null => {
+    if (!readable.has(topic)) return 'TOPIC_AUTHORIZATION_FAILED'
     if (!isKnown(topic, partition)) return 'UNKNOWN_TOPIC_OR_PARTITION'
     return refusal ?? (isTooLong(partition) ? 'OFFSET_METADATA_TOO_LARGE' : error)
   }
+  return answer(request, errorOf)
+}
+
+function answer(
+  { topics }: OffsetCommitRequest,
+  errorOf: (topic: string, partition: Partition) => ErrorName | null,
+): OffsetCommitResponse {
   return {
-    topics: request.topics.map(({ name, topicId, partitions }) => ({
+    topics: topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
       partitions: partitions.map((partition) => ({

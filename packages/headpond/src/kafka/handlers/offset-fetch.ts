@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName, errorCodeOf } from '../errors.ts'
 import type { GroupCoordinator } from '../groups/group-coordinator.ts'
@@ -16,17 +17,18 @@ type GroupRequest = OffsetFetchRequest['groups'][number]
 type GroupAnswer = NonNullable<OffsetFetchResponse['groups']>[number]
 type PartitionAnswer = GroupAnswer['topics'][number]['partitions'][number]
 
-function handle(request: OffsetFetchRequest, { version, broker }: RequestContext): OffsetFetchResponse {
+function handle(request: OffsetFetchRequest, context: RequestContext): OffsetFetchResponse {
+  const { version } = context
   const { requireStable } = request
   if (version >= 8) {
     return {
       topics: [],
-      groups: request.groups.map((group) => groupAnswer(group, broker.groups, requireStable)),
+      groups: request.groups.map((group) => groupAnswer(group, requireStable, context)),
     }
   }
   const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null
   const group = { groupId: request.groupId, memberId: null, memberEpoch: -1, topics }
-  const answer = groupAnswer(group, broker.groups, requireStable)
+  const answer = groupAnswer(group, requireStable, context)
   // Version 1 has no place for an error but with each partition.
   if (version === 1 && answer.errorCode !== ERROR.NONE) {
     return { topics: topicAnswers(group, () => none(answer.errorCode ?? ERROR.NONE)), groups: [] }
@@ -34,11 +36,18 @@ function handle(request: OffsetFetchRequest, { version, broker }: RequestContext
   return { topics: answer.topics, errorCode: answer.errorCode, groups: [] }
 }
 
-function groupAnswer(group: GroupRequest, groups: GroupCoordinator, requireStable: boolean): GroupAnswer {
+function groupAnswer(group: GroupRequest, requireStable: boolean, context: RequestContext): GroupAnswer {
   const { groupId, memberId, memberEpoch } = group
-  const refusal: ErrorName | null = groups.fetchRefusal(groupId, memberId, memberEpoch)
+  const { groups } = context.broker
+  const refusal: ErrorName | null = may(context, 'describe', 'group', groupId)
+    ? groups.fetchRefusal(groupId, memberId, memberEpoch)
+    : 'GROUP_AUTHORIZATION_FAILED'
   if (refusal !== null) return { groupId, topics: [], errorCode: errorCodeOf(refusal) }
-  const topics = topicAnswers({ ...group, topics: group.topics ?? allTopics(groups, groupId) }, (topic, partition) => {
+  const maySee = (topic: string) => may(context, 'describe', 'topic', topic)
+  // Asked for all, a client does not hear of topics that it may not see.
+  const asked = group.topics ?? allTopics(groups, groupId).filter(({ name }) => maySee(name))
+  const topics = topicAnswers({ ...group, topics: asked }, (topic, partition) => {
+    if (!maySee(topic)) return none(ERROR.TOPIC_AUTHORIZATION_FAILED)
     const committed = groups.committedOffset(groupId, topic, partition, requireStable)
     if (committed === undefined) return none(ERROR.NONE)
     if (committed === 'UNSTABLE_OFFSET_COMMIT') return none(ERROR.UNSTABLE_OFFSET_COMMIT)

@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { may, mayOnClusterQuietly } from '../authorizer/authorization.ts'
+import { type ErrorName, errorCodeOf } from '../errors.ts'
 import { checkLeaderEpoch } from '../fetch/fetch-reader.ts'
 import {
   type OffsetForLeaderEpochRequest,
@@ -15,19 +16,29 @@ type RequestedPartition = OffsetForLeaderEpochRequest['topics'][number]['partiti
 export const offsetForLeaderEpoch = api(offsetForLeaderEpochRequest, offsetForLeaderEpochResponse, [2, 4], handle)
 
 function handle(request: OffsetForLeaderEpochRequest, context: RequestContext): OffsetForLeaderEpochResponse {
+  const maySeeAll = mayOnClusterQuietly(context, 'clusterAction')
   return {
-    topics: request.topics.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map((partition) => answer(topic, partition, context)),
-    })),
+    topics: request.topics.map(({ topic, partitions }) => {
+      const isAllowed = maySeeAll || may(context, 'describe', 'topic', topic)
+      return {
+        topic,
+        partitions: partitions.map((partition) =>
+          isAllowed ? answer(topic, partition, context) : nothing(partition.partition, 'TOPIC_AUTHORIZATION_FAILED'),
+        ),
+      }
+    }),
   }
+}
+
+function nothing(partition: number, error: ErrorName): PartitionAnswer {
+  return { errorCode: errorCodeOf(error), partition, leaderEpoch: -1, endOffset: -1 }
 }
 
 function answer(topic: string, asked: RequestedPartition, { broker }: RequestContext): PartitionAnswer {
   const { partition, currentLeaderEpoch, leaderEpoch } = asked
   const log = broker.logs.partition(topic, partition)
   const error = log === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : checkLeaderEpoch(log, currentLeaderEpoch)
-  if (error !== null) return { errorCode: errorCodeOf(error), partition, leaderEpoch: -1, endOffset: -1 }
+  if (error !== null) return nothing(partition, error)
   const { epoch, endOffset } = log!.endOffsetForEpoch(leaderEpoch)
   return { errorCode: 0, partition, leaderEpoch: epoch, endOffset }
 }

@@ -10,7 +10,8 @@ import {
 } from '../../log/record-batch.ts'
 import type { Clock } from '../../net/clock.ts'
 import { api, type RequestContext } from '../api.ts'
-import { type ErrorName, errorCodeOf, errorNameOf, type KafkaError } from '../errors.ts'
+import { may, REFUSED } from '../authorizer/authorization.ts'
+import { type ErrorName, errorCodeOf, errorNameOf, KafkaError } from '../errors.ts'
 import type { Producer } from '../internal-topic.ts'
 import { type ProduceRequest, type ProduceResponse, produceRequest, produceResponse } from '../schemas/produce.ts'
 
@@ -31,7 +32,7 @@ type PartitionAnswer = ProduceResponse['responses'][number]['partitionResponses'
 
 interface Refusal {
   readonly error: ErrorName
-  readonly message: string
+  readonly message: string | null
   readonly recordErrors?: readonly { readonly index: number; readonly message: string }[]
 }
 
@@ -41,6 +42,8 @@ interface Outcome {
   readonly log: PartitionLog | null
   readonly appended: AppendedBatch | Refusal
 }
+
+const NOT_ALLOWED: Refusal = { error: 'TOPIC_AUTHORIZATION_FAILED', message: null }
 
 /** The outcomes for one topic. */
 type Outcomes = readonly { readonly name: string; readonly topicId: string; readonly partitions: readonly Outcome[] }[]
@@ -56,6 +59,7 @@ export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 11
 })
 
 function handle(request: ProduceRequest, context: RequestContext): Promise<ProduceResponse | null> {
+  refuseTransaction(request, context)
   // Everything is appended before anything is awaited: in between, another attempt of the same batch could come.
   const outcomes = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
@@ -72,6 +76,18 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
   return acknowledge(request, outcomes, context)
 }
 
+/** Transactions of somebody else refuse the whole request. */
+function refuseTransaction({ transactionalId, topicData }: ProduceRequest, context: RequestContext): void {
+  if (transactionalId === null || may(context, 'write', 'transactionalId', transactionalId)) return
+  const isTransactional = (records: Uint8Array | null) =>
+    records !== null &&
+    records.length >= BATCH_HEADER_BYTES &&
+    magicOf(records, 0) === MAGIC &&
+    (attributesOf(records, 0) & TRANSACTIONAL_BIT) !== 0
+  if (!topicData.some(({ partitionData }) => partitionData.some(({ records }) => isTransactional(records)))) return
+  throw new KafkaError(REFUSED.transactionalId.error, REFUSED.transactionalId.message)
+}
+
 /** What the log itself cannot know. */
 function check(
   { acks, transactionalId }: ProduceRequest,
@@ -79,8 +95,10 @@ function check(
   partition: number,
   log: PartitionLog | null,
   records: Uint8Array | null,
-  { version, broker }: RequestContext,
+  context: RequestContext,
 ): Refusal | null {
+  const { version, broker } = context
+  if (!may(context, 'write', 'topic', topic)) return NOT_ALLOWED
   if (acks !== ACKS.all && acks !== ACKS.leader && acks !== ACKS.none) {
     return refusal('INVALID_REQUIRED_ACKS', `acks is ${acks}; it is -1, 0 or 1`)
   }
@@ -217,7 +235,7 @@ function problemOf(responses: ProduceResponse['responses']): string | null {
   for (const { name, partitionResponses } of responses) {
     for (const { index, errorCode, errorMessage } of partitionResponses) {
       if (errorCode === 0) continue
-      return `a Produce request with acks 0 failed for ${name}-${index}: ${errorNameOf(errorCode)}, ${errorMessage}`
+      return `a Produce request with acks 0 failed for ${name}-${index}: ${[errorNameOf(errorCode), errorMessage ?? []].flat().join(', ')}`
     }
   }
   return null

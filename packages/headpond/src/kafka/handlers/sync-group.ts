@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { errorCodeOf } from '../errors.ts'
 import type { SyncAnswer } from '../groups/classic-group.ts'
 import { answerWhenReady } from '../groups/parked.ts'
@@ -11,13 +12,14 @@ import {
 
 export const syncGroup = api(syncGroupRequest, syncGroupResponse, [0, 5], handle)
 
-async function handle(
-  request: SyncGroupRequest,
-  { version, session, broker }: RequestContext,
-): Promise<SyncGroupResponse> {
+async function handle(request: SyncGroupRequest, context: RequestContext): Promise<SyncGroupResponse> {
+  const { version, session, broker } = context
   // Version 5 must say what the member takes the group for: nothing is not the same as not asked.
   if (version >= 5 && (request.protocolType === null || request.protocolName === null)) {
     return { errorCode: errorCodeOf('INCONSISTENT_GROUP_PROTOCOL'), assignment: NO_BYTES }
+  }
+  if (!may(context, 'read', 'group', request.groupId)) {
+    return { errorCode: errorCodeOf('GROUP_AUTHORIZATION_FAILED'), assignment: NO_BYTES }
   }
   const answer = await answerWhenReady<SyncAnswer>(session, (ready) =>
     broker.groups.sync(request.groupId, request, ready),

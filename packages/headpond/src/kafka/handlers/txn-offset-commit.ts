@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
 import {
   type TxnOffsetCommitRequest,
@@ -16,12 +17,16 @@ export const txnOffsetCommit = api(txnOffsetCommitRequest, txnOffsetCommitRespon
 
 type Partition = TxnOffsetCommitRequest['topics'][number]['partitions'][number]
 
-async function handle(
-  request: TxnOffsetCommitRequest,
-  { broker, version }: RequestContext,
-): Promise<TxnOffsetCommitResponse> {
+async function handle(request: TxnOffsetCommitRequest, context: RequestContext): Promise<TxnOffsetCommitResponse> {
+  const { broker, version } = context
   const { groups, logs } = broker
-  const isKnown = (topic: string, { partitionIndex }: Partition) => logs.partition(topic, partitionIndex) !== undefined
+  if (!may(context, 'write', 'transactionalId', request.transactionalId)) {
+    return answer(request, () => 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
+  }
+  if (!may(context, 'read', 'group', request.groupId)) return answer(request, () => 'GROUP_AUTHORIZATION_FAILED')
+  const readable = new Set(request.topics.map(({ name }) => name).filter((name) => may(context, 'read', 'topic', name)))
+  const isKnown = (topic: string, { partitionIndex }: Partition) =>
+    readable.has(topic) && logs.partition(topic, partitionIndex) !== undefined
   const isTooLong = ({ committedMetadata }: Partition) =>
     (committedMetadata?.length ?? 0) > groups.offsetMetadataCharactersMax
   const refusal = refusalOf(request, version, broker)
@@ -42,11 +47,19 @@ async function handle(
     error = await groups.commitInTransaction(groupId, { producerId, producerEpoch }, offsets)
   }
   const errorOf = (topic: string, partition: Partition): ErrorName | null => {
+    if (!readable.has(topic)) return 'TOPIC_AUTHORIZATION_FAILED'
     if (!isKnown(topic, partition)) return 'UNKNOWN_TOPIC_OR_PARTITION'
     return refusal ?? (isTooLong(partition) ? 'OFFSET_METADATA_TOO_LARGE' : error)
   }
+  return answer(request, errorOf)
+}
+
+function answer(
+  { topics }: TxnOffsetCommitRequest,
+  errorOf: (topic: string, partition: Partition) => ErrorName | null,
+): TxnOffsetCommitResponse {
   return {
-    topics: request.topics.map(({ name, partitions }) => ({
+    topics: topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map((partition) => ({
         partitionIndex: partition.partitionIndex,

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import {
   type UpdateFeaturesRequest,
@@ -10,7 +11,9 @@ import {
 export const updateFeatures = api(updateFeaturesRequest, updateFeaturesResponse, [0, 2], handle)
 
 /** Clients behave by the levels of features that ApiVersions tells. None can be changed: what is built is switched on. */
-function handle({ featureUpdates }: UpdateFeaturesRequest, { broker }: RequestContext): UpdateFeaturesResponse {
+function handle({ featureUpdates }: UpdateFeaturesRequest, context: RequestContext): UpdateFeaturesResponse {
+  requireOnCluster(context, 'alter')
+  const { broker } = context
   const [first] = featureUpdates
   if (first === undefined) return { errorCode: ERROR.NONE, errorMessage: null, results: [] }
   const errorMessage =

@@ -1,5 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
-import { errorCodeOf } from '../errors.ts'
+import { mayOnClusterQuietly, requireOnCluster } from '../authorizer/authorization.ts'
+import { errorCodeOf, type KafkaError } from '../errors.ts'
 import {
   type WriteTxnMarkersRequest,
   type WriteTxnMarkersResponse,
@@ -8,12 +9,11 @@ import {
 } from '../schemas/write-txn-markers.ts'
 
 /** What brokers say to each other, and administrators where a transaction hangs. */
-export const writeTxnMarkers = api(writeTxnMarkersRequest, writeTxnMarkersResponse, [1, 1], handle)
+export const writeTxnMarkers = api(writeTxnMarkersRequest, writeTxnMarkersResponse, [1, 1], handle, { refuse })
 
-async function handle(
-  { markers }: WriteTxnMarkersRequest,
-  { broker }: RequestContext,
-): Promise<WriteTxnMarkersResponse> {
+async function handle({ markers }: WriteTxnMarkersRequest, context: RequestContext): Promise<WriteTxnMarkersResponse> {
+  if (!mayOnClusterQuietly(context, 'alter')) requireOnCluster(context, 'clusterAction')
+  const { broker } = context
   const answered = markers.map(({ topics, coordinatorEpoch, transactionResult, ...producer }) => ({
     producerId: producer.producerId,
     topics: topics.map(({ name, partitionIndexes }) => ({
@@ -33,4 +33,16 @@ async function handle(
   }))
   await broker.logs.written()
   return { markers: answered }
+}
+
+function refuse({ markers }: WriteTxnMarkersRequest, { code }: KafkaError): WriteTxnMarkersResponse {
+  return {
+    markers: markers.map(({ producerId, topics }) => ({
+      producerId,
+      topics: topics.map(({ name, partitionIndexes }) => ({
+        name,
+        partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex, errorCode: code })),
+      })),
+    })),
+  }
 }
