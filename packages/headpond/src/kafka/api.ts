@@ -1,6 +1,7 @@
 import type { Broker } from './broker.ts'
 import type { Message } from './codec/message.ts'
 import type { KafkaError } from './errors.ts'
+import type { RequestTime } from './quotas/request-time.ts'
 import type { KafkaSession } from './session.ts'
 
 /** What a handler knows of a request beside its fields. */
@@ -9,6 +10,10 @@ export interface RequestContext {
   readonly clientId: string | null
   readonly session: KafkaSession
   readonly broker: Broker
+  /** Of the whole request, header and body. */
+  readonly sizeBytes: number
+  /** Null while nobody has a quota for it. */
+  readonly time: RequestTime | null
 }
 
 export interface ApiOptions<Q, R> {

@@ -1,6 +1,7 @@
 import type { Api } from './api.ts'
 import { addOffsetsToTxn } from './handlers/add-offsets-to-txn.ts'
 import { addPartitionsToTxn } from './handlers/add-partitions-to-txn.ts'
+import { alterClientQuotas } from './handlers/alter-client-quotas.ts'
 import { alterConfigs } from './handlers/alter-configs.ts'
 import { alterPartitionReassignments } from './handlers/alter-partition-reassignments.ts'
 import { apiVersions } from './handlers/api-versions.ts'
@@ -14,6 +15,7 @@ import { deleteGroups } from './handlers/delete-groups.ts'
 import { deleteRecords } from './handlers/delete-records.ts'
 import { deleteTopics } from './handlers/delete-topics.ts'
 import { describeAcls } from './handlers/describe-acls.ts'
+import { describeClientQuotas } from './handlers/describe-client-quotas.ts'
 import { describeCluster } from './handlers/describe-cluster.ts'
 import { describeConfigs } from './handlers/describe-configs.ts'
 import { describeGroups } from './handlers/describe-groups.ts'
@@ -85,6 +87,8 @@ export const apis: readonly Api[] = [
   describeTopicPartitions,
   describeQuorum,
   electLeaders,
+  describeClientQuotas,
+  alterClientQuotas,
   alterPartitionReassignments,
   listPartitionReassignments,
   describeProducers,

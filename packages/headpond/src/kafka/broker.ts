@@ -10,6 +10,7 @@ import type { ClusterMetadata } from './cluster-metadata.ts'
 import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { groupSettings } from './groups/settings.ts'
+import { Quotas } from './quotas/quotas.ts'
 import type { KafkaSession } from './session.ts'
 import { transactionSettings } from './transactions/settings.ts'
 import { TransactionCoordinator } from './transactions/transaction-coordinator.ts'
@@ -48,6 +49,7 @@ export class Broker {
   readonly fetchSessions: FetchSessionCache
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
+  readonly quotas: Quotas
   readonly #advertised: AdvertisedAddress | null
   /** Groups and transactions are known again. */
   #loaded: Promise<unknown> = Promise.resolve()
@@ -67,6 +69,7 @@ export class Broker {
       nowMs: () => clock.nowMs(),
       random,
     })
+    this.quotas = new Quotas(config, () => clock.nowMs())
     this.#advertised = advertised
     this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config), log })
     this.transactions = new TransactionCoordinator({
@@ -102,6 +105,7 @@ export class Broker {
     this.metadata.load()
     this.authorizer?.load()
     this.config.useMetadata(this.metadata)
+    this.quotas.clients.useStorage(this.metadata)
     await this.logs.start()
     this.config.onChange.add(() => this.logs.refreshSettings())
     this.config.onChange.add(() => this.authorizer?.useSettings(authorizerSettings(this.config)))

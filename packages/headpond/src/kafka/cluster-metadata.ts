@@ -1,12 +1,13 @@
 /**
  * What is known of the whole cluster beside its topics: settings that clients have changed while it ran (of brokers,
- * groups and client metrics). One small file of JSON in the directory of the logs; each change writes it anew,
+ * groups and client metrics), and quotas. One small file of JSON in the directory of the logs; each change writes it anew,
  * and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskFiles } from '../config/files.ts'
+import type { StoredQuotas } from './quotas/client-quotas.ts'
 
 const FILE_NAME = 'cluster-metadata.json'
 const FORMAT_VERSION = 1
@@ -20,6 +21,8 @@ export type ConfigOwner = 'broker' | 'group' | 'client-metrics'
 interface Stored {
   readonly version: number
   readonly configs: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
+  /** Absent in files of before there were any. */
+  readonly quotas?: readonly StoredQuotas[]
 }
 
 export class ClusterMetadata {
@@ -31,6 +34,8 @@ export class ClusterMetadata {
     group: new Map(),
     'client-metrics': new Map(),
   }
+
+  #quotas: readonly StoredQuotas[] = []
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
@@ -50,11 +55,22 @@ export class ClusterMetadata {
     }
     const stored = JSON.parse(text) as Stored
     if (stored.version !== FORMAT_VERSION) throw new Error(`${this.#path} has format ${stored.version}, not 1`)
+    this.#quotas = stored.quotas ?? []
     for (const owner of Object.keys(this.#configs) as ConfigOwner[]) {
       for (const [name, config] of Object.entries(stored.configs[owner] ?? {})) {
         this.#configs[owner].set(name, new Map(Object.entries(config)))
       }
     }
+  }
+
+  get quotas(): readonly StoredQuotas[] {
+    return this.#quotas
+  }
+
+  /** Replaces the quotas of clients. */
+  setQuotas(quotas: readonly StoredQuotas[]): void {
+    this.#quotas = quotas
+    this.save()
   }
 
   /** What was set for this resource; for brokers the empty name is all of them. */
@@ -86,6 +102,7 @@ export class ClusterMetadata {
     const stored: Stored = {
       version: FORMAT_VERSION,
       configs,
+      quotas: this.#quotas,
     }
     diskFiles.replace(this.#path, Buffer.from(`${JSON.stringify(stored, null, 2)}\n`))
   }

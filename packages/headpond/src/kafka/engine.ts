@@ -6,6 +6,7 @@ import { ByteReader, MalformedMessage } from './codec/byte-reader.ts'
 import { ByteWriter } from './codec/byte-writer.ts'
 import { KafkaError } from './errors.ts'
 import { apiVersions, UNSUPPORTED_API_VERSIONS } from './handlers/api-versions.ts'
+import { RequestTime } from './quotas/request-time.ts'
 import type { RequestHook } from './request-hook.ts'
 import { KafkaSession, type OpenRequest } from './session.ts'
 
@@ -79,7 +80,20 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       this.#close(closing, reason),
     )
     this.sessions.add(session)
+    this.#countConnection(session)
     return session
+  }
+
+  /** An address that connects too often: nothing of it is read, and the connection is closed a while later, as in Kafka. */
+  #countConnection(session: KafkaSession): void {
+    const { quotas, clock } = this.broker
+    if (!quotas.connections.isActive) return
+    const throttleMs = quotas.connections.record(1, session.remoteHost)
+    if (throttleMs === 0) return
+    quotas.connections.recordOnly(-1, session.remoteHost)
+    session.isMuted = true
+    session.connection.pauseInput()
+    clock.schedule(throttleMs, () => session.connection.destroy())
   }
 
   /** A peer that has shut down its side gets its answers, but not those that may come at any time or never. */
@@ -151,7 +165,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       at = requestAt + sizeBytes
     }
     const isAhead = end - at > READ_AHEAD_BYTES && this.#mustWait(session, chunk, at + SIZE_BYTES)
-    if (isAhead) connection.pauseInput()
+    if (isAhead || session.isMuted) connection.pauseInput()
     else connection.resumeInput()
     return connection.isClosing ? end : at
   }
@@ -169,7 +183,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
 
   /** Whether the request at `at` has to wait for the answers to earlier ones. */
   #mustWait(session: KafkaSession, chunk: Uint8Array, at: number): boolean {
-    if (session.isStalled || session.isHeld) return true
+    if (session.isStalled || session.isHeld || session.isMuted) return true
     const { open } = session
     if (open.length === 0) return false
     if (open.length >= PIPELINED_COUNT_MAX || !open[open.length - 1].api.isPipelined) return true
@@ -179,6 +193,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   /** hot: once for each request. False when it waits, and is to come again. */
   #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): boolean {
     session.lastRequestAtMs = this.broker.clock.nowMs()
+    const time = this.broker.quotas.request.isActive ? new RequestTime() : null
     const reader = this.#reader.open(chunk, start, end)
     const key = reader.int16()
     const version = reader.int16()
@@ -195,7 +210,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     try {
       const clientId = reader.stringOrNull()
       if (api.request.isFlexible(version)) reader.skipTags()
-      context = { version, clientId, session, broker: this.broker }
+      context = { version, clientId, session, broker: this.broker, sizeBytes: end - start, time }
       // Bytes that are left over are passed over, as in Kafka: some clients send them.
       request = api.request.decode(reader, version)
     } catch (error) {
@@ -227,6 +242,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     } catch (error) {
       result = this.#refusal(open, request, error)
     }
+    open.context.time?.pause()
     if (!(result instanceof Promise)) return this.#answer(open, result)
     session.open.push(open)
     const answered = (answer: unknown) => {
@@ -275,9 +291,29 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   }
 
   /** hot: once for each request. */
-  #send({ api, correlationId, context: { session, version }, isAnswerLost }: OpenRequest, answer: unknown): void {
+  #send(open: OpenRequest, answer: unknown): void {
+    const { context, isAnswerLost } = open
+    const { session } = context
     if (answer === null || session.isGone) return
     if (isAnswerLost) return session.connection.destroy()
+    if (context.time !== null) return this.#sendTimed(open, answer, context.time)
+    this.#encode(open, answer)
+  }
+
+  /** Counts the time of a request against quotas, and what sending takes for the next one. */
+  #sendTimed(open: OpenRequest, answer: unknown, time: RequestTime): void {
+    const { api, context } = open
+    const { quotas } = this.broker
+    // What cannot tell the client of a pause is part of its way to be somebody: it pays for nothing.
+    const isCharged = 'throttleTimeMs' in api.response.fields
+    const throttleMs = isCharged && !time.isCharged ? quotas.throttleForTime(context) : 0
+    time.begin()
+    this.#encode(open, throttleMs > 0 ? throttled(answer, throttleMs) : answer)
+    time.pause()
+    if (isCharged) quotas.countTime(context)
+  }
+
+  #encode({ api, correlationId, context: { session, version } }: OpenRequest, answer: unknown): void {
     try {
       // ApiVersions has no tags in its header, so that a client that asks for the first time can read it.
       const hasTags = api.response.isFlexible(version) && api.key !== apiVersions.key
@@ -321,6 +357,12 @@ export class KafkaEngine implements Protocol<KafkaSession> {
 function ownLimitOf(address: string, overrides: string): number | null {
   const entry = overrides.split(',').find((each) => each.slice(0, each.lastIndexOf(':')).trim() === address)
   return entry === undefined ? null : Number(entry.slice(entry.lastIndexOf(':') + 1))
+}
+
+/** The answer with the longer of two pauses. */
+function throttled(answer: unknown, throttleMs: number): unknown {
+  const { throttleTimeMs = 0 } = answer as { throttleTimeMs?: number }
+  return { ...(answer as object), throttleTimeMs: Math.max(throttleTimeMs, throttleMs) }
 }
 
 /** What a client that took the wrong port speaks, as far as the first bytes tell. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Api, RequestContext } from './api.ts'
 import type { DecisionCache } from './authorizer/decision-cache.ts'
@@ -37,6 +38,9 @@ export class KafkaSession {
   isStalled = false
   /** Its next request waits until somebody lets it go on: see RequestHook. */
   isHeld = false
+  /** It is over a quota: what it sends from now on is left in the kernel. */
+  isMuted = false
+  #mutedUntilMs = 0
   isGone = false
   /**
    * Called once when the connection is gone. Whoever parks a request (a long poll, a join) is here as long as it is parked,
@@ -59,6 +63,21 @@ export class KafkaSession {
     const local = splitAddress(connection.localAddress)
     this.localHost = local.host
     this.localPort = local.port
+  }
+
+  /** Reads no more requests for that long. Answers leave as always, and tell the client of it (KIP-219). */
+  throttle(throttleMs: number, clock: Clock): void {
+    const untilMs = clock.nowMs() + throttleMs
+    if (throttleMs <= 0 || untilMs <= this.#mutedUntilMs) return
+    this.#mutedUntilMs = untilMs
+    this.isMuted = true
+    this.connection.pauseInput()
+    clock.schedule(throttleMs, () => {
+      if (this.isGone || this.#mutedUntilMs !== untilMs) return
+      this.isMuted = false
+      this.connection.resume()
+      if (!this.isMuted) this.connection.resumeInput()
+    })
   }
 
   /** Ends the connection, and says in the log why. What was answered before still reaches the client. */

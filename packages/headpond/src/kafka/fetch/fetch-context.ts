@@ -13,6 +13,10 @@ export interface FetchContext {
   readonly targets: readonly FetchTarget[]
   /** What of a reading belongs into the answer, and the session that the answer names. */
   readonly answer: (partitions: readonly PartitionReading[]) => FetchAnswer
+  /** What `answer` would give, as far as its size goes; nothing is remembered as told. */
+  readonly preview: (partitions: readonly PartitionReading[]) => FetchAnswer
+  /** For a client that has to pause: no data, and the next request asks for the same again. */
+  readonly throttled: () => FetchAnswer
 }
 
 export interface FetchAnswer {
@@ -33,7 +37,10 @@ export function openContext(
     if (sessionId !== NO_SESSION_ID) sessions.remove(sessionId)
     const targets = targetsOf(request, namesTopicsById)
     if (sessionEpoch === FINAL_EPOCH) return sessionless(targets)
-    return { targets, answer: (partitions) => beginSession(targets, namesTopicsById, partitions, sessions) }
+    return {
+      ...sessionless(targets),
+      answer: (partitions) => beginSession(targets, namesTopicsById, partitions, sessions),
+    }
   }
   const session = sessions.find(sessionId)
   if (session === undefined) return 'FETCH_SESSION_ID_NOT_FOUND'
@@ -47,21 +54,25 @@ export function openContext(
   sessions.touch(session)
   session.advance()
   const expectedEpoch = session.epoch
+  const unlessOvertaken = (told: () => readonly PartitionReading[]): FetchAnswer => {
+    // Another request of this session overtook this one, on another connection.
+    if (session.epoch === expectedEpoch) return { error: null, sessionId, partitions: told() }
+    return { error: 'INVALID_FETCH_SESSION_EPOCH', sessionId: NO_SESSION_ID, partitions: [] }
+  }
   return {
     targets: [...session.targets.values()],
-    answer: (partitions) => {
-      // Another request of this session overtook this one, on another connection.
-      if (session.epoch !== expectedEpoch) {
-        return { error: 'INVALID_FETCH_SESSION_EPOCH', sessionId: NO_SESSION_ID, partitions: [] }
-      }
-      return { error: null, sessionId, partitions: partitions.filter((partition) => tellsNews(session, partition)) }
-    },
+    answer: (partitions) => unlessOvertaken(() => partitions.filter((partition) => tellsNews(session, partition))),
+    preview: (partitions) => unlessOvertaken(() => partitions.filter(isNews)),
+    throttled: () => unlessOvertaken(() => []),
   }
 }
 
 /** Exactly what was asked for. */
 function sessionless(targets: readonly FetchTarget[]): FetchContext {
-  return { targets, answer: (partitions) => ({ error: null, sessionId: NO_SESSION_ID, partitions }) }
+  const answer = (partitions: readonly PartitionReading[]): FetchAnswer => {
+    return { error: null, sessionId: NO_SESSION_ID, partitions }
+  }
+  return { targets, answer, preview: answer, throttled: () => answer([]) }
 }
 
 function beginSession(
@@ -77,18 +88,30 @@ function beginSession(
   return { error: null, sessionId: session.id, partitions }
 }
 
-/** Whether an incremental answer has to mention a partition. What has data is served last the next time. */
-function tellsNews(session: FetchSession, partition: PartitionReading): boolean {
-  const { target, sizeBytes, error, divergingEpoch, highWatermark, logStartOffset } = partition
-  const isNews =
+/** Whether an incremental answer has to mention a partition. */
+function isNews({
+  target,
+  sizeBytes,
+  error,
+  divergingEpoch,
+  highWatermark,
+  logStartOffset,
+}: PartitionReading): boolean {
+  return (
     sizeBytes > 0 ||
     error !== null ||
     divergingEpoch !== null ||
     highWatermark !== target.toldHighWatermark ||
     logStartOffset !== target.toldLogStartOffset
-  if (isNews) remember(partition)
-  if (sizeBytes > 0) session.moveToEnd(target)
-  return isNews
+  )
+}
+
+/** It is mentioned, if there is something to tell. What has data is served last the next time. */
+function tellsNews(session: FetchSession, partition: PartitionReading): boolean {
+  const tells = isNews(partition)
+  if (tells) remember(partition)
+  if (partition.sizeBytes > 0) session.moveToEnd(partition.target)
+  return tells
 }
 
 function remember({ target, error, highWatermark, logStartOffset }: PartitionReading): void {

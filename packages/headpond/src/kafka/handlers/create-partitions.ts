@@ -3,6 +3,7 @@ import { NEW_PARTITIONS_MAX, type Refusal, refuseReplicas, TOO_MANY_PARTITIONS }
 import { api, type RequestContext } from '../api.ts'
 import { may } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
+import { OVER_QUOTA, throttleForMutations } from '../quotas/mutation-quota.ts'
 import {
   type CreatePartitionsRequest,
   type CreatePartitionsResponse,
@@ -12,25 +13,30 @@ import {
 
 export const createPartitions = api(createPartitionsRequest, createPartitionsResponse, [0, 3], handle)
 
+/** The first version whose clients know that a quota may refuse a change (KIP-599). */
+const STRICT_QUOTA_VERSION = 3
+
 type Wanted = CreatePartitionsRequest['topics'][number]
 
 async function handle(request: CreatePartitionsRequest, context: RequestContext): Promise<CreatePartitionsResponse> {
   const { topics, validateOnly } = request
-  const { logs } = context.broker
+  const { logs, quotas } = context.broker
+  const quota = quotas.mutationsOf(context, STRICT_QUOTA_VERSION)
   const allowed = topics.filter(({ name }) => may(context, 'alter', 'topic', name))
   const isTooMany = allowed.reduce((sum, wanted) => sum + addedCount(wanted, context), 0) > NEW_PARTITIONS_MAX
   const results = [...groupByName(topics)].map(([name, [wanted, ...again]]) => {
-    const refusal =
+    let refusal =
       again.length > 0
         ? DUPLICATE_NAME
         : !allowed.includes(wanted)
           ? NOT_ALLOWED
           : (refuseGrowth(wanted, context) ?? (isTooMany ? TOO_MANY_PARTITIONS : null))
+    if (refusal === null && !quota.take(addedCount(wanted, context))) refusal = OVER_QUOTA
     if (refusal === null && !validateOnly) logs.addPartitions(name, wanted.count)
     return { name, errorCode: ERROR[refusal?.error ?? 'NONE'], errorMessage: refusal?.message ?? null }
   })
   await logs.written()
-  return { results }
+  return { throttleTimeMs: throttleForMutations(quota, context), results }
 }
 
 const NOT_ALLOWED: Refusal = { error: 'TOPIC_AUTHORIZATION_FAILED', message: null }

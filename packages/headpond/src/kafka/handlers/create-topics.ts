@@ -8,6 +8,7 @@ import { api, type RequestContext } from '../api.ts'
 import { may, mayOnClusterQuietly, mayQuietly } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
+import { OVER_QUOTA, throttleForMutations } from '../quotas/mutation-quota.ts'
 import {
   type CreateTopicsRequest,
   type CreateTopicsResponse,
@@ -23,6 +24,9 @@ const CLUSTER_METADATA = '__cluster_metadata'
 type Wanted = CreateTopicsRequest['topics'][number]
 type Answer = CreateTopicsResponse['topics'][number]
 
+/** The first version whose clients know that a quota may refuse a change (KIP-599). */
+const STRICT_QUOTA_VERSION = 6
+
 /** A topic that can be made. */
 interface Plan {
   readonly partitionCount: number
@@ -34,6 +38,7 @@ async function handle(request: CreateTopicsRequest, context: RequestContext): Pr
   const { topics, validateOnly } = request
   const mayCreate = permissionToCreate(context)
   const isTooMany = partitionCountOf(topics.filter(mayCreate), context) > NEW_PARTITIONS_MAX
+  const quota = context.broker.quotas.mutationsOf(context, STRICT_QUOTA_VERSION)
   const answers = [...groupByName(topics)].map(([name, [wanted, ...again]]): Answer => {
     if (again.length > 0) return refused(name, { error: 'INVALID_REQUEST', message: 'Duplicate topic name.' })
     if (!mayCreate(wanted)) {
@@ -42,10 +47,11 @@ async function handle(request: CreateTopicsRequest, context: RequestContext): Pr
     if (isTooMany) return refused(name, TOO_MANY_PARTITIONS)
     const plan = planOrRefuse(wanted, context)
     if ('error' in plan) return refused(name, plan)
+    if (!quota.take(plan.partitionCount)) return refused(name, OVER_QUOTA)
     return created(name, plan, validateOnly ? null : create(name, plan, context), context)
   })
   await context.broker.logs.written()
-  return { topics: answers }
+  return { throttleTimeMs: throttleForMutations(quota, context), topics: answers }
 }
 
 /** Whoever may create topics in the cluster may create every one. The cluster's metadata is nobody's. */

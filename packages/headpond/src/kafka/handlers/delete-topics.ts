@@ -2,6 +2,7 @@ import { api, type RequestContext } from '../api.ts'
 import { may, mayOnClusterQuietly, REFUSED } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
 import { ERROR, type ErrorName, KafkaError } from '../errors.ts'
+import { type MutationQuota, OVER_QUOTA, throttleForMutations } from '../quotas/mutation-quota.ts'
 import {
   type DeleteTopicsRequest,
   type DeleteTopicsResponse,
@@ -10,6 +11,9 @@ import {
 } from '../schemas/delete-topics.ts'
 
 export const deleteTopics = api(deleteTopicsRequest, deleteTopicsResponse, [1, 6], handle, { refuse })
+
+/** The first version whose clients know that a quota may refuse a change (KIP-599). */
+const STRICT_QUOTA_VERSION = 5
 
 /** A topic by its name, or (from version 6 on) by its id: the other one is null or zero. */
 interface Wanted {
@@ -32,16 +36,17 @@ async function handle(request: DeleteTopicsRequest, context: RequestContext): Pr
   }
   const counts = new Map<string, number>()
   for (const each of wanted) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1)
+  const quota = broker.quotas.mutationsOf(context, STRICT_QUOTA_VERSION)
   const answers: Answer[] = []
   for (const each of wanted) {
     const count = counts.get(keyOf(each))
     if (count === undefined) continue // answered already
     counts.delete(keyOf(each))
-    const answer = deleteOne(each, count > 1, named, context)
+    const answer = deleteOne(each, count > 1, named, quota, context)
     if (answer !== null) answers.push(answer)
   }
   await broker.logs.written()
-  return { responses: answers }
+  return { throttleTimeMs: throttleForMutations(quota, context), responses: answers }
 }
 
 /** @returns null for a topic that is named as well, and answered under its name */
@@ -49,6 +54,7 @@ function deleteOne(
   wanted: Wanted,
   isRepeated: boolean,
   { names, ids }: { names: ReadonlySet<string | null>; ids: ReadonlySet<string> },
+  quota: MutationQuota,
   context: RequestContext,
 ): Answer | null {
   const { logs } = context.broker
@@ -80,6 +86,9 @@ function deleteOne(
   if (name !== null && ids.has(topic.id)) {
     const problem = 'The provided topic name maps to an ID that was already supplied.'
     return invalid({ name, topicId: topic.id }, problem)
+  }
+  if (!quota.take(topic.partitions.length)) {
+    return refused({ name: topic.name, topicId: topic.id }, OVER_QUOTA.error, OVER_QUOTA.message)
   }
   logs.deleteTopic(topic.name)
   return { name: topic.name, topicId: topic.id, errorCode: ERROR.NONE, errorMessage: null }

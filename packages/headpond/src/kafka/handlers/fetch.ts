@@ -1,6 +1,7 @@
 import { api, type RequestContext } from '../api.ts'
+import { ByteWriter } from '../codec/byte-writer.ts'
 import { errorCodeOf } from '../errors.ts'
-import { type FetchAnswer, openContext } from '../fetch/fetch-context.ts'
+import { type FetchAnswer, type FetchContext, openContext } from '../fetch/fetch-context.ts'
 import { openTo } from '../fetch/fetch-permissions.ts'
 import { type PartitionReading, readTargets } from '../fetch/fetch-reader.ts'
 import { waitForBytes } from '../fetch/fetch-wait.ts'
@@ -20,13 +21,21 @@ const CURRENT_LEADER_VERSION = 16
 
 export const fetch = api(fetchRequest, fetchResponse, [4, 17], handle)
 
+/** What stands before every answer, as Kafka counts its size. */
+const SIZE_BYTES = 4
+
 async function handle(request: FetchRequest, context: RequestContext): Promise<FetchResponse | null> {
-  const { version, broker, session } = context
-  const { clock } = broker
+  const { version, broker, session, clientId } = context
+  const { clock, quotas } = broker
   const opened = openContext(request, version, broker.fetchSessions)
   if (typeof opened === 'string') return { errorCode: errorCodeOf(opened), sessionId: 0, responses: [] }
   const limits = {
-    maxBytes: Math.min(request.maxBytes, broker.config.integer('fetch.max.bytes')),
+    maxBytes: Math.min(
+      request.maxBytes,
+      broker.config.integer('fetch.max.bytes'),
+      // More at once would have to be taken back, every time.
+      quotas.fetch.isActive ? Math.trunc(quotas.fetch.burstOf(session.principal.name, clientId ?? '')) : Infinity,
+    ),
     isolation: request.isolationLevel === 1 ? 'read_committed' : 'read_uncommitted',
     readsZstd: version >= ZSTD_VERSION,
   } as const
@@ -38,13 +47,38 @@ async function handle(request: FetchRequest, context: RequestContext): Promise<F
     const waits = !reading.isUrgent && reading.sizeBytes < minBytes && targets.length > 0
     if (!waits || clock.nowMs() >= deadlineMs) {
       const partitions = refused.length === 0 ? reading.partitions : [...reading.partitions, ...refused]
-      return respond(opened.answer(partitions), context)
+      return respondWithin(opened, partitions, context)
     }
     const { isolation } = limits
     const { onClosed } = session
     const end = await waitForBytes(reading.partitions, { clock, isolation, minBytes, deadlineMs, onClosed })
     if (end === 'closed') return null
   }
+}
+
+/** Over a quota there are no data, and what would have been sent is not counted: the client asks again after its pause. */
+function respondWithin(
+  opened: FetchContext,
+  partitions: readonly PartitionReading[],
+  context: RequestContext,
+): FetchResponse {
+  const { broker, session, clientId } = context
+  const { quotas, clock } = broker
+  const timeThrottleMs = quotas.throttleForTime(context)
+  if (!quotas.fetch.isActive && timeThrottleMs === 0) return respond(opened.answer(partitions), context)
+  const sizeBytes = sizeOf(respond(opened.preview(partitions), context), context)
+  const bytesThrottleMs = quotas.fetch.record(sizeBytes, session.principal.name, clientId ?? '')
+  const throttleTimeMs = Math.max(timeThrottleMs, bytesThrottleMs)
+  if (throttleTimeMs === 0) return respond(opened.answer(partitions), context)
+  quotas.fetch.recordOnly(-sizeBytes, session.principal.name, clientId ?? '')
+  session.throttle(throttleTimeMs, clock)
+  return { ...respond(opened.throttled(), context), throttleTimeMs }
+}
+
+function sizeOf(response: FetchResponse, { version }: RequestContext): number {
+  const writer = new ByteWriter()
+  fetchResponse.encode(writer, response, version)
+  return SIZE_BYTES + writer.sizeBytes
 }
 
 function respond({ error, sessionId, partitions }: FetchAnswer, context: RequestContext): FetchResponse {

@@ -102,7 +102,7 @@ function createTopic(
   { allowAutoTopicCreation }: MetadataRequest,
   context: RequestContext,
 ): Topic | ErrorName {
-  const { logs, config } = context.broker
+  const { logs, config, quotas } = context.broker
   const isWanted = allowAutoTopicCreation && config.boolean('auto.create.topics.enable')
   if (isWanted && !mayOnClusterQuietly(context, 'create') && !may(context, 'create', 'topic', name)) {
     return 'TOPIC_AUTHORIZATION_FAILED'
@@ -112,7 +112,10 @@ function createTopic(
   // Coordinators make their own topics when they are first needed.
   if (isInternalTopic(name)) return 'UNKNOWN_TOPIC_OR_PARTITION'
   if (findCollidingTopic(name, logs.topics) !== null) return 'INVALID_TOPIC_EXCEPTION'
-  return logs.createTopic(name, { partitionCount: config.integer('num.partitions') })
+  const partitionCount = config.integer('num.partitions')
+  // Whoever may make no more topics now asks again until it may.
+  if (!quotas.mutationsOf(context, 0).take(partitionCount)) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  return logs.createTopic(name, { partitionCount })
 }
 
 function describeTopic(topic: Topic, nodeId: number, topicAuthorizedOperations: number): TopicAnswer {

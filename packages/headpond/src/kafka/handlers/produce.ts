@@ -60,6 +60,7 @@ export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 11
 
 function handle(request: ProduceRequest, context: RequestContext): Promise<ProduceResponse | null> {
   refuseTransaction(request, context)
+  const throttleMs = throttle(context)
   // Everything is appended before anything is awaited: in between, another attempt of the same batch could come.
   const outcomes = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
@@ -73,7 +74,16 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       return { index, log, appended: log!.append(records!, { origin: 'client', verifyTransaction }) }
     }),
   }))
-  return acknowledge(request, outcomes, context)
+  return acknowledge(request, outcomes, throttleMs, context)
+}
+
+/** A client that is over its quota has this request carried out, and is not read until it has paused. */
+function throttle({ broker, session, clientId, sizeBytes }: RequestContext): number {
+  const { quotas, clock } = broker
+  if (!quotas.produce.isActive) return 0
+  const throttleMs = quotas.produce.record(sizeBytes, session.principal.name, clientId ?? '')
+  session.throttle(throttleMs, clock)
+  return throttleMs
 }
 
 /** Transactions of somebody else refuse the whole request. */
@@ -170,8 +180,10 @@ function verify(
 async function acknowledge(
   { acks, timeoutMs }: ProduceRequest,
   outcomes: Outcomes,
-  { broker, session }: RequestContext,
+  bytesThrottleMs: number,
+  context: RequestContext,
 ): Promise<ProduceResponse | null> {
+  const { broker, session } = context
   const written = broker.logs.written()
   let isInTime = true
   if (acks === ACKS.all && timeoutMs > 0) isInTime = await isWithin(timeoutMs, written, broker.clock)
@@ -181,7 +193,10 @@ async function acknowledge(
     topicId,
     partitionResponses: partitions.map((outcome) => answerOf(outcome, isInTime)),
   }))
-  if (acks !== ACKS.none) return { responses }
+  if (acks !== ACKS.none) {
+    const throttleTimeMs = Math.max(bytesThrottleMs, broker.quotas.throttleForTime(context))
+    return throttleTimeMs === 0 ? { responses } : { responses, throttleTimeMs }
+  }
   // Nobody waits for an answer: that the connection ends is how the producer learns that something is wrong.
   const problem = problemOf(responses)
   if (problem !== null) session.close(problem)

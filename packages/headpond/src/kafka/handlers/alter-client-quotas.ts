@@ -1,0 +1,30 @@
+import { api, type RequestContext } from '../api.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
+import { ERROR } from '../errors.ts'
+import { requestedEntity } from '../quotas/client-quotas.ts'
+import {
+  type AlterClientQuotasRequest,
+  type AlterClientQuotasResponse,
+  alterClientQuotasRequest,
+  alterClientQuotasResponse,
+} from '../schemas/alter-client-quotas.ts'
+
+export const alterClientQuotas = api(alterClientQuotasRequest, alterClientQuotasResponse, [0, 1], handle, {
+  refuse: ({ entries }, { code, message }) => ({
+    entries: entries.map(({ entity }) => ({ errorCode: code, errorMessage: message, entity })),
+  }),
+})
+
+function handle(request: AlterClientQuotasRequest, context: RequestContext): AlterClientQuotasResponse {
+  requireOnCluster(context, 'alterConfigs')
+  const changes = request.entries.map(({ entity, ops }) => ({
+    entity: requestedEntity(entity.map(({ entityType, entityName }) => [entityType, entityName])),
+    operations: ops.map(({ key, value, remove }) => [key, remove ? null : value] as const),
+  }))
+  const entries = context.broker.quotas.clients.alter(changes, request.validateOnly).map(({ entity, refusal }) => ({
+    errorCode: ERROR[refusal === null ? 'NONE' : 'INVALID_REQUEST'],
+    errorMessage: refusal,
+    entity: [...entity].map(([entityType, entityName]) => ({ entityType, entityName })),
+  }))
+  return { entries }
+}
