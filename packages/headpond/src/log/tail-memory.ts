@@ -42,7 +42,7 @@ export class TailMemory {
   #chunks: TailChunk[] = []
   #first = 0
   #forgottenCount = 0
-  /** By size, which is a power of two. */
+  /** By size, which is a power of two; the size asked for last is the last. */
   readonly #spares = new Map<number, Buffer[]>()
   #spareBytes = 0
 
@@ -67,9 +67,7 @@ export class TailMemory {
   ): TailChunk {
     const wanted = Math.min(CHUNK_BYTES_MAX, Math.max(CHUNK_BYTES_MIN, previousBytes * 2, powerOfTwoFrom(batchBytes)))
     const sizeBytes = Math.max(wanted, batchBytes)
-    const spare = this.#spares.get(sizeBytes)?.pop()
-    if (spare !== undefined) this.#spareBytes -= sizeBytes
-    const bytes = spare ?? Buffer.allocUnsafeSlow(sizeBytes)
+    const bytes = this.#takeSpare(sizeBytes) ?? Buffer.allocUnsafeSlow(sizeBytes)
     const chunk = { owner, bytes, length: 0, position, baseOffset, isShared: false, isForgotten: false }
     this.#heldBytes += sizeBytes
     if (this.#maxBytes === Number.POSITIVE_INFINITY) return chunk
@@ -99,11 +97,26 @@ export class TailMemory {
     const { bytes, isShared } = chunk
     this.#heldBytes -= bytes.length
     // What is larger was made for one batch.
-    if (isShared || bytes.length > CHUNK_BYTES_MAX || this.#spareBytes + bytes.length > SPARE_BYTES_MAX) return
+    if (isShared || bytes.length > CHUNK_BYTES_MAX) return
     const spares = this.#spares.get(bytes.length)
     if (spares === undefined) this.#spares.set(bytes.length, [bytes])
     else spares.push(bytes)
     this.#spareBytes += bytes.length
+    // Logs grow from size to size: what is kept is of the sizes that are asked for now.
+    for (const [sizeBytes, unused] of this.#spares) {
+      while (this.#spareBytes > SPARE_BYTES_MAX && unused.pop() !== undefined) this.#spareBytes -= sizeBytes
+      if (this.#spareBytes <= SPARE_BYTES_MAX) return
+    }
+  }
+
+  #takeSpare(sizeBytes: number): Buffer | null {
+    const spares = this.#spares.get(sizeBytes)
+    const spare = spares?.pop()
+    if (spares === undefined || spare === undefined) return null
+    this.#spares.delete(sizeBytes)
+    this.#spares.set(sizeBytes, spares)
+    this.#spareBytes -= sizeBytes
+    return spare
   }
 
   #evict(newest: TailChunk | null): void {
