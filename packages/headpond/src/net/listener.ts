@@ -27,6 +27,8 @@ export interface ListenerOptions {
   refuse?: (connection: { remoteAddress: string; isLoopback: boolean }) => string | null
   /** Absent where bytes travel as they are. */
   tls?: ListenerTls
+  /** How much is read at a time; absent for commands, which are short. */
+  readBytes?: number
 }
 
 /** Encryption is the listener's: protocols do not know of it. */
@@ -60,6 +62,14 @@ const LARGE_REQUEST_BYTES = 65536
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 const longReadBuffer = Buffer.allocUnsafeSlow(LONG_READ_BYTES)
+/** For listeners that have a size of their own. */
+const readBuffers = new Map<number, Buffer>()
+
+function readBufferOf(sizeBytes: number): Buffer {
+  let buffer = readBuffers.get(sizeBytes)
+  if (buffer === undefined) readBuffers.set(sizeBytes, (buffer = Buffer.allocUnsafeSlow(sizeBytes)))
+  return buffer
+}
 
 /** One listening socket that opens connections for a protocol. */
 export class Listener {
@@ -167,7 +177,8 @@ export class Listener {
       // What was decrypted lies in a buffer of its own already.
       socket.on('data', (bytes: Buffer) => connection!.receive(bytes, bytes.length))
     } else {
-      let buffer = readBuffer
+      const { readBytes } = this.#options
+      let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
         connection!.receive(buffer, sizeBytes)
         const isDrained = sizeBytes < buffer.length || connection!.inputBytes >= LARGE_REQUEST_BYTES

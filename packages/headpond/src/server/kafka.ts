@@ -23,6 +23,12 @@ export interface KafkaParts {
 
 /** Below the data directory, unless `kafka.log.dirs` says otherwise. */
 const LOGS_DIRECTORY = 'kafka-logs'
+/**
+ * Requests are large, and everything that one read brings goes to its file with one write and is answered with another.
+ * **(measured)**: batches of 16 KB cost 3.3 seconds of processor time for a gigabyte in reads of 24 KB, 1.8 in these; more
+ * gains nothing. The turn takes a quarter of a millisecond longer.
+ */
+const READ_BYTES = 128 * 1024
 
 /** A connection, and its session once the broker is there. */
 interface Visitor {
@@ -58,6 +64,7 @@ export class Kafka implements Protocol<Visitor> {
           gate: new OutputGate(),
         },
         refuse: (peer) => this.#refusal(peer),
+        readBytes: READ_BYTES,
       },
       prepare: () => refuseUnknownAddress(config),
     })
