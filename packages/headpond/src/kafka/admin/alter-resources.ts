@@ -78,7 +78,7 @@ function planOrRefuse(wanted: WantedConfig, replaces: boolean, context: RequestC
     }
     case RESOURCE_TYPE.brokerLogger:
       if (replaces) break
-      return mayOnCluster(context, 'alterConfigs') ? planLogLevel(name, all, context) : REFUSED.cluster
+      return mayOnCluster(context, 'alterConfigs') ? planLogLevel(name, all, context) : NOT_ALLOWED_LOGGER
     case RESOURCE_TYPE.clientMetrics:
       if (!mayOnCluster(context, 'alterConfigs')) return REFUSED.cluster
       return planOfKind(clientMetricsKind, name, changes, replacement, context)
@@ -88,6 +88,9 @@ function planOrRefuse(wanted: WantedConfig, replaces: boolean, context: RequestC
   }
   return { error: 'INVALID_REQUEST', message: `Unknown resource type ${resourceType}` }
 }
+
+/** Here alone Kafka says nothing beside the error. */
+const NOT_ALLOWED_LOGGER: Refusal = { error: REFUSED.cluster.error, message: null }
 
 function plan(next: ConfigMap | Refusal, apply: (next: ConfigMap) => void): Plan | Refusal {
   if ('error' in next) return next

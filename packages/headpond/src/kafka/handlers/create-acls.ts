@@ -27,7 +27,7 @@ function handle(request: CreateAclsRequest, context: RequestContext): CreateAcls
   const { authorizer } = context.broker
   if (authorizer === null) throw new KafkaError('SECURITY_DISABLED', 'No Authorizer is configured.')
   // No client's library makes such a request; Kafka's broker fails over it.
-  if (wanted.some(hasAny)) throw new KafkaError('UNKNOWN_SERVER_ERROR', 'An access control entry has no ANY in it')
+  if (wanted.some(hasAny)) throw new KafkaError('UNKNOWN_SERVER_ERROR')
   const refusals = wanted.map(refuseAcl)
   const accepted = wanted.filter((acl, index) => refusals[index] === null && !authorizer.has(acl))
   if (accepted.length > ACL_CHANGES_MAX) {
@@ -51,5 +51,6 @@ function resultOf(refusal: AclRefusal | null): CreateAclsResponse['results'][num
 }
 
 function refuse({ creations }: CreateAclsRequest, { errorName, message }: KafkaError): CreateAclsResponse {
-  return { results: creations.map(() => resultOf({ error: errorName, message })) }
+  const errorMessage = message === errorName ? null : message
+  return { results: creations.map(() => ({ errorCode: ERROR[errorName], errorMessage })) }
 }

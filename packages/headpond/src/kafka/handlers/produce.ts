@@ -10,7 +10,7 @@ import {
 } from '../../log/record-batch.ts'
 import type { Clock } from '../../net/clock.ts'
 import { api, type RequestContext } from '../api.ts'
-import { may, REFUSED } from '../authorizer/authorization.ts'
+import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf, errorNameOf, KafkaError } from '../errors.ts'
 import type { Producer } from '../internal-topic.ts'
 import { type ProduceRequest, type ProduceResponse, produceRequest, produceResponse } from '../schemas/produce.ts'
@@ -95,7 +95,7 @@ function refuseTransaction({ transactionalId, topicData }: ProduceRequest, conte
     magicOf(records, 0) === MAGIC &&
     (attributesOf(records, 0) & TRANSACTIONAL_BIT) !== 0
   if (!topicData.some(({ partitionData }) => partitionData.some(({ records }) => isTransactional(records)))) return
-  throw new KafkaError(REFUSED.transactionalId.error, REFUSED.transactionalId.message)
+  throw new KafkaError('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
 }
 
 /** What the log itself cannot know. */
@@ -114,7 +114,7 @@ function check(
   }
   const found = broker.logs.topics.get(topic)
   if (found === undefined || log === null) {
-    return refusal('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')
+    return refusal('UNKNOWN_TOPIC_OR_PARTITION', null)
   }
   if (found.isInternal) return refusal('INVALID_TOPIC_EXCEPTION', `Cannot append to internal topic ${topic}`)
   if (records === null || records.length === 0) {
@@ -262,16 +262,18 @@ function refuse(
   { errorName, message }: KafkaError,
   { session }: RequestContext,
 ): ProduceResponse | null {
+  // What the error's name says already is not said again.
+  const said = message === errorName ? null : message
   const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
     topicId,
-    partitionResponses: partitionData.map(({ index }) => failed(index, null, refusal(errorName, message))),
+    partitionResponses: partitionData.map(({ index }) => failed(index, null, refusal(errorName, said))),
   }))
   if (request.acks !== ACKS.none) return { responses }
   session.close(problemOf(responses) ?? message)
   return null
 }
 
-function refusal(error: ErrorName, message: string): Refusal {
+function refusal(error: ErrorName, message: string | null): Refusal {
   return { error, message }
 }

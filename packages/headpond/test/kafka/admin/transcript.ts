@@ -173,7 +173,7 @@ const PASSING = new Set(['throttleTimeMs', 'topicId', 'totalBytes', 'usableBytes
 /** Where all is well, they say nothing. */
 const SILENT: readonly unknown[] = [null, '', false]
 
-function shown(value: unknown): unknown {
+export function shown(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value)
   if (Array.isArray(value)) return inOrder(value.map(shown))
   if (!isFields(value)) return value
