@@ -15,26 +15,45 @@ export interface CommandLine {
 
 /**
  * `[file|-] [--directive [value ...]] ...`, as redis-server takes it: the values of a flag run up to the next word
- * that begins with `--`. `--directive=value` is for values that begin so themselves.
+ * that begins with `--`. The first value may begin so itself (`--proc-title-template --mine--`), but not where a flag says
+ * something alone (`--ephemeral --port 7000`). A flag and its values may be one word (`"--maxmemory 1gb"`), or `--maxmemory=1gb`.
  */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const hasFile = argv.length > 0 && (argv[0] === '-' || !argv[0].startsWith('-'))
   const statements: Statement[] = []
   let args: string[] | undefined
+  let needsValue = false
   for (const word of hasFile ? argv.slice(1) : argv) {
-    if (word.startsWith('--')) {
-      const equalsAt = word.indexOf('=')
-      const flag = equalsAt < 0 ? word : word.slice(0, equalsAt)
-      args = equalsAt < 0 ? [] : [word.slice(equalsAt + 1)]
-      statements.push({ name: flag.slice(2).toLowerCase(), args, place: flag, origin: 'flag' })
-    } else if (args === undefined) {
+    if (word.startsWith('--') && !needsValue) {
+      const flag = flagOf(word)
+      args = [...flag.args]
+      statements.push({ name: flag.name.slice(2).toLowerCase(), args, place: flag.name, origin: 'flag' })
+      needsValue = args.length === 0 && saysNothingAlone(flag.name.slice(2).toLowerCase())
+    } else if (args !== undefined) {
+      args.push(word)
+      needsValue = false
+    } else if (findDirective(word) !== undefined) {
+      // Redis takes what follows the file for a line of it.
+      args = []
+      statements.push({ name: word.toLowerCase(), args, place: word, origin: 'flag' })
+    } else {
       const problem = word.startsWith('-') ? 'unknown flag' : 'unexpected argument'
       throw new ConfigError(word, problem, 'Usage: headpond [file|-] [--directive value ...]; see headpond --help')
-    } else {
-      args.push(word)
     }
   }
   return { file: hasFile ? argv[0] : undefined, statements: statements.map(withBareValue) }
+}
+
+/** `--maxmemory`, `--maxmemory=1gb` or `--maxmemory 1gb`. */
+function flagOf(word: string): { name: string; args: readonly string[] } {
+  const [name] = /^[^=\s]+/.exec(word)!
+  if (word[name.length] === '=') return { name, args: [word.slice(name.length + 1)] }
+  return { name, args: splitText(word.slice(name.length), name) }
+}
+
+function saysNothingAlone(name: string): boolean {
+  const directive = findDirective(name)
+  return directive !== undefined && directive.type.whenBare === undefined
 }
 
 /** `--ephemeral` means `--ephemeral yes`. */

@@ -20,6 +20,8 @@ export class Selector {
   #firstArguments: ReadonlyMap<number, readonly string[]> = new Map()
   /** The rules about commands since the last `+@all` or `-@all`, without those that later ones made pointless. */
   #commandRules: string[] = []
+  /** Whether the last rule about commands made a difference. */
+  #hasChanged = false
   #allowsAllKeys = false
   #allowsAllChannels: boolean
   #keys = new PatternSet()
@@ -172,6 +174,7 @@ export class Selector {
   #setCategory(rule: string): RuleError | null {
     const commands = this.#catalog.inCategory(rule.slice(2))
     if (commands === undefined) return 'UNKNOWN_COMMAND'
+    this.#hasChanged = false
     for (const command of commands) this.#setPermission(command, rule[0] === '+')
     this.#note(rule)
     return null
@@ -187,6 +190,7 @@ export class Selector {
       if (container.name.includes('|')) return 'FIRST_ARGUMENT_OF_SUBCOMMAND'
       if (barAt === name.length - 1) return 'SYNTAX'
       if (container.subcommands.length === 0) {
+        this.#hasChanged = false
         this.#allowFirstArgument(container, name.slice(barAt + 1).toLowerCase())
         this.#note(rule)
         return null
@@ -194,6 +198,7 @@ export class Selector {
     }
     const command = this.#catalog.find(name)
     if (command === undefined) return 'UNKNOWN_COMMAND'
+    this.#hasChanged = false
     this.#setPermission(command, isAllowed)
     this.#note(rule)
     return null
@@ -202,17 +207,22 @@ export class Selector {
   /** Of a command with all its subcommands. */
   #setPermission(command: CommandDescription, isAllowed: boolean): void {
     for (const { id } of [command, ...command.subcommands]) {
-      if (isAllowed) this.#commands[id >>> 5] |= 1 << (id & 31)
-      else this.#commands[id >>> 5] &= ~(1 << (id & 31))
+      const bit = 1 << (id & 31)
+      if (((this.#commands[id >>> 5] & bit) !== 0) === isAllowed) continue
+      this.#commands[id >>> 5] ^= bit
+      this.#hasChanged = true
     }
     if (!isAllowed) this.#allowsAllCommands = false
     if (!this.#firstArguments.has(command.id)) return
     this.#firstArguments = new Map([...this.#firstArguments].filter(([id]) => id !== command.id))
+    this.#hasChanged = true
   }
 
   #allowFirstArgument({ id }: CommandDescription, argument: string): void {
     const known = this.#firstArguments.get(id) ?? []
-    if (!known.includes(argument)) this.#firstArguments = new Map(this.#firstArguments).set(id, [...known, argument])
+    if (known.includes(argument) || this.allowsCommand(id)) return
+    this.#firstArguments = new Map(this.#firstArguments).set(id, [...known, argument])
+    this.#hasChanged = true
   }
 
   /** Keeps a rule for the description, in place of those before it that it makes pointless. */
@@ -229,7 +239,15 @@ export class Selector {
 
   /** `+@all -flushall`: applied to nothing, they give the same permissions. */
   describeCommands(): string {
-    return [this.#beganWithAll ? '+@all' : '-@all', ...this.#commandRules].join(' ')
+    const beginning = this.#beganWithAll ? '+@all' : '-@all'
+    const replayed = new Selector(this.#catalog, false)
+    replayed.apply(beginning)
+    // Redis does not tell of rules that make no difference (`+@all +get`).
+    const telling = this.#commandRules.filter((rule) => {
+      replayed.apply(rule)
+      return replayed.#hasChanged
+    })
+    return [beginning, ...telling].join(' ')
   }
 
   describeKeys(): string {

@@ -78,12 +78,14 @@ export class UserDirectory {
     return true
   }
 
-  /** Puts these users in the place of all. Whoever is the same user before and after goes on with the new rules. */
+  /**
+   * Puts these users in the place of all. Every user from before is gone, even where there is a new one of that name, as in
+   * Redis; the default user alone stays, and goes on with the new rules.
+   */
   replaceAll(users: readonly User[]): void {
-    const names = new Set(users.map((user) => user.name))
-    for (const user of this.all()) if (!names.has(user.name)) this.delete(user.name)
+    for (const user of this.all()) this.delete(user.name)
     for (const user of users) this.#put(user)
-    if (!names.has(this.default.name)) this.#put(this.defaultUser())
+    if (!users.some((user) => user.name === this.default.name)) this.#put(this.defaultUser())
   }
 
   /** The default user has this password and no other; an empty one means that it needs none. */

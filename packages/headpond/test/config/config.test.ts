@@ -111,6 +111,23 @@ test('flags take values up to the next flag, or one behind an equals sign', () =
   assert.deepEqual(settings.bind, ['-::1'])
 })
 
+test('a value may begin like a flag, behind a flag that says nothing alone', () => {
+  const template = (...argv: string[]) => shownValue(load({ argv }), 'proc-title-template')
+  assert.equal(template('--proc-title-template', '--my--title', '--loglevel', 'verbose'), '--my--title')
+  assert.equal(template('--proc-title-template --my--title', '--loglevel verbose'), '--my--title')
+  assert.equal(template('--proc-title-template', '--save', '--save', '--loglevel', 'verbose'), '--save')
+  assert.match(errorOf({ argv: ['--port', '--bla'] }), /^--port --bla: argument couldn't be parsed/)
+})
+
+test('a flag and its values may be one word, and a line of the file may follow the file', () => {
+  const config = load({ conf: 'hz 20', argv: ['loglevel', 'verbose', "--maxmemory '1gb'", '--save 60 5'] })
+  assert.equal(config.settings.hz, 20)
+  assert.equal(config.settings.loglevel, 'verbose')
+  assert.equal(config.settings.maxmemory, 2 ** 30)
+  assert.equal(shownValue(config, 'save'), '60 5')
+  assert.match(errorOf({ argv: ['--maxmemory "1gb'] }), /^--maxmemory: unbalanced quotes/)
+})
+
 test('a list may be one argument', () => {
   assert.equal(shownValue(load({ argv: ['--save', '60 1000'] }), 'save'), '60 1000')
   assert.equal(shownValue(load({ env: { HEADPOND_SAVE: '60 1000 1 "2"' } }), 'save'), '60 1000 1 2')

@@ -135,23 +135,27 @@ test('CLIENT KILL USER closes the clients of a user', async () => {
 
 // ---- The file of users ----
 
-test('ACL LOAD closes who is no user any more, and changes who stays', async () => {
+test('ACL LOAD closes everybody but the default user, who goes on with the new rules', async () => {
   const aclfile = fileWith('user ann on nopass allkeys allcommands\nuser bob on nopass allkeys allcommands\n')
   await using server = await createServer({ aclfile })
   const ann = await connectAs(server, 'ann')
   const bob = await connectAs(server, 'bob')
-  writeFileSync(aclfile, 'user ann on nopass ~a* allcommands\n')
+  const nobody = await RawClient.connect(server.port)
+  writeFileSync(aclfile, 'user ann on nopass ~a* allcommands\nuser default on nopass ~a* allcommands\n')
   assert.equal(await ann.call('ACL', 'LOAD'), '+OK')
+  await ann.untilClosed()
   await bob.untilClosed()
-  assert.equal(await ann.call('ACL', 'WHOAMI'), '$ "ann"')
-  assert.match(await ann.call('GET', 'b'), /^-NOPERM/)
+  assert.equal(await nobody.call('ACL', 'WHOAMI'), '$ "default"')
+  assert.match(await nobody.call('GET', 'b'), /^-NOPERM/)
+  const annAgain = await connectAs(server, 'ann')
   writeFileSync(aclfile, 'user ann on\n\nuser carl +nosuch\n')
   assert.equal(
-    await ann.call('ACL', 'LOAD'),
+    await nobody.call('ACL', 'LOAD'),
     `-ERR ${aclfile}:3: Error in applying operation '+nosuch': Unknown command or category name in ACL. WARNING: ACL errors detected, no change to the previously active ACL rules was performed`,
   )
-  assert.equal(await ann.call('GET', 'a'), '_')
-  ann.close()
+  assert.equal(await annAgain.call('GET', 'a'), '_')
+  annAgain.close()
+  nobody.close()
 })
 
 test('ACL SAVE writes what ACL LOAD and the next start read', async () => {
