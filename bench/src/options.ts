@@ -19,7 +19,16 @@ export const suites = [
 ] as const
 export type Suite = (typeof suites)[number]
 
-export const kafkaSuites = ['produce', 'consume', 'latency', 'partitions', 'start', 'heap', 'clients'] as const
+export const kafkaSuites = [
+  'produce',
+  'consume',
+  'latency',
+  'together',
+  'partitions',
+  'start',
+  'heap',
+  'clients',
+] as const
 export type KafkaSuite = (typeof kafkaSuites)[number]
 
 const defaultHeadpondCommand =

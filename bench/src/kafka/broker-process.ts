@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createTopicsRequest, createTopicsResponse } from 'headpond/src/kafka/schemas/create-topics.ts'
+import { deleteTopicsRequest, deleteTopicsResponse } from 'headpond/src/kafka/schemas/delete-topics.ts'
 import { metadataRequest, metadataResponse } from 'headpond/src/kafka/schemas/metadata.ts'
 import { WireConnection } from './wire.ts'
 
@@ -16,6 +17,7 @@ const MS_PER_CPU_TICK = 10
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
 const CREATE_TOPICS_VERSION = 5
+const DELETE_TOPICS_VERSION = 4
 const METADATA_VERSION = 9
 
 /** How a kind of broker is started. */
@@ -124,6 +126,16 @@ export class BrokerProcess {
     }
   }
 
+  async deleteTopic(name: string): Promise<void> {
+    const connection = await WireConnection.connect(this.port)
+    try {
+      const asked = { topics: [], topicNames: [name], timeoutMs: START_TIMEOUT_MS }
+      await connection.call(deleteTopicsRequest, deleteTopicsResponse, DELETE_TOPICS_VERSION, asked)
+    } finally {
+      connection.close()
+    }
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS)
@@ -167,7 +179,7 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as { port: number }

@@ -15,10 +15,12 @@ import {
   measureProduce,
   measureStart,
 } from './suites.ts'
+import { measureTogether } from './together.ts'
 
 /** What a figure of Headpond's is to be at least or at most. */
 const BARS: readonly { suite: KafkaSuite; line?: string; figure: string; atLeast?: number; atMost?: number }[] = [
   { suite: 'produce', figure: 'of baseline', atLeast: 0.5 },
+  { suite: 'together', figure: 'p99 of idle', atMost: 3 },
   { suite: 'start', line: '5000 partitions', figure: 'start ms', atMost: 2000 },
   { suite: 'heap', figure: 'bytes/partition', atMost: 4096 },
 ]
@@ -27,6 +29,7 @@ const runners: Readonly<Record<KafkaSuite, (bench: Bench) => Promise<void>>> = {
   produce: measureProduce,
   consume: measureConsume,
   latency: measureLatency,
+  together: measureTogether,
   partitions: measurePartitions,
   start: measureStart,
   heap: measureHeap,

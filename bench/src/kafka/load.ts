@@ -23,6 +23,8 @@ export interface ProduceLoad {
   readonly recordBytes: number
   readonly batchBytes: number
   readonly codec: Codec
+  /** Records have keys, of which a few thousand there are. */
+  readonly hasKeys?: boolean
   readonly acks: 1 | -1
   readonly connectionCount: number
   readonly inFlightCount: number
@@ -100,12 +102,13 @@ export function makeBatch(
   batchBytes: number,
   codec: Codec,
   seed = 1,
+  hasKeys = false,
 ): { batch: Buffer; recordCount: number } {
   const recordCount = Math.max(1, Math.floor((batchBytes - 61) / (recordBytes + 8)))
   const timestampMs = Date.now()
   const records = Array.from({ length: recordCount }, (_, index) => ({
     timestampMs,
-    key: null,
+    key: hasKeys ? Buffer.from(`key ${(seed * 131 + index) % 4096}`) : null,
     value: makeValue(recordBytes, seed * 10_000 + index),
   }))
   return { batch: encodeBatch(records, { codec }), recordCount }
@@ -113,7 +116,13 @@ export function makeBatch(
 
 async function produce(load: ProduceLoad): Promise<LoadResult> {
   const { partitionCount, partitionsPerRequest, recordBytes, inFlightCount, acks } = load
-  const { batch, recordCount: recordsPerBatch } = makeBatch(recordBytes, load.batchBytes, load.codec)
+  const { batch, recordCount: recordsPerBatch } = makeBatch(
+    recordBytes,
+    load.batchBytes,
+    load.codec,
+    1,
+    load.hasKeys ?? false,
+  )
   const frames: Buffer[] = []
   for (let first = 0; first < partitionCount; first += partitionsPerRequest) {
     const partitionData = Array.from(

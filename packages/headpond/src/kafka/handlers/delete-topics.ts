@@ -107,7 +107,7 @@ function invalid(wanted: Wanted, message: string): Answer {
   return refused(wanted, 'INVALID_REQUEST', message)
 }
 
-function refused({ name, topicId }: Wanted, error: ErrorName, message: string): Answer {
+function refused({ name, topicId }: Wanted, error: ErrorName, message: string | null): Answer {
   return { name, topicId, errorCode: ERROR[error], errorMessage: message }
 }
 

@@ -37,10 +37,8 @@ export function mutationQuota(
   }
 }
 
-export const OVER_QUOTA = {
-  error: 'THROTTLING_QUOTA_EXCEEDED',
-  message: 'The throttling quota has been exceeded.',
-} as const
+/** The error says all there is to say. */
+export const OVER_QUOTA = { error: 'THROTTLING_QUOTA_EXCEEDED', message: null } as const
 
 /** What the answer tells of the pause, which begins. */
 export function throttleForMutations(quota: MutationQuota, { session, broker }: RequestContext): number {

@@ -312,7 +312,7 @@ test('changes of topics: what is owed has to be paid first, by those who know th
     })
   const grown = await grow(3)
   assert.deepEqual([grown.throttleTimeMs, errorNameOf(grown.results[0].errorCode)], [3000, 'THROTTLING_QUOTA_EXCEEDED'])
-  assert.equal(grown.results[0].errorMessage, 'The throttling quota has been exceeded.')
+  assert.equal(grown.results[0].errorMessage, null)
   clock.advance(3000)
   const deleteOne = (version: number) =>
     wire.call(deleteTopicsRequest, deleteTopicsResponse, version, {
