@@ -71,7 +71,7 @@ export class Broker {
     })
     this.quotas = new Quotas(config, () => clock.nowMs())
     this.#advertised = advertised
-    this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config), log })
+    this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config, metadata), log })
     this.transactions = new TransactionCoordinator({
       logs,
       clock,

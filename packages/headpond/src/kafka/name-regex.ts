@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js'
+import { RE2JS, RE2JSSyntaxException } from 're2js'
 
 /** Names (of topics, transactional ids) that match a regular expression as a whole. */
 export interface NameRegex {
@@ -15,5 +15,15 @@ export function compileNameRegex(text: string): NameRegex | null {
     return { matches: (name) => pattern.matches(name) }
   } catch {
     return null
+  }
+}
+
+/** What is wrong with an expression, in RE2's words; null: nothing. */
+export function nameRegexProblem(text: string): string | null {
+  try {
+    RE2JS.compile(text)
+    return null
+  } catch (error) {
+    return error instanceof RE2JSSyntaxException ? error.getDescription() : (error as Error).message
   }
 }

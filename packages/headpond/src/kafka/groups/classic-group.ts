@@ -1,4 +1,16 @@
 import type { ErrorName } from '../errors.ts'
+import { ClassicMember, type Parked, type StoredMember } from './classic-member.ts'
+import {
+  failedJoin,
+  failedSync,
+  type JoinAnswer,
+  type JoinRequest,
+  NOTHING_WAITS,
+  type Protocol,
+  type SyncAnswer,
+  type SyncRequest,
+  type Waiting,
+} from './classic-protocol.ts'
 import { subscribedTopicsOf } from './consumer-protocol.ts'
 import { SessionTimer, type TimerHost } from './session-timer.ts'
 
@@ -16,64 +28,6 @@ import { SessionTimer, type TimerHost } from './session-timer.ts'
  * A request that waits belongs to its member: `Waiting.answer` is called once, and never after `cancel`.
  */
 export type ClassicGroupState = 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead' | 'Empty'
-
-/** Something that a member can do, and its metadata for it, which only the members understand. */
-export interface Protocol {
-  readonly name: string
-  readonly metadata: Uint8Array
-}
-
-export interface JoinRequest {
-  /** Empty for one who has no id yet. */
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly clientId: string
-  readonly clientHost: string
-  readonly sessionTimeoutMs: number
-  readonly rebalanceTimeoutMs: number
-  readonly protocolType: string
-  readonly protocols: readonly Protocol[]
-  /** Whoever has no id is given one and must come again with it: so requests that are repeated leave no members behind. */
-  readonly requiresKnownMemberId: boolean
-  /** The client understands that it is the leader and yet has nothing to assign. */
-  readonly supportsSkippingAssignment: boolean
-}
-
-export interface JoinAnswer {
-  readonly error: ErrorName | null
-  readonly memberId: string
-  /** -1 with an error. */
-  readonly generationId: number
-  readonly protocolType: string | null
-  readonly protocolName: string | null
-  readonly leaderId: string
-  readonly skipAssignment: boolean
-  /** For the leader: everybody, with the metadata of the chosen protocol. Empty for the others. */
-  readonly members: readonly { memberId: string; groupInstanceId: string | null; metadata: Uint8Array }[]
-}
-
-export interface SyncRequest {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly generationId: number
-  /** Null in versions that do not say them. */
-  readonly protocolType: string | null
-  readonly protocolName: string | null
-  readonly assignments: readonly { memberId: string; assignment: Uint8Array }[]
-}
-
-export interface SyncAnswer {
-  readonly error: ErrorName | null
-  readonly protocolType: string | null
-  readonly protocolName: string | null
-  readonly assignment: Uint8Array
-}
-
-/** A request that has no answer yet. */
-export interface Waiting {
-  /** Its client is gone. */
-  cancel(): void
-}
 
 /** What a group asks of the world. */
 export interface ClassicGroupHost extends TimerHost {
@@ -98,19 +52,6 @@ export interface StoredGeneration {
   readonly members: readonly StoredMember[]
 }
 
-export interface StoredMember {
-  readonly memberId: string
-  readonly groupInstanceId: string | null
-  readonly clientId: string
-  readonly clientHost: string
-  readonly rebalanceTimeoutMs: number
-  readonly sessionTimeoutMs: number
-  readonly subscription: Uint8Array
-  readonly assignment: Uint8Array
-}
-
-export const NOTHING_WAITS: Waiting = { cancel() {} }
-
 const NO_BYTES = new Uint8Array(0)
 /**
  * A member whose first join is not answered yet cannot send heartbeats. If its connection is dead without anybody
@@ -118,56 +59,9 @@ const NO_BYTES = new Uint8Array(0)
  */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000
 
-interface Parked<A> {
-  answer: (answer: A) => void
-}
-
-export class ClassicMember {
-  memberId: string
-  groupInstanceId: string | null
-  clientId: string
-  clientHost: string
-  sessionTimeoutMs: number
-  rebalanceTimeoutMs: number
-  protocols: readonly Protocol[]
-  assignment: Uint8Array = NO_BYTES
-  /** Its first join has not been answered. */
-  isNew = false
-  /** It has an id by which it can be known again. */
-  canComeBack = true
-  join: Parked<JoinAnswer> | null = null
-  sync: Parked<SyncAnswer> | null = null
-  readonly session: SessionTimer
-
-  constructor(
-    identity: Omit<StoredMember, 'subscription' | 'assignment'>,
-    protocols: readonly Protocol[],
-    session: SessionTimer,
-  ) {
-    this.memberId = identity.memberId
-    this.groupInstanceId = identity.groupInstanceId
-    this.clientId = identity.clientId
-    this.clientHost = identity.clientHost
-    this.sessionTimeoutMs = identity.sessionTimeoutMs
-    this.rebalanceTimeoutMs = identity.rebalanceTimeoutMs
-    this.protocols = protocols
-    this.session = session
-  }
-
-  /** Its metadata for a protocol. */
-  metadata(protocolName: string | null): Uint8Array {
-    return this.protocols.find(({ name }) => name === protocolName)?.metadata ?? NO_BYTES
-  }
-
-  wants(protocols: readonly Protocol[]): boolean {
-    return (
-      protocols.length === this.protocols.length &&
-      protocols.every(({ name, metadata }, i) => {
-        const mine = this.protocols[i]
-        return mine.name === name && Buffer.compare(mine.metadata, metadata) === 0
-      })
-    )
-  }
+/** Of a group that changes its protocol. */
+export interface ConsumersMember extends Omit<StoredMember, 'subscription'> {
+  readonly protocols: readonly Protocol[]
 }
 
 export class ClassicGroup {
@@ -215,6 +109,24 @@ export class ClassicGroup {
     if (stored.leaderId !== null && group.#members.has(stored.leaderId)) group.#leaderId = stored.leaderId
     group.#state = stored.members.length === 0 ? 'Empty' : 'Stable'
     group.#stateSinceMs = stored.stateSinceMs
+    group.#subscribedTopics = group.#computeSubscribedTopics()
+    return group
+  }
+
+  /** A group of consumers that goes on in this protocol: in a generation, with what each member has. */
+  static ofConsumers(
+    groupId: string,
+    host: ClassicGroupHost,
+    generationId: number,
+    members: readonly ConsumersMember[],
+  ): ClassicGroup {
+    const group = new ClassicGroup(groupId, host)
+    group.#generationId = generationId
+    for (const { protocols, assignment, ...identity } of members) {
+      group.#add(identity, protocols, 'consumer').assignment = assignment
+    }
+    group.#protocolName = group.#elect()
+    group.#state = 'Stable'
     group.#subscribedTopics = group.#computeSubscribedTopics()
     return group
   }
@@ -471,7 +383,7 @@ export class ClassicGroup {
     member.join = parked
     member.session.renew(NEW_MEMBER_JOIN_TIMEOUT_MS)
     this.#hasNewcomer = true
-    this.#rebalance(`member ${memberId} joins`)
+    this.rebalance(`member ${memberId} joins`)
   }
 
   #joinAgain(member: ClassicMember, request: JoinRequest, parked: Parked<JoinAnswer>): void {
@@ -482,7 +394,7 @@ export class ClassicGroup {
       (this.#state === 'Stable' && member.memberId === this.#leaderId)
     if (mustRebalance) {
       this.#update(member, request, parked)
-      this.#rebalance(`member ${member.memberId} joins again`)
+      this.rebalance(`member ${member.memberId} joins again`)
     } else {
       // Its answer was lost, or it wants to know where it stands.
       const isLeader = member.memberId === this.#leaderId
@@ -510,7 +422,7 @@ export class ClassicGroup {
     }
     if (this.#state !== 'Stable') return
     if (this.#elect() !== this.#protocolName) {
-      this.#rebalance(`static member ${request.groupInstanceId} joins with another protocol`)
+      this.rebalance(`static member ${request.groupInstanceId} joins with another protocol`)
       return
     }
     this.#renew(member)
@@ -592,7 +504,8 @@ export class ClassicGroup {
 
   // ---- Rebalances ----
 
-  #rebalance(reason: string): void {
+  /** Members are to join again, unless they are about to. */
+  rebalance(reason: string): void {
     if (this.#state !== 'PreparingRebalance' && this.#state !== 'Dead') this.#prepareRebalance(reason)
   }
 
@@ -719,7 +632,7 @@ export class ClassicGroup {
       if (this.#state !== 'CompletingRebalance' || generationId !== this.#generationId) return
       if (!isWritten) {
         this.#answerSyncs('COORDINATOR_NOT_AVAILABLE')
-        this.#rebalance('its assignment could not be written')
+        this.rebalance('its assignment could not be written')
         return
       }
       this.#enter('Stable')
@@ -809,7 +722,7 @@ export class ClassicGroup {
 
   #expel(member: ClassicMember, reason: string): void {
     this.#drop(member.memberId, 'UNKNOWN_MEMBER_ID')
-    if (this.#state === 'Stable' || this.#state === 'CompletingRebalance') this.#rebalance(reason)
+    if (this.#state === 'Stable' || this.#state === 'CompletingRebalance') this.rebalance(reason)
     else this.#completeJoinIfAllAreThere()
   }
 
@@ -907,21 +820,4 @@ export class ClassicGroup {
     this.#stateSinceMs = this.#host.nowMs()
     this.#host.changed(this.groupId)
   }
-}
-
-export function failedJoin(memberId: string, error: ErrorName): JoinAnswer {
-  return {
-    error,
-    memberId,
-    generationId: -1,
-    protocolType: null,
-    protocolName: null,
-    leaderId: '',
-    skipAssignment: false,
-    members: [],
-  }
-}
-
-export function failedSync(error: ErrorName): SyncAnswer {
-  return { error, protocolType: null, protocolName: null, assignment: NO_BYTES }
 }

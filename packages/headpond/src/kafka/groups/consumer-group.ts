@@ -1,6 +1,6 @@
 import type { ErrorName } from '../errors.ts'
 import type { EncodedRecord } from '../internal-topic.ts'
-import { compileNameRegex, type NameRegex } from '../name-regex.ts'
+import { compileNameRegex, type NameRegex, nameRegexProblem } from '../name-regex.ts'
 import type { ConsumerGroupMemberMetadataValue } from '../schemas/group-records.ts'
 import {
   type Assignment,
@@ -12,6 +12,16 @@ import {
   topicPartitionsOf,
 } from './assignment.ts'
 import { assignors } from './assignors.ts'
+import {
+  failedJoin,
+  failedSync,
+  type JoinAnswer,
+  type JoinRequest,
+  type Protocol,
+  type SyncAnswer,
+  type SyncRequest,
+} from './classic-protocol.ts'
+import { decodeSubscription, encodeAssignment, versionOf } from './consumer-protocol.ts'
 import { reconcile, type Standing } from './reconciliation.ts'
 import {
   consumerGroupRecord,
@@ -67,15 +77,20 @@ export interface Refusal {
 
 /** What a group asks of the world. */
 export interface ConsumerGroupHost extends TimerHost {
-  readonly sessionTimeoutMs: number
+  sessionTimeoutMs(groupId: string): number
   readonly sizeMax: number
   /** Names of assignors, the one for groups that do not choose first. */
   readonly assignors: readonly string[]
   /** Topics that there are. */
   topicNames(): Iterable<string>
   topic(name: string): { readonly id: string; readonly partitionCount: number } | undefined
+  topicName(topicId: string): string | undefined
   /** Writes in one batch; not before others that were written earlier. False when it cannot. */
   write(groupId: string, records: readonly EncodedRecord[]): boolean
+  /** Whether a group of so many may become a classic one, now that no member needs the new protocol. */
+  mayDowngrade(memberCount: number): boolean
+  /** Makes it one; `records` are what was to be written before. Its members join again when there is a reason. */
+  downgrade(group: ConsumerGroup, records: readonly EncodedRecord[], reason: string | null): void
   changed(groupId: string): void
   info(message: string): void
 }
@@ -90,6 +105,20 @@ export interface Membership {
   readonly subscribedTopicRegex: string | null
   readonly rebalanceTimeoutMs: number
   readonly serverAssignor: string | null
+  /** Of one who speaks the classic protocol: this group serves it all the same. */
+  readonly classic: ClassicMembership | null
+}
+
+export interface ClassicMembership {
+  readonly sessionTimeoutMs: number
+  readonly supportedProtocols: readonly Protocol[]
+}
+
+/** A member as it was in a classic group. */
+export interface FormerMember {
+  readonly memberId: string
+  readonly membership: Membership
+  readonly assigned: Assignment
 }
 
 const NEW_MEMBERSHIP: Membership = {
@@ -101,6 +130,7 @@ const NEW_MEMBERSHIP: Membership = {
   subscribedTopicRegex: null,
   rebalanceTimeoutMs: -1,
   serverAssignor: null,
+  classic: null,
 }
 
 const NEW_STANDING: Standing = {
@@ -118,6 +148,10 @@ export class ConsumerMember {
   readonly session: SessionTimer
   /** Runs while it has not let go of what it must. */
   revocation: { cancel(): void } | null = null
+  /** Of one who speaks the classic protocol: runs from when it is told to join again until it does. */
+  joinDeadline: { cancel(): void } | null = null
+  /** From when it joins until it asks what it is to read. */
+  syncDeadline: { cancel(): void } | null = null
 
   constructor(memberId: string, membership: Membership, session: SessionTimer) {
     this.memberId = memberId
@@ -151,6 +185,24 @@ export class ConsumerGroup {
   constructor(groupId: string, host: ConsumerGroupHost) {
     this.groupId = groupId
     this.#host = host
+  }
+
+  /** A group whose members were in a classic one, in a generation. Their sessions begin with `resume`. */
+  static ofFormer(
+    groupId: string,
+    host: ConsumerGroupHost,
+    epoch: number,
+    members: readonly FormerMember[],
+  ): ConsumerGroup {
+    const group = new ConsumerGroup(groupId, host)
+    group.#groupEpoch = epoch
+    group.#assignmentEpoch = epoch
+    for (const { memberId, membership, assigned } of members) {
+      const member = group.#addMember(memberId, membership)
+      group.#target.set(memberId, assigned)
+      group.#setStanding(member, { ...NEW_STANDING, memberEpoch: epoch, previousMemberEpoch: epoch, assigned })
+    }
+    return group
   }
 
   get state(): ConsumerGroupState {
@@ -215,22 +267,18 @@ export class ConsumerGroup {
   /** The answer holds once what was written is safe. */
   heartbeat(request: ConsumerHeartbeat): HeartbeatAnswer | Refusal {
     const isJoining = request.memberEpoch === JOIN_EPOCH
-    const refusal = this.#heartbeatRefusal(request, isJoining)
+    const refusal = this.heartbeatRefusal(request)
     if (refusal !== null) return refusal
     const records: EncodedRecord[] = []
     const owned = request.owned === null ? null : assignmentOf(request.owned)
     const member = this.#memberFor(request, isJoining, records)
     const assignedBefore = member.standing.assigned
-    const isChanged = this.#updateMembership(member, request, records)
+    const isChanged = this.#updateMembership(member, membershipAfter(member.membership, request), records)
     this.#raiseEpoch(isChanged, records)
     this.#decide(records)
     this.#step(member, owned, records)
-    member.session.renew(this.#host.sessionTimeoutMs)
-    if (records.length > 0) {
-      if (!this.#host.write(this.groupId, records))
-        return { error: 'COORDINATOR_NOT_AVAILABLE', message: 'The group cannot be written.' }
-      this.#host.changed(this.groupId)
-    }
+    this.#renew(member)
+    if (!this.#write(records)) return { error: 'COORDINATOR_NOT_AVAILABLE', message: 'The group cannot be written.' }
     const { assigned, memberEpoch } = member.standing
     const isFull =
       request.rebalanceTimeoutMs !== -1 &&
@@ -264,6 +312,156 @@ export class ConsumerGroup {
     this.#isStale = true
   }
 
+  // ---- Members of the classic protocol ----
+
+  /** The answer holds once what was written is safe. `strangerId` is for one who has no id yet. */
+  joinClassic(request: JoinRequest, strangerId: string): JoinAnswer {
+    const { groupInstanceId: instanceId, protocols, sessionTimeoutMs, rebalanceTimeoutMs } = request
+    const isStranger = request.memberId === ''
+    const memberId = isStranger ? strangerId : request.memberId
+    if (this.#members.size >= this.#host.sizeMax && !this.#members.has(memberId)) {
+      return failedJoin('', 'GROUP_MAX_SIZE_REACHED')
+    }
+    if (!this.#supports(request)) return failedJoin('', 'INCONSISTENT_GROUP_PROTOCOL')
+    if (request.requiresKnownMemberId && isStranger && instanceId === null) {
+      return failedJoin(memberId, 'MEMBER_ID_REQUIRED')
+    }
+    const subscription = decodeSubscription(protocols[0].metadata)
+    if (subscription === null) return failedJoin('', 'INCONSISTENT_GROUP_PROTOCOL')
+    const unknown = isStranger || instanceId === null ? null : this.#unknown(memberId, instanceId)
+    if (unknown !== null) return failedJoin('', unknown.error)
+    const replaced = this.#members.get(this.memberIdOf(instanceId) ?? '')
+    const canDowngrade = replaced?.membership.classic === null && this.#isClassicExcept(replaced)
+    const records: EncodedRecord[] = []
+    const member = this.#memberFor({ memberId, instanceId }, false, records)
+    const isChanged = this.#updateMembership(
+      member,
+      {
+        ...member.membership,
+        rackId: subscription.rackId ?? member.membership.rackId,
+        clientId: request.clientId,
+        clientHost: request.clientHost,
+        rebalanceTimeoutMs,
+        subscribedTopicNames: [...new Set(subscription.topics)].sort(),
+        classic: { sessionTimeoutMs, supportedProtocols: protocols },
+      },
+      records,
+    )
+    this.#raiseEpoch(isChanged, records)
+    const owned = this.#assignmentOfNames(subscription.ownedPartitions)
+    const answered = (): JoinAnswer => ({
+      error: null,
+      memberId,
+      generationId: member.standing.memberEpoch,
+      protocolType: this.protocolType,
+      protocolName: protocols[0].name,
+      leaderId: '',
+      skipAssignment: false,
+      members: [],
+    })
+    if (canDowngrade && this.#host.mayDowngrade(this.#members.size)) {
+      if (!isChanged) this.#step(member, owned, records)
+      const answer = answered()
+      this.#host.downgrade(this, records, isChanged ? `static member ${instanceId} wants something else` : null)
+      return answer
+    }
+    this.#decide(records)
+    this.#step(member, owned, records)
+    member.joinDeadline?.cancel()
+    member.joinDeadline = null
+    member.syncDeadline?.cancel()
+    member.syncDeadline = this.#removeAfter(member, rebalanceTimeoutMs, 'did not sync in time')
+    this.#renew(member)
+    return this.#write(records) ? answered() : failedJoin('', 'COORDINATOR_NOT_AVAILABLE')
+  }
+
+  syncClassic(request: SyncRequest): SyncAnswer {
+    const { memberId, groupInstanceId, generationId } = request
+    const error = this.#classicRefusal(memberId, groupInstanceId, generationId)
+    if (error !== null) return failedSync(error)
+    const member = this.#members.get(memberId)!
+    const { classic, rebalanceTimeoutMs } = member.membership
+    const [protocol] = classic!.supportedProtocols
+    const isOfOther =
+      (request.protocolType !== null && request.protocolType !== this.protocolType) ||
+      (request.protocolName !== null && request.protocolName !== protocol.name)
+    if (isOfOther) return failedSync('INCONSISTENT_GROUP_PROTOCOL')
+    const { state, memberEpoch, assigned } = member.standing
+    if (this.#groupEpoch > memberEpoch && state !== 'unrevoked') {
+      member.joinDeadline ??= this.#removeAfter(member, rebalanceTimeoutMs, 'did not join again in time')
+      return failedSync('REBALANCE_IN_PROGRESS')
+    }
+    member.syncDeadline?.cancel()
+    member.syncDeadline = null
+    this.#renew(member)
+    return {
+      error: null,
+      protocolType: request.protocolType,
+      protocolName: request.protocolName,
+      assignment: encodeAssignment(assigned, this.#host.topicName, versionOf(protocol.metadata)),
+    }
+  }
+
+  heartbeatClassic(memberId: string, instanceId: string | null, generationId: number): ErrorName | null {
+    const error = this.#classicRefusal(memberId, instanceId, generationId)
+    if (error !== null) return error
+    const member = this.#members.get(memberId)!
+    this.#renew(member)
+    const { state, memberEpoch } = member.standing
+    // To move on it joins again: to the next epoch, without what it is to let go of, or to what has become free.
+    const mustJoin =
+      memberEpoch < this.#groupEpoch || state === 'unrevoked' || (state === 'unreleased' && !this.#waits(member))
+    if (!mustJoin) return null
+    const { rebalanceTimeoutMs } = member.membership
+    member.joinDeadline ??= this.#removeAfter(member, rebalanceTimeoutMs, 'did not join again in time')
+    return 'REBALANCE_IN_PROGRESS'
+  }
+
+  #classicRefusal(memberId: string, instanceId: string | null, generationId: number): ErrorName | null {
+    const unknown = this.#unknown(memberId, instanceId)
+    if (unknown !== null) return unknown.error
+    const { membership, standing } = this.#members.get(memberId)!
+    if (membership.classic === null) return 'UNKNOWN_MEMBER_ID'
+    return standing.memberEpoch === generationId ? null : 'ILLEGAL_GENERATION'
+  }
+
+  /** Whether all who speak the classic protocol can do one of these. */
+  #supports({ protocolType, protocols }: JoinRequest): boolean {
+    if (protocolType !== this.protocolType || protocols.length === 0) return false
+    const others = [...this.#members.values()].flatMap(({ membership }) => membership.classic ?? [])
+    return protocols.some(({ name }) =>
+      others.every(({ supportedProtocols }) => supportedProtocols.some((protocol) => protocol.name === name)),
+    )
+  }
+
+  /** Nobody but this one needs the new protocol; null: nobody at all. */
+  #isClassicExcept(except: ConsumerMember | null): boolean {
+    for (const member of this.#members.values()) {
+      if (member !== except && member.membership.classic === null) return false
+    }
+    return true
+  }
+
+  /** It cannot have all that it is to have: others hold it still. */
+  #waits({ memberId, standing }: ConsumerMember): boolean {
+    for (const [topicId, partitions] of this.targetOf(memberId)) {
+      for (const partition of partitions) {
+        const isMissing = standing.assigned.get(topicId)?.has(partition) !== true
+        if (isMissing && this.#holders.get(topicId)?.has(partition) === true) return true
+      }
+    }
+    return false
+  }
+
+  #assignmentOfNames(topics: readonly { topic: string; partitions: readonly number[] }[]): Assignment {
+    return assignmentOf(
+      topics.flatMap(({ topic, partitions }) => {
+        const found = this.#host.topic(topic)
+        return found === undefined ? [] : [{ topicId: found.id, partitions }]
+      }),
+    )
+  }
+
   // ---- Offsets ----
 
   commitRefusal(memberId: string, memberEpoch: number, isTransactional: boolean, version: number): ErrorName | null {
@@ -272,26 +470,27 @@ export class ConsumerGroup {
     const member = this.#members.get(memberId)
     if (member === undefined) return 'UNKNOWN_MEMBER_ID'
     // An older version has no words for what may be wrong.
-    if (!isTransactional && version < 9) return 'UNSUPPORTED_VERSION'
-    return member.standing.memberEpoch === memberEpoch ? null : 'STALE_MEMBER_EPOCH'
+    if (!isTransactional && member.membership.classic === null && version < 9) return 'UNSUPPORTED_VERSION'
+    return this.#otherEpoch(member, memberEpoch)
   }
 
   /** `memberId` is null for one who is in no group. */
   fetchRefusal(memberId: string | null, memberEpoch: number): ErrorName | null {
     if (memberId === null && memberEpoch < 0) return null
     const member = this.#members.get(memberId ?? '')
-    if (member === undefined) return 'UNKNOWN_MEMBER_ID'
-    return member.standing.memberEpoch === memberEpoch ? null : 'STALE_MEMBER_EPOCH'
+    return member === undefined ? 'UNKNOWN_MEMBER_ID' : this.#otherEpoch(member, memberEpoch)
+  }
+
+  #otherEpoch({ membership, standing }: ConsumerMember, memberEpoch: number): ErrorName | null {
+    if (standing.memberEpoch === memberEpoch) return null
+    return membership.classic === null ? 'STALE_MEMBER_EPOCH' : 'ILLEGAL_GENERATION'
   }
 
   // ---- Life ----
 
   /** The broker stops. */
   stop(): void {
-    for (const member of this.#members.values()) {
-      member.session.stop()
-      this.#stopRevocation(member)
-    }
+    for (const member of this.#members.values()) this.#stopTimers(member)
   }
 
   die(): void {
@@ -301,10 +500,33 @@ export class ConsumerGroup {
     this.#isDead = true
   }
 
-  /** What takes the group, which has no members, out of the log. */
+  /** All that there is to write of the group. */
+  records(): EncodedRecord[] {
+    const { groupId } = this
+    const members = [...this.#members.values()]
+    return [
+      ...members.map(({ memberId, membership }) => memberRecord(groupId, memberId, memberValue(membership))),
+      consumerGroupRecord(groupId, this.#groupEpoch),
+      ...members.map(({ memberId }) =>
+        targetRecord(groupId, memberId, { topicPartitions: topicPartitionsOf(this.targetOf(memberId)) }),
+      ),
+      targetEpochRecord(groupId, this.#assignmentEpoch),
+      ...members.map((member) => this.#currentRecord(member)),
+    ]
+  }
+
+  /** What takes the group out of the log. */
   tombstones(): EncodedRecord[] {
     const { groupId } = this
-    return [targetEpochRecord(groupId, null), partitionMetadataTombstone(groupId), consumerGroupRecord(groupId, null)]
+    const memberIds = [...this.#members.keys()]
+    return [
+      ...memberIds.map((memberId) => currentAssignmentRecord(groupId, memberId, null)),
+      ...memberIds.map((memberId) => targetRecord(groupId, memberId, null)),
+      targetEpochRecord(groupId, null),
+      ...memberIds.map((memberId) => memberRecord(groupId, memberId, null)),
+      partitionMetadataTombstone(groupId),
+      consumerGroupRecord(groupId, null),
+    ]
   }
 
   /** One record of the log, in its order. */
@@ -347,7 +569,7 @@ export class ConsumerGroup {
   /** After the log has been read: sessions begin anew. */
   resume(): void {
     for (const member of this.#members.values()) {
-      member.session.renew(this.#host.sessionTimeoutMs)
+      this.#renew(member)
       if (member.standing.state === 'unrevoked') this.#awaitRevocation(member)
     }
     // Where everything was given to somebody, nothing has changed meanwhile.
@@ -359,8 +581,10 @@ export class ConsumerGroup {
 
   // ---- Steps of a heartbeat ----
 
-  #heartbeatRefusal(request: ConsumerHeartbeat, isJoining: boolean): Refusal | null {
+  /** Why a heartbeat has no effect, in Kafka's words; null when it has. */
+  heartbeatRefusal(request: ConsumerHeartbeat): Refusal | null {
     const { memberId, instanceId, memberEpoch, subscribedTopicRegex } = request
+    const isJoining = memberEpoch === JOIN_EPOCH
     const known = this.#members.get(memberId)
     if (
       known === undefined &&
@@ -373,19 +597,23 @@ export class ConsumerGroup {
         message: `The consumer group has reached its maximum capacity of ${this.#host.sizeMax} members.`,
       }
     }
-    if (subscribedTopicRegex !== null && subscribedTopicRegex !== '' && this.#regex(subscribedTopicRegex) === null) {
+    const problem =
+      subscribedTopicRegex === null || subscribedTopicRegex === '' ? null : this.#problemOf(subscribedTopicRegex)
+    if (problem !== null) {
       return {
         error: 'INVALID_REGULAR_EXPRESSION',
-        message: `SubscribedTopicRegex \`${subscribedTopicRegex}\` is not a valid regular expression.`,
+        message: `SubscribedTopicRegex \`${subscribedTopicRegex}\` is not a valid regular expression: ${problem}.`,
       }
     }
     if (isJoining) {
       const holderId = instanceId === null ? undefined : this.#memberIdOfInstance.get(instanceId)
       const holder = holderId === undefined || holderId === memberId ? undefined : this.#members.get(holderId)
-      if (holder !== undefined && holder.standing.memberEpoch !== STATIC_LEAVE_EPOCH) {
+      // One who speaks the classic protocol never says that it will be back: it is replaced.
+      const isHeld = holder?.membership.classic === null && holder.standing.memberEpoch !== STATIC_LEAVE_EPOCH
+      if (isHeld) {
         return {
           error: 'UNRELEASED_INSTANCE_ID',
-          message: `Static member ${memberId} with instance id ${instanceId} cannot join the group because the instance id is owned by ${holderId}.`,
+          message: `Static member ${memberId} with instance id ${instanceId} cannot join the group because the instance id is owned by ${holderId} member.`,
         }
       }
       return null
@@ -427,8 +655,11 @@ export class ConsumerGroup {
     }
   }
 
-  #memberFor(request: ConsumerHeartbeat, isJoining: boolean, records: EncodedRecord[]): ConsumerMember {
-    const { memberId, instanceId } = request
+  #memberFor(
+    { memberId, instanceId }: Pick<ConsumerHeartbeat, 'memberId' | 'instanceId'>,
+    isJoining: boolean,
+    records: EncodedRecord[],
+  ): ConsumerMember {
     const known = this.#members.get(memberId)
     if (known !== undefined) {
       // Whoever joins again has let go of everything.
@@ -454,7 +685,7 @@ export class ConsumerGroup {
       memberRecord(this.groupId, memberId, memberValue(member.membership)),
       targetRecord(this.groupId, memberId, { topicPartitions: topicPartitionsOf(target) }),
     )
-    const standing = { ...replaced.standing, memberEpoch: JOIN_EPOCH }
+    const standing = { ...replaced.standing, memberEpoch: JOIN_EPOCH, previousMemberEpoch: JOIN_EPOCH }
     this.#forget(replacedId)
     this.#memberIdOfInstance.set(instanceId!, memberId)
     this.#target.set(memberId, target)
@@ -463,26 +694,8 @@ export class ConsumerGroup {
   }
 
   /** True when it wants something else than before. */
-  #updateMembership(member: ConsumerMember, request: ConsumerHeartbeat, records: EncodedRecord[]): boolean {
+  #updateMembership(member: ConsumerMember, after: Membership, records: EncodedRecord[]): boolean {
     const before = member.membership
-    const { rackId, rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, serverAssignor } = request
-    const isJoining = request.memberEpoch === JOIN_EPOCH
-    const after: Membership = {
-      instanceId: request.instanceId ?? before.instanceId,
-      rackId: rackId ?? before.rackId,
-      clientId: request.clientId,
-      clientHost: request.clientHost,
-      rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : rebalanceTimeoutMs,
-      subscribedTopicNames:
-        subscribedTopicNames === null
-          ? isJoining
-            ? []
-            : before.subscribedTopicNames
-          : [...new Set(subscribedTopicNames)].sort(),
-      subscribedTopicRegex:
-        subscribedTopicRegex === null ? (isJoining ? null : before.subscribedTopicRegex) : subscribedTopicRegex,
-      serverAssignor: serverAssignor ?? before.serverAssignor,
-    }
     if (JSON.stringify(after) === JSON.stringify(before)) return false
     member.membership = after
     records.push(memberRecord(this.groupId, member.memberId, memberValue(after)))
@@ -562,7 +775,8 @@ export class ConsumerGroup {
   }
 
   #restoreMember(memberId: string, value: ConsumerGroupMemberMetadataValue): void {
-    const { classicMemberMetadata: _, ...membership } = value
+    const { classicMemberMetadata: classic, ...rest } = value
+    const membership: Membership = { ...rest, classic }
     const known = this.#members.get(memberId)
     if (known !== undefined) known.membership = membership
     else this.#addMember(memberId, membership)
@@ -573,22 +787,34 @@ export class ConsumerGroup {
   #remove(member: ConsumerMember): void {
     const { memberId } = member
     this.#forget(memberId)
-    this.#groupEpoch++
-    this.#host.write(this.groupId, [
+    const records = [
       currentAssignmentRecord(this.groupId, memberId, null),
       targetRecord(this.groupId, memberId, null),
       memberRecord(this.groupId, memberId, null),
-      consumerGroupRecord(this.groupId, this.#groupEpoch),
-    ])
+    ]
+    const { size } = this.#members
+    if (size > 0 && this.#isClassicExcept(null) && this.#host.mayDowngrade(size)) {
+      this.#host.downgrade(this, records, `member ${memberId}, the last of the new protocol, is gone`)
+      return
+    }
+    this.#groupEpoch++
+    this.#host.write(this.groupId, [...records, consumerGroupRecord(this.groupId, this.#groupEpoch)])
     this.#host.changed(this.groupId)
+  }
+
+  /** True when it is written, or there is nothing to write. */
+  #write(records: readonly EncodedRecord[]): boolean {
+    if (records.length === 0) return true
+    if (!this.#host.write(this.groupId, records)) return false
+    this.#host.changed(this.groupId)
+    return true
   }
 
   #forget(memberId: string): void {
     const member = this.#members.get(memberId)
     this.#target.delete(memberId)
     if (member === undefined) return
-    member.session.stop()
-    this.#stopRevocation(member)
+    this.#stopTimers(member)
     this.#setStanding(member, NEW_STANDING)
     this.#members.delete(memberId)
     const { instanceId } = member.membership
@@ -617,14 +843,31 @@ export class ConsumerGroup {
     }
   }
 
+  #renew({ membership, session }: ConsumerMember): void {
+    session.renew(membership.classic?.sessionTimeoutMs ?? this.#host.sessionTimeoutMs(this.groupId))
+  }
+
   /** Whoever does not let go in time is sent away: others wait for its partitions. */
   #awaitRevocation(member: ConsumerMember): void {
     this.#stopRevocation(member)
-    member.revocation = this.#host.schedule(member.membership.rebalanceTimeoutMs, () => {
-      member.revocation = null
-      this.#host.info(`group ${this.groupId}: member ${member.memberId} did not let go of its partitions in time`)
+    // One who speaks the classic protocol has deadlines of its own.
+    if (member.membership.classic !== null) return
+    const { rebalanceTimeoutMs } = member.membership
+    member.revocation = this.#removeAfter(member, rebalanceTimeoutMs, 'did not let go of its partitions in time')
+  }
+
+  #removeAfter(member: ConsumerMember, delayMs: number, why: string): { cancel(): void } {
+    return this.#host.schedule(delayMs, () => {
+      this.#host.info(`group ${this.groupId}: member ${member.memberId} ${why}`)
       this.#remove(member)
     })
+  }
+
+  #stopTimers(member: ConsumerMember): void {
+    member.session.stop()
+    this.#stopRevocation(member)
+    member.joinDeadline?.cancel()
+    member.syncDeadline?.cancel()
   }
 
   #stopRevocation(member: ConsumerMember): void {
@@ -654,6 +897,11 @@ export class ConsumerGroup {
     let regex = this.#regexes.get(text)
     if (regex === undefined) this.#regexes.set(text, (regex = compileNameRegex(text)))
     return regex
+  }
+
+  /** What is wrong with an expression; null: nothing. */
+  #problemOf(text: string): string | null {
+    return this.#regex(text) === null ? nameRegexProblem(text) : null
   }
 
   #resolveTopics(): ReadonlyMap<string, SubscribedTopic> {
@@ -696,10 +944,34 @@ function isSameTopics(one: ReadonlyMap<string, SubscribedTopic>, other: Readonly
   return true
 }
 
-function memberValue(membership: Membership): ConsumerGroupMemberMetadataValue {
+/** What a heartbeat makes of it. */
+function membershipAfter(before: Membership, request: ConsumerHeartbeat): Membership {
+  const { rackId, rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex, serverAssignor } = request
+  const isJoining = request.memberEpoch === JOIN_EPOCH
+  const namesBefore = isJoining ? [] : before.subscribedTopicNames
+  return {
+    instanceId: request.instanceId ?? before.instanceId,
+    rackId: rackId ?? before.rackId,
+    clientId: request.clientId,
+    clientHost: request.clientHost,
+    rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : rebalanceTimeoutMs,
+    subscribedTopicNames: subscribedTopicNames === null ? namesBefore : [...new Set(subscribedTopicNames)].sort(),
+    subscribedTopicRegex: subscribedTopicRegex ?? (isJoining ? null : before.subscribedTopicRegex),
+    serverAssignor: serverAssignor ?? before.serverAssignor,
+    classic: null,
+  }
+}
+
+function memberValue({ classic, ...membership }: Membership): ConsumerGroupMemberMetadataValue {
   return {
     ...membership,
     subscribedTopicNames: [...membership.subscribedTopicNames],
-    classicMemberMetadata: null,
+    classicMemberMetadata: classic && {
+      sessionTimeoutMs: classic.sessionTimeoutMs,
+      supportedProtocols: classic.supportedProtocols.map(({ name, metadata }) => ({
+        name,
+        metadata: Buffer.from(metadata),
+      })),
+    },
   }
 }

@@ -6,6 +6,7 @@ import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
 } from '../schemas/consumer-protocol.ts'
+import { type Assignment, topicPartitionsOf } from './assignment.ts'
 
 /**
  * What members of a group of consumers tell each other through the coordinator. It is theirs: nothing here is a condition
@@ -17,6 +18,25 @@ export function decodeSubscription(bytes: Uint8Array): ConsumerProtocolSubscript
 
 export function decodeAssignment(bytes: Uint8Array): ConsumerProtocolAssignment | null {
   return decode(consumerProtocolAssignment, bytes)
+}
+
+/** In the version that the member speaks. Topics that are gone meanwhile are left out. */
+export function encodeAssignment(
+  assignment: Assignment,
+  topicName: (topicId: string) => string | undefined,
+  version: number,
+): Buffer {
+  const assignedPartitions = topicPartitionsOf(assignment).flatMap(({ topicId, partitions }) => {
+    const topic = topicName(topicId)
+    return topic === undefined ? [] : [{ topic, partitions }]
+  })
+  const { min, max } = consumerProtocolAssignment.versions
+  return consumerProtocolAssignment.encodeRecord({ assignedPartitions }, Math.max(min, Math.min(version, max)))
+}
+
+/** Of what a member says or is told; 0 when it says nothing. */
+export function versionOf(bytes: Uint8Array): number {
+  return readOrNull(() => new ByteReader().open(bytes).int16()) ?? 0
 }
 
 /** The topics alone, which stand at the same place in every version, those to come too. */

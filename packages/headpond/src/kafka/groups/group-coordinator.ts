@@ -4,19 +4,17 @@ import type { Topic } from '../../log/topic.ts'
 import type { Clock, ScheduledCall } from '../../net/clock.ts'
 import type { ErrorName } from '../errors.ts'
 import type { EncodedRecord, Producer } from '../internal-topic.ts'
+import { ClassicGroup, type ClassicGroupHost, type StoredGeneration } from './classic-group.ts'
 import {
-  ClassicGroup,
-  type ClassicGroupHost,
   failedJoin,
   failedSync,
   type JoinAnswer,
   type JoinRequest,
   NOTHING_WAITS,
-  type StoredGeneration,
   type SyncAnswer,
   type SyncRequest,
   type Waiting,
-} from './classic-group.ts'
+} from './classic-protocol.ts'
 import { type CommittedOffset, CommittedOffsets } from './committed-offsets.ts'
 import {
   ConsumerGroup,
@@ -28,6 +26,7 @@ import {
   type Refusal,
 } from './consumer-group.ts'
 import { decodeAssignment } from './consumer-protocol.ts'
+import { asClassicGroup, asConsumerGroup } from './conversion.ts'
 import { GroupLog, OFFSETS_TOPIC } from './group-log.ts'
 import { classicGroupRecord, type GroupRecord, offsetRecord } from './records.ts'
 import type { GroupSettings } from './settings.ts'
@@ -132,9 +131,7 @@ export class GroupCoordinator {
     this.#consumerHost = {
       nowMs: () => clock.nowMs(),
       schedule: (delayMs, run) => clock.schedule(delayMs, run),
-      get sessionTimeoutMs() {
-        return settings.consumerSessionTimeoutMs
-      },
+      sessionTimeoutMs: (groupId) => settings.consumerSessionTimeoutMs(groupId),
       get sizeMax() {
         return settings.consumerSizeMax
       },
@@ -148,6 +145,9 @@ export class GroupCoordinator {
         const topic = logs.topics.get(name)
         return topic && { id: topic.id, partitionCount: topic.partitions.length }
       },
+      topicName: (topicId) => logs.topicById(topicId)?.name,
+      mayDowngrade: (memberCount) => settings.allowsDowngrade && memberCount <= settings.sizeMax,
+      downgrade: (group, records, reason) => this.#downgrade(group, records, reason),
       write: (groupId, records) => typeof this.#append(groupId, records) === 'number',
       changed: (groupId) => this.#announce(groupId),
       info: (message) => log.info(message),
@@ -192,7 +192,10 @@ export class GroupCoordinator {
     const known = this.#groups.get(groupId)
     if (known?.type === 'classic') return known.join(request, answer)
     if (known !== undefined) {
-      if (!known.isAbandoned) return refuse(answer, failedJoin(request.memberId, 'INCONSISTENT_GROUP_PROTOCOL'))
+      if (!known.isAbandoned) {
+        const joined = known.joinClassic(request, randomUUID())
+        return this.#answerWhenSafe(groupId, joined, (error) => failedJoin(request.memberId, error), answer)
+      }
       // Nobody is in it: it becomes one of the protocol that is asked for. Its offsets stay.
       this.#retire(known)
     }
@@ -210,8 +213,10 @@ export class GroupCoordinator {
     if (refusal !== null) {
       return refuse(answer, failedSync(refusal === 'COORDINATOR_LOAD_IN_PROGRESS' ? 'REBALANCE_IN_PROGRESS' : refusal))
     }
-    const group = this.classicGroup(groupId)
-    return group === undefined ? refuse(answer, failedSync('UNKNOWN_MEMBER_ID')) : group.sync(request, answer)
+    const group = this.#groups.get(groupId)
+    if (group === undefined) return refuse(answer, failedSync('UNKNOWN_MEMBER_ID'))
+    if (group.type === 'classic') return group.sync(request, answer)
+    return this.#answerWhenSafe(groupId, group.syncClassic(request), failedSync, answer)
   }
 
   heartbeat(groupId: string, memberId: string, groupInstanceId: string | null, generationId: number): ErrorName | null {
@@ -219,8 +224,11 @@ export class GroupCoordinator {
     // It is there, which is all that it wants to say.
     if (refusal === 'COORDINATOR_LOAD_IN_PROGRESS') return null
     if (refusal !== null) return refusal
-    const group = this.classicGroup(groupId)
-    return group === undefined ? 'UNKNOWN_MEMBER_ID' : group.heartbeat(memberId, groupInstanceId, generationId)
+    const group = this.#groups.get(groupId)
+    if (group === undefined) return 'UNKNOWN_MEMBER_ID'
+    return group.type === 'classic'
+      ? group.heartbeat(memberId, groupInstanceId, generationId)
+      : group.heartbeatClassic(memberId, groupInstanceId, generationId)
   }
 
   /** An error for all, or one for each of them. */
@@ -230,8 +238,9 @@ export class GroupCoordinator {
   ): ErrorName | (ErrorName | null)[] {
     const refusal = this.#refusal(groupId)
     if (refusal !== null) return refusal
-    const group = this.#groups.get(groupId)
     return members.map(({ memberId, groupInstanceId, reason }) => {
+      // When the last who needs the new protocol goes, it becomes a classic group.
+      const group = this.#groups.get(groupId)
       if (group === undefined) return 'UNKNOWN_MEMBER_ID'
       if (group.type === 'consumer') return this.#expelConsumer(group, memberId, groupInstanceId)
       const why = reason === null ? 'a member leaves' : `a member leaves: ${reason}`
@@ -239,7 +248,7 @@ export class GroupCoordinator {
     })
   }
 
-  /** An administrator sends a member of the new protocol away, by its id or by its instance id alone. */
+  /** A member of a group of the new protocol goes or is sent away, by its id or by its instance id alone. */
   #expelConsumer(group: ConsumerGroup, memberId: string, instanceId: string | null): ErrorName | null {
     const id = memberId === '' ? (group.memberIdOf(instanceId) ?? '') : memberId
     const answer = group.leave(id, instanceId, LEAVE_EPOCH)
@@ -252,7 +261,7 @@ export class GroupCoordinator {
   async consumerHeartbeat(groupId: string, request: ConsumerHeartbeat): Promise<HeartbeatAnswer | Refusal> {
     const refusal = this.#refusal(groupId)
     if (refusal !== null) return { error: refusal, message: `Group ${groupId} is not available.` }
-    const group = this.#consumerGroupFor(groupId, request.memberEpoch === JOIN_EPOCH)
+    const group = this.#consumerGroupFor(groupId, request)
     if (!(group instanceof ConsumerGroup)) return group
     const answer = group.heartbeat(request)
     if (group.isAbandoned && group.groupEpoch === 0 && !this.#offsets.has(groupId)) this.#groups.delete(groupId)
@@ -267,7 +276,7 @@ export class GroupCoordinator {
   ): Promise<HeartbeatAnswer | Refusal> {
     const refusal = this.#refusal(groupId)
     if (refusal !== null) return { error: refusal, message: `Group ${groupId} is not available.` }
-    const group = this.#consumerGroupFor(groupId, false)
+    const group = this.#consumerGroupFor(groupId, null)
     if (!(group instanceof ConsumerGroup)) return group
     return this.#safe(groupId, group.leave(memberId, instanceId, memberEpoch))
   }
@@ -277,8 +286,8 @@ export class GroupCoordinator {
     return group?.type === 'consumer' ? group : undefined
   }
 
-  get consumerHeartbeatIntervalMs(): number {
-    return this.#settings.consumerHeartbeatIntervalMs
+  consumerHeartbeatIntervalMs(groupId: string): number {
+    return this.#settings.consumerHeartbeatIntervalMs(groupId)
   }
 
   /** In the order of preference. */
@@ -286,17 +295,60 @@ export class GroupCoordinator {
     return this.#settings.consumerAssignors
   }
 
-  #consumerGroupFor(groupId: string, isJoining: boolean): ConsumerGroup | Refusal {
+  /** @param request null: somebody goes */
+  #consumerGroupFor(groupId: string, request: ConsumerHeartbeat | null): ConsumerGroup | Refusal {
+    const isJoining = request?.memberEpoch === JOIN_EPOCH
     const known = this.#groups.get(groupId)
     if (known?.type === 'consumer') return known
-    if (known !== undefined && !(isJoining && known.isAbandoned)) {
+    if (known === undefined && !isJoining) {
+      return { error: 'GROUP_ID_NOT_FOUND', message: `Consumer group ${groupId} not found.` }
+    }
+    if (known !== undefined && !known.isAbandoned) {
+      if (isJoining) return this.#upgrade(known, request)
       return { error: 'GROUP_ID_NOT_FOUND', message: `Group ${groupId} is not a consumer group.` }
     }
-    if (!isJoining) return { error: 'GROUP_ID_NOT_FOUND', message: `Consumer group ${groupId} not found.` }
+    if (!isJoining) return { error: 'GROUP_ID_NOT_FOUND', message: `Group ${groupId} is not a consumer group.` }
     if (known !== undefined) this.#retire(known)
     const group = new ConsumerGroup(groupId, this.#consumerHost)
     this.#groups.set(groupId, group)
     return group
+  }
+
+  /** A member of the new protocol comes to a classic group: the group takes it over, and serves its others as before. */
+  #upgrade(classic: ClassicGroup, request: ConsumerHeartbeat): ConsumerGroup | Refusal {
+    const { groupId } = classic
+    const cannot = (reason: string): Refusal => ({
+      error: 'GROUP_ID_NOT_FOUND',
+      message: `Cannot upgrade classic group ${groupId} to consumer group because ${reason}.`,
+    })
+    if (!this.#settings.allowsUpgrade) return cannot('online upgrade is disabled')
+    if (!classic.isOfConsumers) return cannot('the group does not use the consumer embedded protocol')
+    if (classic.members.size > this.#settings.consumerSizeMax) {
+      return cannot('the group size exceeds the consumer group maximum size')
+    }
+    const group = asConsumerGroup(classic, this.#consumerHost)
+    if (typeof group === 'string') return cannot(group)
+    const refusal = group.heartbeatRefusal(request)
+    if (refusal !== null) return refusal
+    this.#append(groupId, [...tombstonesOf(classic), ...group.records()])
+    classic.die('REBALANCE_IN_PROGRESS')
+    this.#groups.set(groupId, group)
+    group.resume()
+    this.#log.info(`group ${groupId} changes to the new protocol with ${group.members.size} classic members`)
+    return group
+  }
+
+  /** The last member that needs the new protocol is gone. `records` are what was to be written before. */
+  #downgrade(group: ConsumerGroup, records: readonly EncodedRecord[], reason: string | null): void {
+    const { groupId } = group
+    const classic = asClassicGroup(group, this.#host, this.#consumerHost)
+    this.#append(groupId, [...records, ...group.tombstones(), classicGroupRecord(groupId, classic.stored())])
+    group.die()
+    this.#groups.set(groupId, classic)
+    this.#log.info(`group ${groupId} changes to the classic protocol with ${classic.members.size} members`)
+    classic.resume()
+    if (reason !== null) classic.rebalance(reason)
+    this.#announce(groupId)
   }
 
   /** A group that nobody is in gives way to one of another kind. */
@@ -304,6 +356,11 @@ export class GroupCoordinator {
     if (isWritten(group)) this.#append(group.groupId, tombstonesOf(group))
     this.#groups.delete(group.groupId)
     group.die()
+  }
+
+  #answerWhenSafe<A>(groupId: string, given: A, failed: (error: ErrorName) => A, answer: (answer: A) => void): Waiting {
+    void this.#written(groupId).then((error) => answer(error === null ? given : failed(error)))
+    return NOTHING_WAITS
   }
 
   async #safe(groupId: string, answer: HeartbeatAnswer | Refusal): Promise<HeartbeatAnswer | Refusal> {

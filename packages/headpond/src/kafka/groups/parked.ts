@@ -1,5 +1,5 @@
 import type { KafkaSession } from '../session.ts'
-import type { Waiting } from './classic-group.ts'
+import type { Waiting } from './classic-protocol.ts'
 
 /**
  * The answer to a request that may have to wait. When the connection ends first, nobody waits any more, and the promise

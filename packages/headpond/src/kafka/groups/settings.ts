@@ -1,4 +1,5 @@
-import type { BrokerConfig } from '../broker-config.ts'
+import type { BrokerConfig, IntegerName } from '../broker-config.ts'
+import type { ClusterMetadata } from '../cluster-metadata.ts'
 import { assignors } from './assignors.ts'
 
 /** What the coordinator does by: the broker's settings, which may change while it runs. */
@@ -12,14 +13,23 @@ export interface GroupSettings {
   readonly offsetsRetentionCheckIntervalMs: number
   readonly offsetsPartitionCount: number
   readonly offsetsSegmentBytes: number
-  readonly consumerSessionTimeoutMs: number
-  readonly consumerHeartbeatIntervalMs: number
+  /** Of a group: it may have settings of its own. */
+  readonly consumerSessionTimeoutMs: (groupId: string) => number
+  readonly consumerHeartbeatIntervalMs: (groupId: string) => number
   readonly consumerSizeMax: number
   readonly consumerAssignors: readonly string[]
+  /** Whether a group changes its protocol while it has members: to the new one, and back. */
+  readonly allowsUpgrade: boolean
+  readonly allowsDowngrade: boolean
 }
 
 /** The settings by Kafka's names. */
-export function groupSettings(config: BrokerConfig): GroupSettings {
+export function groupSettings(config: BrokerConfig, metadata: ClusterMetadata): GroupSettings {
+  const ofGroup = (groupId: string, name: string, brokersOwn: IntegerName) => {
+    const own = metadata.configOf('group', groupId).get(name)
+    return own === undefined ? config.integer(brokersOwn) : Number(own)
+  }
+  const migration = () => config.text('group.consumer.migration.policy')?.toLowerCase() ?? 'bidirectional'
   return {
     get sessionTimeoutMsMin() {
       return config.integer('group.min.session.timeout.ms')
@@ -48,11 +58,15 @@ export function groupSettings(config: BrokerConfig): GroupSettings {
     get offsetsSegmentBytes() {
       return config.integer('offsets.topic.segment.bytes')
     },
-    get consumerSessionTimeoutMs() {
-      return config.integer('group.consumer.session.timeout.ms')
+    consumerSessionTimeoutMs: (groupId) =>
+      ofGroup(groupId, 'consumer.session.timeout.ms', 'group.consumer.session.timeout.ms'),
+    consumerHeartbeatIntervalMs: (groupId) =>
+      ofGroup(groupId, 'consumer.heartbeat.interval.ms', 'group.consumer.heartbeat.interval.ms'),
+    get allowsUpgrade() {
+      return ['bidirectional', 'upgrade'].includes(migration())
     },
-    get consumerHeartbeatIntervalMs() {
-      return config.integer('group.consumer.heartbeat.interval.ms')
+    get allowsDowngrade() {
+      return ['bidirectional', 'downgrade'].includes(migration())
     },
     get consumerSizeMax() {
       return config.integer('group.consumer.max.size')

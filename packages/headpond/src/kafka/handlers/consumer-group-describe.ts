@@ -15,7 +15,7 @@ export const consumerGroupDescribe = api(consumerGroupDescribeRequest, consumerG
 type GroupAnswer = ConsumerGroupDescribeResponse['groups'][number]
 type AssignmentAnswer = GroupAnswer['members'][number]['assignment']
 
-const MEMBER_OF_NEW_PROTOCOL = 1
+const MEMBER_TYPES = { classic: 0, consumer: 1 }
 
 function handle(request: ConsumerGroupDescribeRequest, context: RequestContext): ConsumerGroupDescribeResponse {
   const { groups, logs } = context.broker
@@ -91,7 +91,7 @@ function describe(group: ConsumerGroup, named: (assignment: Assignment) => Assig
       subscribedTopicRegex: membership.subscribedTopicRegex,
       assignment: named(standing.assigned),
       targetAssignment: named(group.targetOf(memberId)),
-      memberType: MEMBER_OF_NEW_PROTOCOL,
+      memberType: membership.classic === null ? MEMBER_TYPES.consumer : MEMBER_TYPES.classic,
     })),
   }
 }

@@ -55,7 +55,7 @@ async function handle(
     errorCode: ERROR.NONE,
     memberId: answer.memberId,
     memberEpoch: answer.memberEpoch,
-    heartbeatIntervalMs: isLeaving ? 0 : groups.consumerHeartbeatIntervalMs,
+    heartbeatIntervalMs: isLeaving ? 0 : groups.consumerHeartbeatIntervalMs(groupId),
     assignment: answer.assignment === null ? null : { topicPartitions: topicPartitionsOf(answer.assignment) },
   }
 }

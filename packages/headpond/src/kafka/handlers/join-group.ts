@@ -1,7 +1,7 @@
 import { api, type RequestContext } from '../api.ts'
 import { may } from '../authorizer/authorization.ts'
 import { ERROR, errorCodeOf } from '../errors.ts'
-import type { JoinAnswer } from '../groups/classic-group.ts'
+import type { JoinAnswer } from '../groups/classic-protocol.ts'
 import { answerWhenReady } from '../groups/parked.ts'
 import {
   type JoinGroupRequest,

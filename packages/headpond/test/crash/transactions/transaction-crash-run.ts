@@ -206,7 +206,7 @@ class Life {
         this.abandoned++
         await this.#patiently(async (wire) => {
           const producer = new TransactionalProducer(new LogClient(wire), `abandoned-${this.abandoned}`)
-          await expectNone(producer.begin(5, undefined, ABANDONED_TIMEOUT_MS))
+          await beginWhenLoaded(producer, ABANDONED_TIMEOUT_MS)
           await expectNone(producer.add(RECEIPTS, [0, 1]))
           for (const partition of [0, 1]) {
             const sent = await producer.send(RECEIPTS, 'abandoned', 11, partition)
@@ -258,7 +258,7 @@ class Life {
       for (const { errorCode } of created.topics) if (errorCode !== 0) throw new Error(errorNameOf(errorCode))
       const client = new LogClient(wire)
       const producer = new TransactionalProducer(client, 'filler')
-      await expectNone(producer.begin())
+      await beginWhenLoaded(producer)
       const all = Array.from({ length: INPUT_PARTITIONS }, (_, partition) => partition)
       for (let number = 0, round = 0; round < INPUT_TRANSACTIONS; round++) {
         await expectNone(producer.add(INPUT, all))
@@ -401,6 +401,18 @@ function bySource(records: readonly StableRecord[]): Map<string, string[]> {
     sources.set(source, [...(sources.get(source) ?? []), value])
   }
   return sources
+}
+
+/** A broker that has just come up does not know its transactions yet, and one of the same id may have to end first. */
+async function beginWhenLoaded(producer: TransactionalProducer, timeoutMs?: number): Promise<void> {
+  for (;;) {
+    const error = await producer.begin(5, undefined, timeoutMs)
+    if (error === 'NONE') return
+    if (error !== 'COORDINATOR_LOAD_IN_PROGRESS' && error !== 'CONCURRENT_TRANSACTIONS') {
+      throw new Error(`a transaction was answered ${error}`)
+    }
+    await sleep(RETRY_MS)
+  }
 }
 
 /** One error, or one for each partition. */

@@ -14,14 +14,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import {
-  ClassicGroup,
-  type ClassicGroupHost,
-  type JoinAnswer,
-  type StoredGeneration,
-  type SyncAnswer,
-  type Waiting,
-} from '#src/kafka/groups/classic-group.ts'
+import { ClassicGroup, type ClassicGroupHost, type StoredGeneration } from '#src/kafka/groups/classic-group.ts'
+import type { JoinAnswer, SyncAnswer, Waiting } from '#src/kafka/groups/classic-protocol.ts'
 import { Clock } from '#src/net/clock.ts'
 
 /** Seen from the compiled file. */

@@ -32,7 +32,7 @@ class World {
     this.#host = {
       nowMs: () => this.clock.nowMs(),
       schedule: (delayMs, run) => this.clock.schedule(delayMs, run),
-      sessionTimeoutMs: SESSION_MS,
+      sessionTimeoutMs: () => SESSION_MS,
       sizeMax: 100,
       assignors: ['uniform', 'range'],
       topicNames: () => this.topics.keys(),
@@ -40,6 +40,9 @@ class World {
         const partitionCount = this.topics.get(name)
         return partitionCount === undefined ? undefined : { id: topicId(name), partitionCount }
       },
+      topicName: (id) => [...this.topics.keys()].find((name) => topicId(name) === id),
+      mayDowngrade: () => false,
+      downgrade: () => assert.fail('it may not'),
       write: (_, records) => {
         this.written.push(...records)
         return true

@@ -14,12 +14,18 @@ import {
   consumerGroupHeartbeatResponse,
 } from '#src/kafka/schemas/consumer-group-heartbeat.ts'
 import { deleteGroupsRequest, deleteGroupsResponse } from '#src/kafka/schemas/delete-groups.ts'
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from '#src/kafka/schemas/incremental-alter-configs.ts'
 import { listGroupsRequest, listGroupsResponse } from '#src/kafka/schemas/list-groups.ts'
 import { offsetFetchRequest, offsetFetchResponse } from '#src/kafka/schemas/offset-fetch.ts'
 import type { CreateServerOptions } from '#src/server/create-server.ts'
 import { startBroker } from '../test-broker.ts'
 import type { WireClient } from '../wire-client.ts'
 import { createTopics, GroupClient } from './group-client.ts'
+
+const GROUP_RESOURCE = 32
 
 type Heartbeat = Partial<Parameters<typeof consumerGroupHeartbeatRequest.encode>[1]>
 
@@ -157,11 +163,17 @@ test('both protocols share one space of names; a group without members changes o
   const client = new GroupClient(wire, 'g')
   const { memberId } = await client.enterAlone()
   await client.commit([{ topic: 'orders', partition: 0, offset: 5 }], { memberId, generationId: 1 })
-  assert.equal((await heartbeat(wire, JOIN)).error, 'GROUP_ID_NOT_FOUND')
+  // What its member says of itself is not what consumers say: nobody could serve it in the new protocol.
+  const refused = await heartbeat(wire, JOIN)
+  assert.equal(
+    refused.errorMessage,
+    'Cannot upgrade classic group g to consumer group because the embedded consumer protocol is malformed.',
+  )
+  assert.equal(refused.error, 'GROUP_ID_NOT_FOUND')
   assert.equal((await describe(wire)).errorMessage, 'Group g is not a consumer group.')
   await client.leave([{ memberId }])
   assert.equal((await heartbeat(wire, JOIN)).error, 'NONE')
-  assert.equal((await client.join()).error, 'INCONSISTENT_GROUP_PROTOCOL')
+  assert.equal((await client.enter()).error, 'INCONSISTENT_GROUP_PROTOCOL')
   assert.equal(await client.heartbeat('m', 1), 'UNKNOWN_MEMBER_ID')
   const dead = await client.describe(6)
   assert.deepEqual([dead.groupState, dead.errorMessage], ['Dead', 'Group g is not a classic group.'])
@@ -199,6 +211,26 @@ test('sessions end on the clock of the server; an administrator sends members aw
     'UNKNOWN_MEMBER_ID',
   ])
   assert.equal((await describe(wire)).groupState, 'Empty')
+})
+
+test('a group has a session timeout and a heartbeat interval of its own', async (t) => {
+  const { broker, wire } = await start(t)
+  const set = async (name: string, value: string) => {
+    const configs = [{ name, configOperation: 0, value }]
+    const { responses } = await wire.call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse, 1, {
+      resources: [{ resourceType: GROUP_RESOURCE, resourceName: 'g', configs }],
+      validateOnly: false,
+    })
+    assert.equal(errorNameOf(responses[0].errorCode), 'NONE')
+  }
+  await set('consumer.heartbeat.interval.ms', '6000')
+  await set('consumer.session.timeout.ms', '50000')
+  assert.equal((await heartbeat(wire, JOIN)).heartbeatIntervalMs, 6000)
+  assert.equal((await heartbeat(wire, { ...JOIN, groupId: 'other' })).heartbeatIntervalMs, 5000)
+  broker.server.clock.advance('49s')
+  assert.deepEqual([(await describe(wire)).members.length, (await describe(wire, 'other')).members.length], [1, 0])
+  broker.server.clock.advance('2s')
+  assert.equal((await describe(wire)).members.length, 0)
 })
 
 test('a topic that is made, grows or goes gives its members something else to read', async (t) => {
