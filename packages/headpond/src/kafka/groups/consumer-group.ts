@@ -61,6 +61,8 @@ export interface ConsumerHeartbeat {
   readonly subscribedTopicRegex: string | null
   readonly serverAssignor: string | null
   readonly owned: readonly TopicPartitions[] | null
+  /** Whether a topic that its regular expression finds is one that it may see; without it, all are. */
+  readonly mayDescribe?: ((topic: string) => boolean) | undefined
 }
 
 export interface HeartbeatAnswer {
@@ -146,6 +148,8 @@ export class ConsumerMember {
   membership: Membership
   standing: Standing = NEW_STANDING
   readonly session: SessionTimer
+  /** The topics that its regular expression finds, where not everybody may see all of them; null: whatever matches. */
+  visibleTopics: ReadonlySet<string> | null = null
   /** Runs while it has not let go of what it must. */
   revocation: { cancel(): void } | null = null
   /** Of one who speaks the classic protocol: runs from when it is told to join again until it does. */
@@ -274,7 +278,8 @@ export class ConsumerGroup {
     const member = this.#memberFor(request, isJoining, records)
     const assignedBefore = member.standing.assigned
     const isChanged = this.#updateMembership(member, membershipAfter(member.membership, request), records)
-    this.#raiseEpoch(isChanged, records)
+    const seesOthers = this.#updateVisibleTopics(member, request.mayDescribe)
+    this.#raiseEpoch(isChanged || seesOthers, records)
     this.#decide(records)
     this.#step(member, owned, records)
     this.#renew(member)
@@ -887,10 +892,26 @@ export class ConsumerGroup {
 
   // ---- Topics ----
 
-  #wants({ membership }: ConsumerMember, topic: string): boolean {
+  #wants({ membership, visibleTopics }: ConsumerMember, topic: string): boolean {
     if (membership.subscribedTopicNames.includes(topic)) return true
+    if (visibleTopics !== null) return visibleTopics.has(topic)
     const { subscribedTopicRegex } = membership
     return subscribedTopicRegex !== null && this.#regex(subscribedTopicRegex)?.matches(topic) === true
+  }
+
+  /** A regular expression must not lead to topics that its member may not see. True when it leads elsewhere than before. */
+  #updateVisibleTopics(member: ConsumerMember, mayDescribe: ConsumerHeartbeat['mayDescribe']): boolean {
+    const { subscribedTopicRegex } = member.membership
+    const before = member.visibleTopics
+    if (mayDescribe === undefined || subscribedTopicRegex === null) {
+      member.visibleTopics = null
+      return before !== null
+    }
+    const regex = this.#regex(subscribedTopicRegex)
+    const isVisible = (topic: string) => regex?.matches(topic) === true && mayDescribe(topic)
+    const visible = new Set([...this.#host.topicNames()].filter(isVisible))
+    member.visibleTopics = visible
+    return before === null || before.size !== visible.size || [...visible].some((topic) => !before.has(topic))
   }
 
   #regex(text: string): NameRegex | null {
@@ -907,12 +928,16 @@ export class ConsumerGroup {
   #resolveTopics(): ReadonlyMap<string, SubscribedTopic> {
     const names = new Set<string>()
     const regexes = new Set<string>()
-    for (const { membership } of this.#members.values()) {
+    const unrestricted = new Set<string>()
+    for (const { membership, visibleTopics } of this.#members.values()) {
       for (const name of membership.subscribedTopicNames) names.add(name)
-      if (membership.subscribedTopicRegex !== null) regexes.add(membership.subscribedTopicRegex)
+      for (const name of visibleTopics ?? []) names.add(name)
+      if (membership.subscribedTopicRegex === null) continue
+      regexes.add(membership.subscribedTopicRegex)
+      if (visibleTopics === null) unrestricted.add(membership.subscribedTopicRegex)
     }
     for (const text of this.#regexes.keys()) if (!regexes.has(text)) this.#regexes.delete(text)
-    for (const text of regexes) {
+    for (const text of unrestricted) {
       const regex = this.#regex(text)
       if (regex === null) continue
       for (const name of this.#host.topicNames()) if (regex.matches(name)) names.add(name)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { api, type RequestContext } from '../api.ts'
-import { may } from '../authorizer/authorization.ts'
+import { may, mayQuietly } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import { topicPartitionsOf } from '../groups/assignment.ts'
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from '../groups/consumer-group.ts'
@@ -49,6 +49,8 @@ async function handle(
         subscribedTopicRegex: request.subscribedTopicRegex,
         serverAssignor,
         owned: request.topicPartitions,
+        mayDescribe:
+          context.broker.authorizer === null ? undefined : (topic) => mayQuietly(context, 'describe', 'topic', topic),
       })
   if ('error' in answer) return refuse(answer.error, answer.message)
   return {

@@ -8,6 +8,10 @@ import { Redis } from 'ioredis'
 import kafkajs from 'kafkajs'
 import { ZERO_UUID } from '#src/kafka/codec/byte-reader.ts'
 import { errorNameOf } from '#src/kafka/errors.ts'
+import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from '#src/kafka/schemas/consumer-group-heartbeat.ts'
 import { createAclsRequest, createAclsResponse } from '#src/kafka/schemas/create-acls.ts'
 import { deleteAclsRequest, deleteAclsResponse } from '#src/kafka/schemas/delete-acls.ts'
 import { describeAclsRequest, describeAclsResponse } from '#src/kafka/schemas/describe-acls.ts'
@@ -306,4 +310,33 @@ test('kafkajs: an administrator grants what a producer and a consumer need, and 
   assert.equal(filterResponses[0].matchingAcls.length, 1)
   await redis.config('SET', 'kafka.super.users', '')
   await assert.rejects(producer.send({ topic: 'orders', messages: [{ value: 'late' }] }), /[Aa]uthoriz/)
+})
+
+test('a regular expression of a consumer leads to topics that it may see, and to no others', async (t) => {
+  const { clientOf, logs } = await startGuardedBroker(t)
+  for (const name of ['orders.eu', 'orders.us', 'secret']) logs.createTopic(name, { partitionCount: 1 })
+  const [admin, alice] = [await clientOf('admin'), await clientOf('alice')]
+  await createAcls(admin, entry('g', { resourceType: 3 }), entry('orders.eu'))
+  const nameOf = (id: string) => logs.topicById(id)!.name
+  let memberEpoch = 0
+  const heartbeat = async (isFirst = false) => {
+    const answer = await alice.call(consumerGroupHeartbeatRequest, consumerGroupHeartbeatResponse, 1, {
+      ...{ groupId: 'g', memberId: 'm', memberEpoch, instanceId: null, rackId: null, serverAssignor: null },
+      ...{ rebalanceTimeoutMs: isFirst ? 10_000 : -1, topicPartitions: isFirst ? [] : null },
+      ...{ subscribedTopicNames: null, subscribedTopicRegex: isFirst ? '.*' : null },
+    })
+    assert.equal(errorNameOf(answer.errorCode), 'NONE', answer.errorMessage ?? '')
+    memberEpoch = answer.memberEpoch
+    return answer.assignment?.topicPartitions.map(({ topicId }) => nameOf(topicId)).sort() ?? null
+  }
+  assert.deepEqual(await heartbeat(true), ['orders.eu'])
+  assert.equal(await heartbeat(), null)
+  await createAcls(admin, entry('orders', PREFIXED))
+  assert.deepEqual(await heartbeat(), ['orders.eu', 'orders.us'])
+  assert.equal(await heartbeat(), null)
+  logs.createTopic('orders.asia', { partitionCount: 1 })
+  logs.createTopic('hidden', { partitionCount: 1 })
+  assert.deepEqual(await heartbeat(), ['orders.asia', 'orders.eu', 'orders.us'])
+  await deleteAcls(admin, { resourceNameFilter: 'orders' })
+  assert.deepEqual(await heartbeat(), ['orders.eu'])
 })
