@@ -1,5 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
-import { requireOnCluster } from '../authorizer/authorization.ts'
+import { mayOnCluster, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
 import { requestedEntity } from '../quotas/client-quotas.ts'
 import {
@@ -16,7 +16,7 @@ export const alterClientQuotas = api(alterClientQuotasRequest, alterClientQuotas
 })
 
 function handle(request: AlterClientQuotasRequest, context: RequestContext): AlterClientQuotasResponse {
-  requireOnCluster(context, 'alterConfigs')
+  if (!mayOnCluster(context, 'alterConfigs')) throw new KafkaError(REFUSED.cluster.error, REFUSED.cluster.message)
   const changes = request.entries.map(({ entity, ops }) => ({
     entity: requestedEntity(entity.map(({ entityType, entityName }) => [entityType, entityName])),
     operations: ops.map(({ key, value, remove }) => [key, remove ? null : value] as const),

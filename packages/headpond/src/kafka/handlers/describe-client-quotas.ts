@@ -1,5 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
-import { requireOnCluster } from '../authorizer/authorization.ts'
+import { mayOnCluster } from '../authorizer/authorization.ts'
 import { ERROR, KafkaError } from '../errors.ts'
 import type { FilterComponent } from '../quotas/client-quotas.ts'
 import { isEntityType, normalAddress } from '../quotas/quota-entity.ts'
@@ -17,7 +17,10 @@ export const describeClientQuotas = api(describeClientQuotasRequest, describeCli
 })
 
 function handle(request: DescribeClientQuotasRequest, context: RequestContext): DescribeClientQuotasResponse {
-  requireOnCluster(context, 'describeConfigs')
+  // Here Kafka says nothing beside the error.
+  if (!mayOnCluster(context, 'describeConfigs')) {
+    return { errorCode: ERROR.CLUSTER_AUTHORIZATION_FAILED, errorMessage: null, entries: null }
+  }
   const entries = context.broker.quotas.clients.find(filterOf(request), request.strict).map(({ entity, values }) => ({
     entity: [...entity].map(([entityType, entityName]) => ({ entityType, entityName })),
     values: [...values].map(([key, value]) => ({ key, value })),
