@@ -1,6 +1,6 @@
 import { api, type RequestContext } from '../api.ts'
 import { mayOnCluster, REFUSED } from '../authorizer/authorization.ts'
-import { ERROR } from '../errors.ts'
+import { ERROR, KafkaError } from '../errors.ts'
 import { requestedEntity } from '../quotas/client-quotas.ts'
 import {
   type AlterClientQuotasRequest,
