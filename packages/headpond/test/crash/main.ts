@@ -1,6 +1,7 @@
 /** `npm run crash`: see its usage. */
 import { parseArgs } from 'node:util'
 import { type CrashResult, crashRepeatedly, type Policy } from './crash-run.ts'
+import { crashGroupsRepeatedly } from './groups/group-crash-run.ts'
 import { crashLogsRepeatedly, losePowerOfLogs } from './log/log-crash-run.ts'
 import { losePower } from './power-loss.ts'
 import { crashTransactionsRepeatedly } from './transactions/transaction-crash-run.ts'
@@ -9,13 +10,14 @@ const USAGE = `Usage: npm run crash -- [options]
 
 Kills a server's process again and again while it works for many clients, and looks whether everything is there that
 should be; then does the same for what a loss of power may leave of its files. First for the store, then for the logs; then
-for a consumer and producer with transactions, whose process is killed too: what it writes is there once.
+for groups that commit offsets, and for a consumer and producer with transactions, whose process is killed too: what it
+writes is there once.
 
   --count <n>         kills (200)
   --power-losses <n>  disks after a loss of power (as many)
   --seed <n>          repeats a run: the same settings, load and moments
   --policy <policy>   only this value of appendfsync: always, everysec or no
-  --only <which>      store, logs or transactions
+  --only <which>      store, logs, groups or transactions
 `
 const STATES_PER_LOAD = 50
 const POWER_LOAD_MS = 4000
@@ -86,6 +88,7 @@ async function main(): Promise<void> {
   const isWanted = (which: string) => values.only === undefined || values.only === which
   if (isWanted('store')) await crashStore(count, powerLossCount, seed)
   if (isWanted('logs')) await crashLogs(count, powerLossCount, seed)
+  if (isWanted('groups')) await crashGroups(count, seed)
   if (isWanted('transactions')) await crashTransactions(count, seed)
 }
 
@@ -120,6 +123,20 @@ async function crashLogs(count: number, powerLossCount: number, seed: number): P
     eventCount += run.eventCount
   }
   write(`logs: ${stateCount} losses of power in ${eventCount} steps to the disk; nothing lost that was synced`)
+  write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
+}
+
+async function crashGroups(count: number, seed: number): Promise<void> {
+  const startedAtMs = performance.now()
+  const results = await crashGroupsRepeatedly({
+    count,
+    seed,
+    onResult({ index, ackedCount }) {
+      write(`kill ${String(index + 1).padStart(3)} groups   acknowledged ${String(ackedCount).padStart(5)}, lost 0`)
+    },
+  })
+  const ackedCount = results.reduce((sum, each) => sum + each.ackedCount, 0)
+  write(`groups: ${results.length} kills; ${ackedCount} offsets acknowledged, none lost, none went back`)
   write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
 }
 
