@@ -32,7 +32,7 @@ const PROJECTS = {
     config: 'packages/headpond/test',
     needs: ['server'],
   },
-  bench: { source: 'bench/src', output: 'bench/dist', config: 'bench', needs: ['server', 'test'] },
+  bench: { source: 'bench/src', output: 'bench/dist', config: 'bench', needs: ['server', 'test', 'interop'] },
   interop: { source: 'interop/src', output: 'interop/dist', config: 'interop', needs: ['server', 'test'] },
 }
 const ALL_PROJECTS = /** @type {ProjectName[]} */ (Object.keys(PROJECTS))

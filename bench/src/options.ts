@@ -24,10 +24,15 @@ export const kafkaSuites = [
   'consume',
   'latency',
   'together',
+  'producers',
   'partitions',
+  'groups',
+  'large-log',
   'start',
   'heap',
   'clients',
+  'producer-perf',
+  'consumer-perf',
 ] as const
 export type KafkaSuite = (typeof kafkaSuites)[number]
 
@@ -37,6 +42,8 @@ const defaultHeadpondCommand =
 const traceDirectories = ['bench/traces', '../shared/traces']
 const repositoryRoot = resolve(fileURLToPath(import.meta.url), '../../..')
 const valueBytesMax = 65_536
+/** Fetched from Maven Central once, where there are Java and Maven. */
+const defaultApacheKafka = '4.2.0'
 const defaultRedisCommand = 'redis-server --port {port} --bind 127.0.0.1 --save "" --appendonly no --loglevel warning'
 
 export const usage = `Usage:
@@ -61,8 +68,8 @@ Options for resp:
 Options for kafka:
   --only SUITE[,SUITE]     ${kafkaSuites.join(', ')}
   --only-line WORDS        only lines that have all these words: "1024B acks=all lz4"
-  --apache-kafka VERSION   also measure Apache Kafka's own broker (needs java, and mvn to fetch it once), or the one whose
-                           jars lie in this directory
+  --apache-kafka VERSION   the Apache Kafka that stands beside (needs java, and mvn to fetch it once), or the one whose jars
+                           lie in this directory, or none (default ${defaultApacheKafka})
   --json FILE              also write the figures as JSON; "-" writes them to stdout and the tables to stderr
 Options for eviction:
   --traces DIR             recorded traces with their traces.json (default: ${traceDirectories.join(' or ')}; without
@@ -131,8 +138,8 @@ export interface KafkaBenchOptions extends CommonOptions {
   /** Lower-case words that a line must all have; empty for every line. */
   lineWords: readonly string[]
   jsonPath: string | undefined
-  /** A version, or a directory of jars. */
-  apacheKafka: string | undefined
+  /** A version, a directory of jars, or `none`. */
+  apacheKafka: string
 }
 
 /** What the user asked for makes no sense; the message says what to do. */
@@ -167,7 +174,7 @@ export function parseOptions(
         suites: parseSuites(kafkaSuites, values.only),
         lineWords: words(values['only-line']),
         jsonPath: values.json,
-        apacheKafka: values['apache-kafka'],
+        apacheKafka: values['apache-kafka'] ?? defaultApacheKafka,
       }
     case 'memcached':
       return { kind: 'memcached', ...common, pairCount: positive('--pairs', values.pairs, common.quick ? 1 : 3) }

@@ -1,30 +1,29 @@
 // Apache Kafka's own broker beside ours: one node with its controller, from the jars of Maven Central.
 
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { KAFKA_VERSIONS, kafkaClassPath } from 'headpond-interop/src/kafka/distribution.ts'
 import type { BrokerSpec } from './broker-process.ts'
 
 const run = promisify(execFile)
-const RESULTS = fileURLToPath(new URL('../../results/', import.meta.url))
 /** What Kafka's own start script gives its broker. */
 const HEAP = ['-Xmx1G', '-Xms1G', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35']
 /** A directory is formatted for a cluster before its first start. */
 const CLUSTER_ID = 'AAAAAAAAQACAAAAAAAAAAQ'
 
 /**
- * The broker of this version. Its jars are fetched with Maven once; a directory that holds them already may be named in
- * place of a version.
+ * The broker of this version, and the tools that come with it. The jars are fetched with Maven once; a directory that holds
+ * them already may be named in place of a version.
  */
-export async function apacheKafkaSpec(versionOrDirectory: string): Promise<BrokerSpec> {
-  const libraries = existsSync(versionOrDirectory) ? versionOrDirectory : await fetchLibraries(versionOrDirectory)
-  const jar = readdirSync(libraries).find((name) => /^kafka_2\.13-.*\.jar$/.test(name))
-  if (jar === undefined) throw new Error(`${libraries} has no kafka_2.13-*.jar`)
-  const java = ['java', '-cp', `${libraries}/*`, ...HEAP, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
-  return {
+export function apacheKafka(versionOrDirectory: string): { spec: BrokerSpec; classPath: string } {
+  const classPath = classPathOf(versionOrDirectory)
+  const jar = readdirSync(dirname(classPath)).find((name) => /^kafka_2\.13-.*\.jar$/.test(name))
+  if (jar === undefined) throw new Error(`${dirname(classPath)} has no kafka_2.13-*.jar`)
+  const java = ['java', '-cp', classPath, ...HEAP, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
+  const spec: BrokerSpec = {
     name: `Apache Kafka ${/kafka_2\.13-(.*)\.jar/.exec(jar)![1]}`,
     async command(port, directory) {
       const properties = join(directory, 'server.properties')
@@ -52,33 +51,16 @@ export async function apacheKafkaSpec(versionOrDirectory: string): Promise<Broke
       return [...java, 'kafka.Kafka', properties]
     },
   }
+  return { spec, classPath }
 }
 
-async function fetchLibraries(version: string): Promise<string> {
-  const directory = join(RESULTS, `apache-kafka-${version}`)
-  const libraries = join(directory, 'libs')
-  if (existsSync(libraries)) return libraries
-  mkdirSync(directory, { recursive: true })
-  const dependencies = [
-    ['org.apache.kafka', 'kafka_2.13', version],
-    ['org.slf4j', 'slf4j-simple', '1.7.36'],
-  ].map(
-    ([group, artifact, of]) =>
-      `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${of}</version></dependency>`,
-  )
-  writeFileSync(
-    join(directory, 'pom.xml'),
-    `<project><modelVersion>4.0.0</modelVersion><groupId>bench</groupId><artifactId>bench</artifactId><version>1</version>
-<dependencies>${dependencies.join('')}</dependencies></project>\n`,
-  )
-  const goal = ['-q', '-f', join(directory, 'pom.xml'), 'dependency:copy-dependencies']
-  try {
-    await run('mvn', [...goal, `-DoutputDirectory=${libraries}.part`])
-  } catch (error) {
-    throw new Error(`Apache Kafka ${version} cannot be fetched with mvn: ${(error as Error).message}`)
-  }
-  await run('mv', [`${libraries}.part`, libraries])
-  return libraries
+function classPathOf(versionOrDirectory: string): string {
+  if (existsSync(versionOrDirectory)) return join(versionOrDirectory, '*')
+  const version = KAFKA_VERSIONS.find((each) => each === versionOrDirectory)
+  if (version === undefined) throw new Error(`there are Apache Kafka ${KAFKA_VERSIONS.join(' and ')}`)
+  const jars = kafkaClassPath(version)
+  if ('reason' in jars) throw new Error(jars.reason)
+  return jars.classPath
 }
 
 async function freePort(): Promise<number> {

@@ -13,6 +13,7 @@ import { metadataRequest, metadataResponse } from 'headpond/src/kafka/schemas/me
 import { WireConnection } from './wire.ts'
 
 const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/cli/main.js', import.meta.url))
+const GROUPS_AT_ONCE = ['--kafka.group.initial.rebalance.delay.ms', '0']
 const MS_PER_CPU_TICK = 10
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
@@ -27,13 +28,25 @@ export interface BrokerSpec {
   readonly command: (port: number, directory: string) => Promise<readonly string[]> | readonly string[]
 }
 
-/** With defaults, except that it takes topics of any size and listens to nothing else. */
+/** With defaults, except that it listens to nothing else, and that new groups do not wait for more members, as in the other broker. */
 export function headpondSpec(node: string, extra: readonly string[] = []): BrokerSpec {
   return {
     name: 'Headpond',
     command: (port, directory) => {
       const ports = ['--port', '0', '--memcached-port', '0', '--http-port', '0', '--kafka-port', String(port)]
-      return [node, EXECUTABLE, ...ports, '--dir', directory, '--appendonly', 'no', '--save', '', ...extra]
+      return [
+        node,
+        EXECUTABLE,
+        ...ports,
+        '--dir',
+        directory,
+        '--appendonly',
+        'no',
+        '--save',
+        '',
+        ...GROUPS_AT_ONCE,
+        ...extra,
+      ]
     },
   }
 }
@@ -53,7 +66,7 @@ export function makeDirectory(): string {
 }
 
 export function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true })
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   directories.delete(directory)
 }
 
@@ -129,8 +142,14 @@ export class BrokerProcess {
   async deleteTopic(name: string): Promise<void> {
     const connection = await WireConnection.connect(this.port)
     try {
-      const asked = { topics: [], topicNames: [name], timeoutMs: START_TIMEOUT_MS }
-      await connection.call(deleteTopicsRequest, deleteTopicsResponse, DELETE_TOPICS_VERSION, asked)
+      const asked = { topicNames: [name], topics: [], timeoutMs: START_TIMEOUT_MS }
+      const { responses } = await connection.call(
+        deleteTopicsRequest,
+        deleteTopicsResponse,
+        DELETE_TOPICS_VERSION,
+        asked,
+      )
+      if (responses[0].errorCode !== 0) throw new Error(`DeleteTopics: error ${responses[0].errorCode}`)
     } finally {
       connection.close()
     }

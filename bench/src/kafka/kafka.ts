@@ -2,8 +2,9 @@
 
 import type { KafkaBenchOptions, KafkaSuite } from '../options.ts'
 import { alignedTable, thisMachine } from '../report.ts'
-import { apacheKafkaSpec } from './apache-kafka.ts'
+import { apacheKafka } from './apache-kafka.ts'
 import { type BrokerSpec, headpondSpec } from './broker-process.ts'
+import { measureGroups, measureLargeLog, measureProducers } from './scale-suites.ts'
 import {
   type Bench,
   type Line,
@@ -16,13 +17,38 @@ import {
   measureStart,
 } from './suites.ts'
 import { measureTogether } from './together.ts'
+import { measureConsumerPerf, measureProducerPerf } from './tool-suites.ts'
 
-/** What a figure of Headpond's is to be at least or at most. */
-const BARS: readonly { suite: KafkaSuite; line?: string; figure: string; atLeast?: number; atMost?: number }[] = [
-  { suite: 'produce', figure: 'of baseline', atLeast: 0.5 },
-  { suite: 'together', figure: 'p99 of idle', atMost: 3 },
-  { suite: 'start', line: '5000 partitions', figure: 'start ms', atMost: 2000 },
-  { suite: 'heap', figure: 'bytes/partition', atMost: 4096 },
+/** What a figure of Headpond's is to be at least or at most: by itself, or by Apache Kafka's. */
+interface Bar {
+  readonly suites: readonly KafkaSuite[]
+  readonly line?: string
+  readonly figure: string
+  readonly isRatio?: true
+  readonly atLeast?: number
+  readonly atMost?: number
+}
+
+const BARS: readonly Bar[] = [
+  { suites: ['produce'], figure: 'of baseline', atLeast: 0.5 },
+  { suites: ['together'], figure: 'p99 of idle', atMost: 3 },
+  { suites: ['start'], line: '5000 partitions', figure: 'start ms', atMost: 2000 },
+  { suites: ['heap'], figure: 'bytes/partition', atMost: 4096 },
+  { suites: ['large-log'], figure: 'of the first rate', atLeast: 0.9 },
+  {
+    suites: ['produce', 'consume', 'producers', 'producer-perf', 'consumer-perf'],
+    figure: 'MB/s',
+    isRatio: true,
+    atLeast: 1,
+  },
+  { suites: ['produce', 'producers', 'producer-perf', 'latency'], figure: 'p99 ms', isRatio: true, atMost: 1 },
+  { suites: ['start'], line: '0 partitions', figure: 'first produce ms', isRatio: true, atMost: 0.1 },
+  {
+    suites: ['produce', 'consume', 'producers', 'partitions', 'groups', 'start', 'producer-perf', 'consumer-perf'],
+    figure: 'RSS MB',
+    isRatio: true,
+    atMost: 0.5,
+  },
 ]
 
 const runners: Readonly<Record<KafkaSuite, (bench: Bench) => Promise<void>>> = {
@@ -34,6 +60,11 @@ const runners: Readonly<Record<KafkaSuite, (bench: Bench) => Promise<void>>> = {
   start: measureStart,
   heap: measureHeap,
   clients: measureLibraries,
+  producers: measureProducers,
+  groups: measureGroups,
+  'large-log': measureLargeLog,
+  'producer-perf': measureProducerPerf,
+  'consumer-perf': measureConsumerPerf,
 }
 
 export async function measureKafka(
@@ -42,9 +73,12 @@ export async function measureKafka(
 ): Promise<{ text: string; lines: readonly Line[] }> {
   const lines: Line[] = []
   const specs: BrokerSpec[] = [headpondSpec(options.node)]
-  if (options.apacheKafka !== undefined) {
+  let classPath: string | null = null
+  if (options.apacheKafka !== 'none') {
     try {
-      specs.push(await apacheKafkaSpec(options.apacheKafka))
+      const kafka = apacheKafka(options.apacheKafka)
+      specs.push(kafka.spec)
+      classPath = kafka.classPath
     } catch (error) {
       progress(`Headpond is measured alone: ${(error as Error).message}`)
     }
@@ -52,6 +86,7 @@ export async function measureKafka(
   const bench: Bench = {
     options,
     specs,
+    classPath,
     add(line) {
       lines.push(line)
       const figures = Object.entries(line.figures).map(([name, value]) => `${name} ${show(name, value)}`)
@@ -70,17 +105,7 @@ export async function measureKafka(
       lines.filter((line) => line.suite === suite),
     ),
   )
-  const verdicts = BARS.flatMap(({ suite, line, figure, atLeast, atMost }) => {
-    const judged = lines.filter(
-      (each) => each.suite === suite && each.broker === 'Headpond' && (line === undefined || each.line === line),
-    )
-    return judged.flatMap((each) => {
-      const value = Number(each.figures[figure])
-      if (value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity)) return []
-      const bar = atLeast === undefined ? `<= ${atMost}` : `>= ${atLeast}`
-      return [`not met: ${suite} ${each.line}, ${figure} ${bar}: ${show(figure, value)}`]
-    })
-  })
+  const verdicts = BARS.flatMap((bar) => lines.flatMap((line) => verdictOf(bar, line, lines)))
   const conclusion = verdicts.length === 0 ? 'All bars met.' : verdicts.join('\n')
   return { text: `${[head, ...tables, conclusion].join('\n\n')}\n`, lines }
 }
@@ -88,9 +113,8 @@ export async function measureKafka(
 function tableOf(suite: KafkaSuite, lines: readonly Line[]): string {
   if (lines.length === 0) return `${suite}: nothing measured`
   const names = [...new Set(lines.flatMap(({ figures }) => Object.keys(figures)))]
-  const bars = BARS.filter((bar) => bar.suite === suite)
-  const described = bars.map(({ line, figure, atLeast, atMost }) =>
-    [line, figure, atLeast === undefined ? `<= ${atMost}` : `>= ${atLeast}`].filter(Boolean).join(' '),
+  const described = BARS.filter(({ suites }) => suites.includes(suite)).map((bar) =>
+    [bar.line, bar.figure, describe(bar)].filter(Boolean).join(' '),
   )
   const title = described.length === 0 ? suite : `${suite} (bar: ${described.join(', ')})`
   const rows = lines.flatMap(({ line, broker, figures }) => {
@@ -99,6 +123,25 @@ function tableOf(suite: KafkaSuite, lines: readonly Line[]): string {
     return broker === 'Headpond' || own === undefined ? [row] : [row, ratiosOf(own, figures, names)]
   })
   return `${title}\n${alignedTable([['line', 'broker', ...names], ...rows], [0, 1])}`
+}
+
+/** What a bar says of a line: nothing, or that it is not met. */
+function verdictOf(bar: Bar, { suite, line, broker, figures }: Line, lines: readonly Line[]): string[] {
+  const { figure, atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = bar
+  if (broker !== 'Headpond' || !bar.suites.some((each) => each === suite)) return []
+  if (figures[figure] === undefined || (bar.line !== undefined && bar.line !== line)) return []
+  const other = lines.find((each) => each.suite === suite && each.line === line && each.broker !== 'Headpond')
+  if (bar.isRatio && other === undefined) return []
+  const value = Number(figures[figure]) / (bar.isRatio ? Number(other?.figures[figure]) : 1)
+  if (Number.isNaN(value) || (value >= atLeast && value <= atMost)) return []
+  return [
+    `not met: ${suite} ${line}, ${figure} ${describe(bar)}: ${bar.isRatio ? value.toFixed(2) : show(figure, value)}`,
+  ]
+}
+
+function describe({ atLeast, atMost, isRatio }: Bar): string {
+  const unit = isRatio ? "x of Apache Kafka's" : ''
+  return atLeast === undefined ? `<= ${atMost}${unit}` : `>= ${atLeast}${unit}`
 }
 
 /** Headpond's figures by those of the other broker. */
@@ -112,6 +155,6 @@ function ratiosOf(own: Line, others: Line['figures'], names: readonly string[]):
 
 function show(name: string, value: number | string): string {
   if (typeof value === 'string') return value
-  const digits = name === 'of baseline' || name.startsWith('CPU') || name.startsWith('p') ? 2 : 0
+  const digits = name.startsWith('of ') || name.startsWith('CPU') || name.startsWith('p') ? 2 : 0
   return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }

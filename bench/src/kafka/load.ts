@@ -40,6 +40,10 @@ export interface ConsumeLoad {
   readonly partitionCount: number
   /** It ends when each partition is read up to its end, or after this time. */
   readonly seconds: number
+  /** Where it begins in each partition, if not with its first record. */
+  readonly startOffset?: number
+  /** Or once it has read so much. */
+  readonly bytesMax?: number
 }
 
 export interface LatencyLoad {
@@ -198,6 +202,18 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
   }
 }
 
+/** One record, acknowledged. */
+export async function produceOnce(port: number, topic: string): Promise<void> {
+  const connection = await WireConnection.connect(port)
+  const { batch } = makeBatch(100, 200, 'none')
+  const topicData = [{ name: topic, topicId: ZERO_ID, partitionData: [{ index: 0, records: batch }] }]
+  const asked = { acks: -1, timeoutMs: 30_000, topicData }
+  const answer = await connection.call(produceRequest, produceResponse, PRODUCE_VERSION, asked)
+  connection.close()
+  const [{ errorCode }] = answer.responses[0].partitionResponses
+  if (errorCode !== 0) throw new Error(`Produce: error ${errorCode}`)
+}
+
 function fetchFrame(topic: string, offsets: ReadonlyMap<number, number>, maxWaitMs: number): Buffer {
   return encodeRequest(fetchRequest, FETCH_VERSION, {
     maxWaitMs,
@@ -222,7 +238,8 @@ function fetchFrame(topic: string, offsets: ReadonlyMap<number, number>, maxWait
 
 async function consume(load: ConsumeLoad): Promise<LoadResult> {
   const connection = await WireConnection.connect(load.port)
-  const offsets = new Map(Array.from({ length: load.partitionCount }, (_, partition) => [partition, 0]))
+  const { partitionCount, startOffset = 0, bytesMax = Number.POSITIVE_INFINITY } = load
+  const offsets = new Map(Array.from({ length: partitionCount }, (_, partition) => [partition, startOffset]))
   const latencies = new Latencies()
   let recordCount = 0
   let batchBytes = 0
@@ -248,7 +265,7 @@ async function consume(load: ConsumeLoad): Promise<LoadResult> {
           offsets.set(partitionIndex, offset)
         }
       }
-      if (recordCount === before) break
+      if (recordCount === before || batchBytes >= bytesMax) break
     }
   } finally {
     connection.close()

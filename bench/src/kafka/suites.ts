@@ -7,7 +7,7 @@ import type { KafkaBenchOptions } from '../options.ts'
 import { measureBaseline, warmPageCache } from './baseline.ts'
 import { BrokerProcess, type BrokerSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import { measureClients } from './clients.ts'
-import type { Load, LoadResult, ProduceLoad } from './load.ts'
+import { type Load, type LoadResult, type ProduceLoad, produceOnce } from './load.ts'
 
 /** One row of a table: a line, and what each broker did with it. */
 export interface Line {
@@ -20,6 +20,8 @@ export interface Line {
 export interface Bench {
   readonly options: KafkaBenchOptions
   readonly specs: readonly BrokerSpec[]
+  /** Of Apache Kafka's own tools; null where they cannot be had. */
+  readonly classPath: string | null
   add(line: Line): void
 }
 
@@ -43,7 +45,7 @@ export function runLoad(load: Load): Promise<LoadResult> {
   })
 }
 
-async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) => Promise<void>): Promise<void> {
+export async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) => Promise<void>): Promise<void> {
   const directory = makeDirectory()
   const broker = await BrokerProcess.start(spec, directory)
   try {
@@ -65,7 +67,7 @@ function baselineOf(batchBytes: number, options: KafkaBenchOptions): number {
 }
 
 /** About as much as a line writes. */
-function warm({ quick }: KafkaBenchOptions): void {
+export function warm({ quick }: KafkaBenchOptions): void {
   const directory = makeDirectory()
   try {
     warmPageCache(directory, quick ? GB : 3 * GB)
@@ -257,7 +259,7 @@ export async function measurePartitions({ options, specs, add }: Bench): Promise
 
 const START_PARTITION_COUNT = 5000
 
-/** From the start of the process to its first answer, with nothing on the disk and with many partitions. */
+/** From the start of the process to its first answer, and to the first record in a new topic: empty, and with many partitions. */
 export async function measureStart({ options, specs, add }: Bench): Promise<void> {
   for (const spec of specs) {
     const directory = makeDirectory()
@@ -274,7 +276,15 @@ export async function measureStart({ options, specs, add }: Bench): Promise<void
           await first.stop()
         }
         const broker = await BrokerProcess.start(spec, directory)
-        const figures = { 'start ms': broker.startMs, 'RSS MB': broker.rssBytes() / MB }
+        const answeredAtMs = performance.now()
+        await broker.createTopic(`first-${partitionCount}`, 1)
+        await produceOnce(broker.port, `first-${partitionCount}`)
+        const firstProduceMs = broker.startMs + performance.now() - answeredAtMs
+        const figures = {
+          'start ms': broker.startMs,
+          'first produce ms': firstProduceMs,
+          'RSS MB': broker.rssBytes() / MB,
+        }
         await broker.stop()
         if (wants(options, line)) add({ suite: 'start', line, broker: spec.name, figures })
       }
