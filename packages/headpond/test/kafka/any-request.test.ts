@@ -21,41 +21,50 @@ const SIZE_MAX = 20
 
 const messageByName = new Map(messages.map((message) => [message.name, message]))
 
-test('a request of any content is answered, waits or ends its connection', async (t) => {
-  const broker = await startBroker(t, { 'kafka.connections.max.idle.ms': '-1' })
-  const bystander = await broker.connect()
-  const isServed = () =>
-    bystander.call(metadataRequest, metadataResponse, 9, { topics: [], includeTopicAuthorizedOperations: false })
-  let client: WireClient | null = null
-  for (const api of apis) {
-    const request = messageByName.get(`${api.name}Request`)!
-    const response = messageByName.get(`${api.name}Response`)!
-    for (let version = api.minVersion; version <= api.maxVersion; version++) {
-      const values = valuesOf(definitionOf(request.name).fieldsIn(version), exactNamesOf(request.fields))
-      for (const value of fc.sample(values, RUNS_PER_VERSION)) {
-        client ??= await broker.connect()
-        const answered = client.call(request, response, version, limited(value) as object).then(
-          () => 'answered' as const,
-          (error: Error) => {
-            if (!/closed the connection/.test(error.message)) throw error
-            return 'closed' as const
-          },
-        )
-        let outcome: 'answered' | 'closed' | 'waiting' = 'waiting'
-        for (let round = 0; round < PATIENCE && outcome === 'waiting'; round++) {
-          outcome = await Promise.race([answered, isServed().then(() => 'waiting' as const)])
+const AUTHORIZER = { 'kafka.authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer' }
+const CLIENTS = {
+  anybody: {},
+  'a client that may do nothing': AUTHORIZER,
+  'a client that may do what no entry speaks of': { ...AUTHORIZER, 'kafka.allow.everyone.if.no.acl.found': 'true' },
+}
+
+for (const [who, directives] of Object.entries(CLIENTS)) {
+  test(`a request of any content is answered, waits or ends its connection: of ${who}`, async (t) => {
+    const broker = await startBroker(t, { 'kafka.connections.max.idle.ms': '-1', ...directives })
+    const bystander = await broker.connect()
+    const isServed = () =>
+      bystander.call(metadataRequest, metadataResponse, 9, { topics: [], includeTopicAuthorizedOperations: false })
+    let client: WireClient | null = null
+    for (const api of apis) {
+      const request = messageByName.get(`${api.name}Request`)!
+      const response = messageByName.get(`${api.name}Response`)!
+      for (let version = api.minVersion; version <= api.maxVersion; version++) {
+        const values = valuesOf(definitionOf(request.name).fieldsIn(version), exactNamesOf(request.fields))
+        for (const value of fc.sample(values, RUNS_PER_VERSION)) {
+          client ??= await broker.connect()
+          const answered = client.call(request, response, version, limited(value) as object).then(
+            () => 'answered' as const,
+            (error: Error) => {
+              if (!/closed the connection/.test(error.message)) throw error
+              return 'closed' as const
+            },
+          )
+          let outcome: 'answered' | 'closed' | 'waiting' = 'waiting'
+          for (let round = 0; round < PATIENCE && outcome === 'waiting'; round++) {
+            outcome = await Promise.race([answered, isServed().then(() => 'waiting' as const)])
+          }
+          if (outcome !== 'answered') {
+            client.close()
+            await answered
+            client = null
+          }
+          const defects = broker.logged.filter((line) => /defect|is none/.test(line))
+          assert.deepEqual(defects, [], `${api.name} of version ${version}: ${fc.stringify(value)}`)
         }
-        if (outcome !== 'answered') {
-          client.close()
-          await answered
-          client = null
-        }
-        const defects = broker.logged.filter((line) => /defect|is none/.test(line))
-        assert.deepEqual(defects, [], `${api.name} of version ${version}: ${fc.stringify(value)}`)
       }
     }
-  }
-})
+  })
+}
 
 function limited(value: unknown, name = ''): unknown {
   if (typeof value === 'number' && SIZES.has(name)) return value % SIZE_MAX

@@ -88,7 +88,7 @@ export class Authorizer {
     if (!isAllowed && !quietly) {
       this.#log.info(
         `Principal = ${textOfPrincipal(requester.principal)} is Denied operation = ${nameOf(OPERATION, operation)} ` +
-          `from host = ${requester.remoteHost} on resource = ${nameOf(RESOURCE, resourceType)}:${resourceName}`,
+          `from host = ${requester.remoteHost} on resource = ${nameOf(RESOURCE, resourceType)}:${escaped(resourceName)}`,
       )
     }
     return isAllowed
@@ -197,6 +197,11 @@ export class Authorizer {
       throw new KafkaError('KAFKA_STORAGE_ERROR', `Access control entries were not saved: ${(error as Error).message}`)
     }
   }
+}
+
+/** Clients think up names: a line of the log stays a line. */
+function escaped(name: string): string {
+  return JSON.stringify(name).slice(1, -1)
 }
 
 const SOME_NAME = 'hardcode'
