@@ -22,13 +22,13 @@ async function handle(request: CreatePartitionsRequest, context: RequestContext)
   const { topics, validateOnly } = request
   const { logs, quotas } = context.broker
   const quota = quotas.mutationsOf(context, STRICT_QUOTA_VERSION)
-  const allowed = topics.filter(({ name }) => may(context, 'alter', 'topic', name))
-  const isTooMany = allowed.reduce((sum, wanted) => sum + addedCount(wanted, context), 0) > NEW_PARTITIONS_MAX
+  const allowed = new Set(topics.filter(({ name }) => may(context, 'alter', 'topic', name)))
+  const isTooMany = [...allowed].reduce((sum, wanted) => sum + addedCount(wanted, context), 0) > NEW_PARTITIONS_MAX
   const results = [...groupByName(topics)].map(([name, [wanted, ...again]]) => {
     let refusal =
       again.length > 0
         ? DUPLICATE_NAME
-        : !allowed.includes(wanted)
+        : !allowed.has(wanted)
           ? NOT_ALLOWED
           : (refuseGrowth(wanted, context) ?? (isTooMany ? TOO_MANY_PARTITIONS : null))
     if (refusal === null && !quota.take(addedCount(wanted, context))) refusal = OVER_QUOTA

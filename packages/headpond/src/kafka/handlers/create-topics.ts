@@ -36,12 +36,12 @@ interface Plan {
 /** Answers when Metadata shows the topics and they are on disk: clients use them at once. */
 async function handle(request: CreateTopicsRequest, context: RequestContext): Promise<CreateTopicsResponse> {
   const { topics, validateOnly } = request
-  const mayCreate = permissionToCreate(context)
-  const isTooMany = partitionCountOf(topics.filter(mayCreate), context) > NEW_PARTITIONS_MAX
+  const allowed = new Set(topics.filter(permissionToCreate(context)))
+  const isTooMany = partitionCountOf([...allowed], context) > NEW_PARTITIONS_MAX
   const quota = context.broker.quotas.mutationsOf(context, STRICT_QUOTA_VERSION)
   const answers = [...groupByName(topics)].map(([name, [wanted, ...again]]): Answer => {
     if (again.length > 0) return refused(name, { error: 'INVALID_REQUEST', message: 'Duplicate topic name.' })
-    if (!mayCreate(wanted)) {
+    if (!allowed.has(wanted)) {
       return refused(name, { error: 'TOPIC_AUTHORIZATION_FAILED', message: 'Authorization failed.' })
     }
     if (isTooMany) return refused(name, TOO_MANY_PARTITIONS)
