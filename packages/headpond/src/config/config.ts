@@ -52,8 +52,8 @@ type Refusal = string | undefined
 export interface KafkaSettings {
   /** Why a directive cannot be changed to this, in the words that the client of CONFIG SET is to read. */
   refuseChange(name: string, text: string): string | undefined
-  /** After the directives' values were changed by CONFIG SET. */
-  directivesChanged(names: readonly string[]): void
+  /** After the directives' values were changed by CONFIG SET. A reason means that they cannot be, and are put back. */
+  directivesChanged(names: readonly string[]): string | undefined
   /** The value in force; undefined when there is no such setting. */
   shown(name: string): string | undefined
   /** Those with a value other than by default. */
@@ -146,6 +146,11 @@ export class Config {
   /** Broker settings of Kafka that were set, under their names without the prefix. */
   get kafka(): ReadonlyMap<string, string> {
     return this.#kafka
+  }
+
+  /** Whether a listener of Kafka's wants clients to log in: these are decided at the start. */
+  get asksForSasl(): boolean {
+    return ['listeners', 'listener.security.protocol.map'].some((name) => /SASL_/i.test(this.#kafka.get(name) ?? ''))
   }
 
   /** Whether some source, or CONFIG SET since, has set this directive; false where the default is in force. */
@@ -364,7 +369,7 @@ export class Config {
       this.#isSet.add(directive.name)
     }
     for (const { name, value } of kafkaChanges) this.#kafka.set(name, value)
-    this.#tellKafka(kafkaChanges)
+    const refusal = this.#tellKafka(kafkaChanges)
     const effective = changes.filter(
       ({ directive, previous, value }) =>
         directive.namesFile || directive.type.format(previous) !== directive.type.format(value),
@@ -381,11 +386,15 @@ export class Config {
       }
       this.#tellKafka(kafkaChanges)
     }
+    if (refusal !== undefined) {
+      undo()
+      return failed(`kafka.${kafkaChanges[0].name}`, refusal)
+    }
     return this.#tell(effective, undo)
   }
 
-  #tellKafka(changes: readonly KafkaChange[]): void {
-    if (changes.length > 0) this.kafkaSettings?.directivesChanged(changes.map(({ name }) => name))
+  #tellKafka(changes: readonly KafkaChange[]): Refusal {
+    return changes.length === 0 ? undefined : this.kafkaSettings?.directivesChanged(changes.map(({ name }) => name))
   }
 
   /** What Redis finds before it looks at any value, pair by pair. */

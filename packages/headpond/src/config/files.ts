@@ -21,8 +21,11 @@ export interface ConfigFiles {
   /** The names in a directory; none when there is no such directory. */
   list(directory: string): string[]
   isDirectory(path: string): boolean
-  /** Puts a new content in the place of a file: whoever reads or crashes meets the old one or the new, never a part. */
-  replace(path: string, content: Uint8Array): void
+  /**
+   * Puts a new content in the place of a file: whoever reads or crashes meets the old one or the new, never a part. The
+   * mode of a file stays; one that was not there gets `newFileMode`, or what is usual.
+   */
+  replace(path: string, content: Uint8Array, newFileMode?: number): void
 }
 
 /** The files of this machine. */
@@ -41,13 +44,13 @@ export const diskFiles: ConfigFiles = {
 
   isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false,
 
-  replace(path, content) {
+  replace(path, content, newFileMode) {
     const old = statSync(path, { throwIfNoEntry: false })
     // A link stays a link: the file that it points to is replaced.
     const target = old === undefined ? path : realpathSync(path)
     const temporary = join(dirname(target), `${basename(target)}-${process.pid}-${randomBytes(4).toString('hex')}.tmp`)
     try {
-      const file = openSync(temporary, 'wx')
+      const file = openSync(temporary, 'wx', newFileMode)
       try {
         // A file may hold passwords: whoever could not read the old one cannot read the new one.
         if (old !== undefined) fchmodSync(file, old.mode & 0o7777)

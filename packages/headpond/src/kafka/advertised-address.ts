@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 
 /** What clients are told to connect to. */
@@ -11,23 +10,11 @@ export interface AdvertisedAddress {
 const REMEDY = 'Write a host that clients can reach, and its port behind a colon if it is another.'
 
 /**
- * `kafka-advertised-host`, with a port where another one leads here (`localhost:19092`); else the first of Kafka's own
- * `kafka.advertised.listeners` (`PLAINTEXT://localhost:19092`); null: what clients have connected to. Throws ConfigError.
+ * `host`, `host:port`, `[::1]:port`, `::1`. Throws ConfigError.
+ *
+ * @param place where it stands in the configuration
  */
-export function advertisedAddress({ settings: { kafkaAdvertisedHost }, kafka }: Config): AdvertisedAddress | null {
-  if (kafkaAdvertisedHost !== '')
-    return parseAddress(kafkaAdvertisedHost, `kafka-advertised-host ${kafkaAdvertisedHost}`)
-  const listeners = kafka.get('advertised.listeners')?.trim() ?? ''
-  if (listeners === '') return null
-  const place = `kafka.advertised.listeners ${listeners}`
-  const [first] = listeners.split(',')
-  const match = /^[\w-]+:\/\/(.+)$/.exec(first.trim())
-  if (match === null) throw new ConfigError(place, 'there is no listener in it', 'Write PLAINTEXT://host:port.')
-  return parseAddress(match[1], place)
-}
-
-/** `host`, `host:port`, `[::1]:port`, `::1`. */
-function parseAddress(text: string, place: string): AdvertisedAddress {
+export function parseAdvertisedAddress(text: string, place: string): AdvertisedAddress {
   const isBareIpv6 = /^[\da-f:.]*:[\da-f:.]*:[\da-f:.]*$/i.test(text)
   const match = isBareIpv6 ? null : /^(?:\[([\da-f:.]+)\]|([^:[\]/\s]+))(?::(\d+))?$/i.exec(text)
   if (match === null && !isBareIpv6) throw new ConfigError(place, 'this is no address', REMEDY)

@@ -4,6 +4,7 @@ import { addPartitionsToTxn } from './handlers/add-partitions-to-txn.ts'
 import { alterClientQuotas } from './handlers/alter-client-quotas.ts'
 import { alterConfigs } from './handlers/alter-configs.ts'
 import { alterPartitionReassignments } from './handlers/alter-partition-reassignments.ts'
+import { alterUserScramCredentials } from './handlers/alter-user-scram-credentials.ts'
 import { apiVersions } from './handlers/api-versions.ts'
 import { consumerGroupDescribe } from './handlers/consumer-group-describe.ts'
 import { consumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts'
@@ -24,6 +25,7 @@ import { describeProducers } from './handlers/describe-producers.ts'
 import { describeQuorum } from './handlers/describe-quorum.ts'
 import { describeTopicPartitions } from './handlers/describe-topic-partitions.ts'
 import { describeTransactions } from './handlers/describe-transactions.ts'
+import { describeUserScramCredentials } from './handlers/describe-user-scram-credentials.ts'
 import { electLeaders } from './handlers/elect-leaders.ts'
 import { endTxn } from './handlers/end-txn.ts'
 import { fetch } from './handlers/fetch.ts'
@@ -43,6 +45,8 @@ import { offsetDelete } from './handlers/offset-delete.ts'
 import { offsetFetch } from './handlers/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts'
 import { produce } from './handlers/produce.ts'
+import { saslAuthenticate } from './handlers/sasl-authenticate.ts'
+import { saslHandshake } from './handlers/sasl-handshake.ts'
 import { syncGroup } from './handlers/sync-group.ts'
 import { txnOffsetCommit } from './handlers/txn-offset-commit.ts'
 import { updateFeatures } from './handlers/update-features.ts'
@@ -63,7 +67,9 @@ export const apis: readonly Api[] = [
   syncGroup,
   describeGroups,
   listGroups,
+  saslHandshake,
   apiVersions,
+  saslAuthenticate,
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
@@ -92,6 +98,8 @@ export const apis: readonly Api[] = [
   alterPartitionReassignments,
   listPartitionReassignments,
   describeProducers,
+  describeUserScramCredentials,
+  alterUserScramCredentials,
   updateFeatures,
   describeAcls,
   createAcls,

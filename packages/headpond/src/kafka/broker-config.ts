@@ -60,6 +60,13 @@ export class BrokerConfig implements KafkaSettings {
   readonly #values = new Map<string, SettingValue>()
   /** For the logs of topics that do not say otherwise. Live: its values change in place. */
   readonly logDefaults: LogSettings = { ...DEFAULT_LOG_SETTINGS }
+  /**
+   * Asked before settings that go together are changed: what is wrong with what is then in force. Values by themselves have
+   * been looked at.
+   */
+  readonly checks = new Set<() => string | undefined>()
+  /** What would be set while the broker runs, as long as the checks look at it. */
+  #trial: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map()
   /** Called after any setting has changed. */
   readonly onChange = new Set<() => void>()
 
@@ -109,7 +116,25 @@ export class BrokerConfig implements KafkaSettings {
 
   /** What was set while the broker ran: for it alone, or for all (`ALL_BROKERS`). */
   dynamicConfig(broker: string): ReadonlyMap<string, string> {
-    return this.#metadata.configOf('broker', broker)
+    return this.#trial.get(broker) ?? this.#metadata.configOf('broker', broker)
+  }
+
+  /** Why this cannot be in the place of what is set; undefined when it can. */
+  refuseDynamicConfig(broker: string, config: ReadonlyMap<string, string>): string | undefined {
+    return this.#try(new Map([[broker, config]]))
+  }
+
+  #try(trial: ReadonlyMap<string, ReadonlyMap<string, string>>): string | undefined {
+    this.#trial = trial
+    try {
+      for (const check of this.checks) {
+        const problem = check()
+        if (problem !== undefined) return problem
+      }
+      return undefined
+    } finally {
+      this.#trial = new Map()
+    }
   }
 
   /** Replaces that. The values have been checked. */
@@ -146,6 +171,24 @@ export class BrokerConfig implements KafkaSettings {
   inForce(name: string): string | null {
     const dynamic = this.dynamicConfig(this.nodeName).get(name) ?? this.dynamicConfig(ALL_BROKERS).get(name)
     return dynamic ?? this.#config.kafka.get(name) ?? findBrokerSetting(name)?.default ?? null
+  }
+
+  /**
+   * The text in force for one listener: its own (`listener.name.<name>.`, and there of a SASL mechanism), else that of all.
+   */
+  ofListener(listener: string, name: BrokerSettingName, mechanism?: string): string | null {
+    return this.ofListenerAlone(listener, name, mechanism) ?? this.inForce(name)
+  }
+
+  /** What stands under the listener's own name; null: nothing. */
+  ofListenerAlone(listener: string, name: BrokerSettingName, mechanism?: string): string | null {
+    const prefix = `listener.name.${listener.toLowerCase()}.`
+    const ofMechanism = mechanism === undefined ? [] : [`${prefix}${mechanism.toLowerCase()}.${name}`]
+    for (const each of [...ofMechanism, `${prefix}${name}`]) {
+      const text = this.dynamicConfig(this.nodeName).get(each) ?? this.#config.kafka.get(each)
+      if (text !== undefined) return text
+    }
+    return null
   }
 
   #changed(): void {
@@ -202,12 +245,18 @@ export class BrokerConfig implements KafkaSettings {
     return [...new Set([...this.#config.kafka.keys(), ...dynamic])]
   }
 
-  directivesChanged(names: readonly string[]): void {
-    for (const broker of this.#metadata.configuredNames('broker')) {
-      const kept = new Map([...this.dynamicConfig(broker)].filter(([name]) => !names.includes(name)))
+  directivesChanged(names: readonly string[]): string | undefined {
+    const keptOf = (broker: string) =>
+      new Map([...this.dynamicConfig(broker)].filter(([name]) => !names.includes(name)))
+    const brokers = this.#metadata.configuredNames('broker')
+    const refusal = this.#try(new Map(brokers.map((broker) => [broker, keptOf(broker)])))
+    if (refusal !== undefined) return refusal
+    for (const broker of brokers) {
+      const kept = keptOf(broker)
       if (kept.size < this.dynamicConfig(broker).size) this.#metadata.setConfig('broker', broker, kept)
     }
     this.#changed()
+    return undefined
   }
 
   /** Tells of directives that do nothing. */

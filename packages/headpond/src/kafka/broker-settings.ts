@@ -3,8 +3,8 @@
  * DescribeConfigs and AlterConfigs, and the static types of `BrokerConfig`. Whether a setting does something here is no
  * matter of the table: those that the code reads are those that act (docs/kafka-settings.md lists them; a test compares).
  *
- * Defaults are Kafka's but for what one broker makes different: internal topics have one replica, and segments may be
- * small, as in Kafka 3.9.
+ * Defaults are Kafka's but for what one broker makes different: internal topics have one replica, segments may be small,
+ * as in Kafka 3.9, and the SASL mechanisms are those that there are (Kafka's own default is Kerberos).
  */
 
 import type { Setting, SettingType } from '../log/setting.ts'
@@ -462,7 +462,7 @@ const rows = [
     summary: 'Longest wait of this broker for another one.' },
   { name: 'sasl.client.callback.handler.class', type: 'CLASS', default: null,
     summary: 'Java class that gives credentials to this broker as a client.' },
-  { name: 'sasl.enabled.mechanisms', type: 'LIST', default: 'GSSAPI', update: 'per-broker',
+  { name: 'sasl.enabled.mechanisms', type: 'LIST', default: 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512', update: 'per-broker',
     summary: 'SASL mechanisms that clients may log in with.' },
   { name: 'sasl.jaas.config', type: 'PASSWORD', default: null, update: 'per-broker',
     summary: "Java's login configuration of a listener." },
@@ -693,7 +693,7 @@ const settingByName: ReadonlyMap<string, BrokerSetting> = new Map(
 /** Settings of one listener: `listener.name.internal.ssl.keystore.location` is its own `ssl.keystore.location`. */
 const LISTENER_PREFIX = /^listener\.name\.[^.]+\./
 /** ... and of one SASL mechanism of it: `listener.name.internal.plain.sasl.jaas.config`. */
-const MECHANISM_PREFIX = /^[^.]+\.(?=sasl\.)/
+const MECHANISM_PREFIX = /^[^.]+\.(?=sasl\.|connections\.max\.reauth\.)/
 
 export function findBrokerSetting(name: string): BrokerSetting | undefined {
   const known = settingByName.get(name)

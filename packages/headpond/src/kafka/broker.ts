@@ -1,6 +1,5 @@
 import type { LogLines, LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
-import type { AdvertisedAddress } from './advertised-address.ts'
 import type { Api } from './api.ts'
 import { AclFile } from './authorizer/acl-file.ts'
 import { Authorizer } from './authorizer/authorizer.ts'
@@ -11,6 +10,8 @@ import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
 import { groupSettings } from './groups/settings.ts'
 import { Quotas } from './quotas/quotas.ts'
+import type { ListenerPlan } from './listener.ts'
+import type { Authentication } from './security/authentication.ts'
 import type { KafkaSession } from './session.ts'
 import { transactionSettings } from './transactions/settings.ts'
 import { TransactionCoordinator } from './transactions/transaction-coordinator.ts'
@@ -25,8 +26,8 @@ export interface BrokerParts {
   readonly random: () => number
   /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
   readonly apis: readonly Api[]
-  /** What clients are told to connect to; null: what they have connected to. */
-  readonly advertised: AdvertisedAddress | null
+  readonly authentication: Authentication
+  readonly listeners: readonly ListenerPlan[]
 }
 
 /** Where clients find a broker. */
@@ -50,11 +51,14 @@ export class Broker {
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
   readonly quotas: Quotas
-  readonly #advertised: AdvertisedAddress | null
+  readonly authentication: Authentication
+  readonly listeners: readonly ListenerPlan[]
+  /** Where each of them listens, by its name. */
+  readonly listeningPorts = new Map<string, number>()
   /** Groups and transactions are known again. */
   #loaded: Promise<unknown> = Promise.resolve()
 
-  constructor({ logs, clock, config, metadata, log, random, apis, advertised }: BrokerParts) {
+  constructor({ logs, clock, config, metadata, log, random, apis, authentication, listeners }: BrokerParts) {
     this.logs = logs
     this.clock = clock
     this.config = config
@@ -70,7 +74,8 @@ export class Broker {
       random,
     })
     this.quotas = new Quotas(config, () => clock.nowMs())
-    this.#advertised = advertised
+    this.authentication = authentication
+    this.listeners = listeners
     this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config, metadata), log })
     this.transactions = new TransactionCoordinator({
       logs,
@@ -92,11 +97,8 @@ export class Broker {
   }
 
   /** Where this client is to connect to: the same in Metadata, FindCoordinator and DescribeCluster. */
-  endpointFor(session: KafkaSession): BrokerEndpoint {
-    return {
-      host: this.#advertised?.host ?? session.localHost,
-      port: this.#advertised?.port ?? session.localPort,
-    }
+  endpointFor({ listener: { advertised }, localHost, localPort }: KafkaSession): BrokerEndpoint {
+    return { host: advertised?.host ?? localHost, port: advertised?.port ?? localPort }
   }
 
   /** Loads what is on disk. */

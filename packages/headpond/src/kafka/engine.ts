@@ -7,6 +7,7 @@ import { ByteWriter } from './codec/byte-writer.ts'
 import { KafkaError } from './errors.ts'
 import { apiVersions, UNSUPPORTED_API_VERSIONS } from './handlers/api-versions.ts'
 import { RequestTime } from './quotas/request-time.ts'
+import { asksForLogin, type KafkaListener, PLAIN_LISTENER } from './listener.ts'
 import type { RequestHook } from './request-hook.ts'
 import { KafkaSession, type OpenRequest } from './session.ts'
 
@@ -75,12 +76,16 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     return this.broker.config.integer('socket.request.max.bytes') + SIZE_BYTES + READ_AHEAD_BYTES * 2
   }
 
-  open(connection: Connection): KafkaSession {
-    const session = new KafkaSession(this.#nextSessionId++, connection, this.broker.clock.nowMs(), (closing, reason) =>
+  open(connection: Connection, listener: KafkaListener = PLAIN_LISTENER): KafkaSession {
+    const id = this.#nextSessionId++
+    const session = new KafkaSession(id, connection, listener, this.broker.clock.nowMs(), (closing, reason) =>
       this.#close(closing, reason),
     )
     this.sessions.add(session)
     this.#countConnection(session)
+    if (!this.broker.authentication.welcome(session)) {
+      this.#close(session, 'kafka.ssl.principal.mapping.rules say of nobody that this is the certificate of')
+    }
     return session
   }
 
@@ -149,7 +154,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     let at = start
     while (end - at >= SIZE_BYTES && !connection.isClosing) {
       const sizeBytes = (chunk[at] << 24) | (chunk[at + 1] << 16) | (chunk[at + 2] << 8) | chunk[at + 3]
-      const problem = this.#problemOf(sizeBytes, chunk, at, end)
+      const problem = this.#problemOf(session, sizeBytes, chunk, at, end)
       if (problem !== null) {
         if (session.open.length > 0) break // who was right before is answered first
         this.#close(session, problem)
@@ -170,14 +175,16 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     return connection.isClosing ? end : at
   }
 
-  #problemOf(sizeBytes: number, chunk: Uint8Array, at: number, end: number): string | null {
-    const maxBytes = this.broker.config.integer('socket.request.max.bytes')
-    if (sizeBytes >= HEADER_BYTES_MIN && sizeBytes <= maxBytes) return null
+  #problemOf({ sasl }: KafkaSession, sizeBytes: number, chunk: Uint8Array, at: number, end: number): string | null {
+    const { config } = this.broker
+    const isLoggingIn = sasl !== null && !sasl.isDone
+    const name = isLoggingIn ? 'sasl.server.max.receive.size' : 'socket.request.max.bytes'
+    const maxBytes = config.integer(name)
+    const minBytes = isLoggingIn && sasl.expectsBareToken ? 0 : HEADER_BYTES_MIN
+    if (sizeBytes >= minBytes && sizeBytes <= maxBytes) return null
     const stranger = strangerOf(chunk, at, end)
     if (stranger !== null) return `it speaks ${stranger}, and this is the port of the Kafka protocol`
-    if (sizeBytes > maxBytes) {
-      return `a request of ${sizeBytes} bytes, and kafka.socket.request.max.bytes is ${maxBytes}`
-    }
+    if (sizeBytes > maxBytes) return `a request of ${sizeBytes} bytes, and kafka.${name} is ${maxBytes}`
     return `a request of ${sizeBytes} bytes, which is less than a header`
   }
 
@@ -193,12 +200,15 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   /** hot: once for each request. False when it waits, and is to come again. */
   #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): boolean {
     session.lastRequestAtMs = this.broker.clock.nowMs()
+    if (session.sasl?.expectsBareToken) return this.#runBareToken(session, Buffer.from(chunk.subarray(start, end)))
     const time = this.broker.quotas.request.isActive ? new RequestTime() : null
     const reader = this.#reader.open(chunk, start, end)
     const key = reader.int16()
     const version = reader.int16()
     const correlationId = reader.int32()
     const api = this.#apis.get(key)
+    const refusal = session.sasl?.refuse(key, api?.name ?? `API key ${key}`, session.lastRequestAtMs)
+    if (refusal?.kind === 'close') return this.#close(session, refusal.reason)
     if (api === undefined) return this.#close(session, `a request with API key ${key}, which is not served`)
     if (version < api.minVersion || version > api.maxVersion) {
       if (key === apiVersions.key) return this.#refuseApiVersions(session, correlationId)
@@ -219,6 +229,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       return this.#close(session, `a malformed ${api.name} request of version ${version}: ${error.message}`)
     }
     const open = { api, correlationId, context, answer: undefined, isAnswerLost: false }
+    if (refusal?.kind === 'illegal-state') return this.#refuseIllegalState(open, request, refusal.reason)
     return this.hook === null ? this.#handle(open, request) : this.#handleHooked(open, request, this.hook)
   }
 
@@ -251,6 +262,51 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     }
     result.then(answered, (error) => answered(this.#refusal(open, request, error)))
     return true
+  }
+
+  // ---- Logging in: see SaslConversation ----
+
+  #refuseIllegalState(open: OpenRequest, request: unknown, reason: string): true {
+    const { session } = open.context
+    const refused = () => {
+      open.answer = this.#refusal(open, request, new KafkaError('ILLEGAL_SASL_STATE', reason))
+      this.#sendAnswered(session)
+    }
+    session.open.push(open)
+    void this.broker.authentication.refuseLogin(session, reason, null).then(refused)
+    return true
+  }
+
+  /** A token without the header of a request, which the answers to it have not either. */
+  #runBareToken(session: KafkaSession, token: Buffer): true {
+    const { authentication, log } = this.broker
+    session.isHeld = true
+    const answer = async () => {
+      const outcome = await authentication.receiveToken(session, token)
+      if (outcome.kind === 'failed') {
+        await authentication.refuseLogin(session, outcome.reason, null)
+        this.#close(session, outcome.reason)
+      } else if (!session.isGone) {
+        const size = Buffer.alloc(SIZE_BYTES)
+        size.writeInt32BE(outcome.bytes.length)
+        session.connection.push(Buffer.concat([size, outcome.bytes]))
+      }
+      session.isHeld = false
+      if (!session.isGone) session.connection.resume()
+    }
+    answer().catch((error) => {
+      log.error({ err: error }, 'a defect in SASL')
+      session.connection.destroy()
+    })
+    return true
+  }
+
+  /** Ends the connections of somebody who is no user any more. */
+  endSessionsOf(name: string): void {
+    for (const session of this.sessions) {
+      const { principal, listener } = session
+      if (asksForLogin(listener) && principal.name === name) this.#close(session, `${name} is no user any more`)
+    }
   }
 
   /** Behind the answers to earlier requests. */
@@ -287,6 +343,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       const first = open.shift()!
       this.#send(first, first.answer)
     }
+    if (session.farewell !== null && open.length === 0) this.#close(session, session.farewell)
     if (!session.isGone) session.connection.resume()
   }
 

@@ -2,7 +2,9 @@ import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import type { Api, RequestContext } from './api.ts'
 import type { DecisionCache } from './authorizer/decision-cache.ts'
+import type { KafkaListener } from './listener.ts'
 import { ANONYMOUS, type KafkaPrincipal } from './principal.ts'
+import type { SaslConversation } from './security/sasl.ts'
 
 /** A request that is being worked on, or whose answer waits for that of an earlier one. */
 export interface OpenRequest {
@@ -19,6 +21,8 @@ export interface OpenRequest {
 export class KafkaSession {
   readonly id: number
   readonly connection: Connection
+  /** By which it came in. */
+  readonly listener: KafkaListener
   /** Where the client is: an address without its port, as access control lists name hosts. */
   readonly remoteHost: string
   /** The address of this machine that the client has connected to. */
@@ -28,6 +32,10 @@ export class KafkaSession {
   principal: KafkaPrincipal = ANONYMOUS
   /** What the authorizer has decided for it so far. */
   decisions: DecisionCache | null = null
+  /** Looks at its requests first: until it has logged in, and afterwards where it must do so again. Null: nobody needs to. */
+  sasl: SaslConversation | null = null
+  /** Why the connection ends as soon as what is open has been answered. */
+  farewell: string | null = null
   /** What the client has said of itself (ApiVersions). */
   clientSoftwareName = 'unknown'
   clientSoftwareVersion = 'unknown'
@@ -52,11 +60,13 @@ export class KafkaSession {
   constructor(
     id: number,
     connection: Connection,
+    listener: KafkaListener,
     nowMs: number,
     close: (session: KafkaSession, reason: string) => void,
   ) {
     this.id = id
     this.connection = connection
+    this.listener = listener
     this.lastRequestAtMs = nowMs
     this.#close = (reason) => close(this, reason)
     this.remoteHost = splitAddress(connection.remoteAddress).host

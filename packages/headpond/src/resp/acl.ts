@@ -51,10 +51,11 @@ export class AccessControl {
     this.#engine = engine
     this.#arguments = new AclArguments(table)
     this.log = new AclLog(() => settings.acllogMaxLen)
-    this.users = new UserDirectory({
+    const context = {
       catalog: new CommandCatalog(table.all.map(described), ACL_CATEGORIES),
       allowsChannelsByDefault: () => settings.aclPubsubDefault === 'allchannels',
-    })
+    }
+    this.users = new UserDirectory(context, config.asksForSasl)
     loadConfiguredUsers(this.users, settings, this.filePath, diskFiles)
     this.users.onChanged = (user) => this.#changed(user)
     this.users.onDeleted = (user) => this.#deleted(user)

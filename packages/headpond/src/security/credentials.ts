@@ -3,8 +3,8 @@ import type { RuleError } from './rule-error.ts'
 
 /**
  * The ways in which a user can prove who it is. Passwords are kept as SHA-256 hashes in hexadecimal, as in Redis, whose
- * files carry them; a password itself is never kept. What other mechanisms derive from a password (the verifiers of
- * SCRAM) has its place here, made by the same rules.
+ * files carry them; a password itself is never kept. What SCRAM derives from a password is a matter of `ScramCredentials`,
+ * which asks here whether the password still counts.
  */
 export class Credentials {
   /** In the order in which they were given. */
@@ -71,7 +71,8 @@ export class Credentials {
   }
 }
 
-function hashOf(password: Uint8Array): Buffer {
+/** SHA-256, as it is kept of a password. */
+export function hashOf(password: Uint8Array): Buffer {
   return createHash('sha256').update(password).digest()
 }
 

@@ -45,14 +45,14 @@ export function tlsOptionsOf(settings: Settings, pathOf: (path: string) => strin
     if (!options.dhparam.includes('-----BEGIN DH PARAMETERS-----')) {
       throw new ConfigError(place, 'there are no Diffie-Hellman parameters in it', remedy)
     }
-    check(options, place, remedy)
+    checkTlsOptions(options, place, remedy)
   }
-  check(options, 'tls-cert-file', 'Check tls-cert-file, tls-key-file, tls-protocols and tls-ciphers.')
+  checkTlsOptions(options, 'tls-cert-file', 'Check tls-cert-file, tls-key-file, tls-protocols and tls-ciphers.')
   return options
 }
 
-/** Lets OpenSSL look at the options so far. */
-function check(options: TlsOptions, place: string, remedy: string): void {
+/** Lets OpenSSL look at the options so far. Throws ConfigError. */
+export function checkTlsOptions(options: TlsOptions, place: string, remedy: string): void {
   try {
     createSecureContext(options)
   } catch (error) {
@@ -105,7 +105,8 @@ function parse<T>(place: string, problem: string, remedy: string, read: () => T)
 
 // ---- Authorities ----
 
-function readAuthorities(settings: Settings, pathOf: (path: string) => string): string[] | undefined {
+/** What `tls-ca-cert-file` and `tls-ca-cert-dir` have; undefined without them. Throws ConfigError. */
+export function readAuthorities(settings: Settings, pathOf: (path: string) => string): string[] | undefined {
   const { tlsCaCertFile, tlsCaCertDir } = settings
   if (tlsCaCertFile === '' && tlsCaCertDir === '') return undefined
   const authorities: string[] = []
@@ -148,7 +149,7 @@ function certificatesOfDirectory(place: string, directory: string): string[] {
 }
 
 /** The certificates of a PEM file that are whole. */
-function certificatesIn(pem: Buffer): string[] {
+export function certificatesIn(pem: Buffer): string[] {
   const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   return blocks.filter((block) => {
     try {
@@ -168,14 +169,21 @@ const VERSIONS: readonly { readonly name: SecureVersion; readonly refusal: numbe
   { name: 'TLSv1.3', refusal: constants.SSL_OP_NO_TLSv1_3 },
 ]
 
-/** `tls-protocols`: the lowest and highest version, and the bits that refuse those between that are not wanted. */
-function versionsOf(text: string): { min: SecureVersion; max: SecureVersion; refused: number } {
+/**
+ * The lowest and highest version, and the bits that refuse those between that are not wanted. Throws ConfigError.
+ *
+ * @param text with blanks between versions; empty: those that are good today
+ */
+export function versionsOf(
+  text: string,
+  place = `tls-protocols ${text}`,
+): { min: SecureVersion; max: SecureVersion; refused: number } {
   const words = (text === '' ? 'TLSv1.2 TLSv1.3' : text).split(/\s+/).filter((word) => word !== '')
   const unknown = words.find((word) => !VERSIONS.some(({ name }) => name.toLowerCase() === word.toLowerCase()))
   const wanted = VERSIONS.filter(({ name }) => words.some((word) => word.toLowerCase() === name.toLowerCase()))
   if (unknown !== undefined || wanted.length === 0) {
     throw new ConfigError(
-      `tls-protocols ${text}`,
+      place,
       `there is no version '${unknown ?? text}'`,
       "Write one or several of TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3, such as 'TLSv1.2 TLSv1.3'.",
     )
@@ -189,8 +197,9 @@ function readCiphers({ tlsCiphers, tlsCiphersuites }: Settings): { ciphers?: str
   if (tlsCiphers === '' && tlsCiphersuites === '') return {}
   const remedy = 'Write names that "openssl ciphers -v" shows, with a colon between each two.'
   // Each by itself: beside another list, names that nobody knows would be passed over.
-  if (tlsCiphers !== '') check({ ciphers: tlsCiphers }, `tls-ciphers ${tlsCiphers}`, remedy)
-  if (tlsCiphersuites !== '') check({ ciphers: tlsCiphersuites }, `tls-ciphersuites ${tlsCiphersuites}`, remedy)
+  if (tlsCiphers !== '') checkTlsOptions({ ciphers: tlsCiphers }, `tls-ciphers ${tlsCiphers}`, remedy)
+  if (tlsCiphersuites !== '')
+    checkTlsOptions({ ciphers: tlsCiphersuites }, `tls-ciphersuites ${tlsCiphersuites}`, remedy)
   const defaults = DEFAULT_CIPHERS.split(':')
   const suites = tlsCiphersuites === '' ? defaults.filter((name) => name.startsWith('TLS_')) : [tlsCiphersuites]
   const ciphers = tlsCiphers === '' ? defaults.filter((name) => !name.startsWith('TLS_')) : [tlsCiphers]

@@ -9,6 +9,12 @@ export type UserProblem =
   | { readonly kind: 'parenthesis'; readonly index: number }
   | { readonly kind: 'rule'; readonly rule: string; readonly error: RuleError }
 
+/** A password in clear, as somebody gave it to a user. */
+export interface GivenPassword {
+  readonly name: string
+  readonly password: Uint8Array
+}
+
 /**
  * The users of a server, the same for every protocol. There is always a user `default`: who connects and says nothing
  * is that user.
@@ -20,14 +26,19 @@ export class UserDirectory {
   readonly default: User
   readonly #context: UserContext
   readonly #users = new Map<string, User>()
+  /** Passwords that came before anybody wanted to know them; null: nobody will. */
+  #unclaimedPasswords: GivenPassword[] | null
+  #passwordListener: ((given: GivenPassword) => void) | null = null
   /** Called when the rules of a user have changed. */
   onChanged: (user: User) => void = () => {}
   /** Called when a user is gone. Whoever still holds it holds one that may do nothing. */
   onDeleted: (user: User) => void = () => {}
 
-  constructor(context: UserContext) {
+  /** @param keepsPasswords those of the start are wanted: see `claimPasswords` */
+  constructor(context: UserContext, keepsPasswords = false) {
     this.catalog = context.catalog
-    this.#context = context
+    this.#unclaimedPasswords = keepsPasswords ? [] : null
+    this.#context = { ...context, passwordGiven: (name, password) => this.#passwordGiven({ name, password }) }
     this.default = this.defaultUser()
     this.#users.set(this.default.name, this.default)
   }
@@ -99,6 +110,21 @@ export class UserDirectory {
   authenticate(name: string, password: Uint8Array): User | null {
     const user = this.#users.get(name)
     return user?.isEnabled && user.credentials.accepts(password) ? user : null
+  }
+
+  /**
+   * For mechanisms that derive something of their own from a password: whoever calls is told of those that were given since
+   * the start, if they were kept, and of each from now on, as a rule names it. Whether it became the user's is not said.
+   */
+  claimPasswords(listener: (given: GivenPassword) => void): void {
+    for (const given of this.#unclaimedPasswords ?? []) listener(given)
+    this.#unclaimedPasswords = null
+    this.#passwordListener = listener
+  }
+
+  #passwordGiven(given: GivenPassword): void {
+    if (this.#passwordListener !== null) this.#passwordListener(given)
+    else this.#unclaimedPasswords?.push(given)
   }
 
   /** A user keeps its object, since clients hold it. */

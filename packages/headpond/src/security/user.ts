@@ -9,6 +9,8 @@ export interface UserContext {
   readonly catalog: CommandCatalog
   /** `acl-pubsub-default`: whether new permissions begin with all channels. */
   readonly allowsChannelsByDefault: () => boolean
+  /** Told of each password that a rule has in clear. */
+  readonly passwordGiven?: (name: string, password: Uint8Array) => void
 }
 
 /**
@@ -102,6 +104,7 @@ export class User {
     switch (rule[0]) {
       case '>':
         this.#credentials.addPassword(Buffer.from(rest, 'latin1'))
+        this.#context.passwordGiven?.(this.name, Buffer.from(rest, 'latin1'))
         return null
       case '<':
         return this.#credentials.removePassword(Buffer.from(rest, 'latin1'))

@@ -2,6 +2,7 @@ import { Config } from '../config/config.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
 import { KafkaCallLog } from '../kafka/call-log.ts'
 import { KafkaFaults } from '../kafka/faults.ts'
+import { asksForLogin } from '../kafka/listener.ts'
 import type { Call, CallLog } from '../resp/call-log.ts'
 import type { ReplyValue } from '../resp/decoder.ts'
 import type { EngineLog } from '../resp/engine.ts'
@@ -51,7 +52,7 @@ export class HeadpondServer {
     /** Over TLS; absent without `tlsPort`. */
     readonly rediss?: string
     readonly memcached: string
-    /** A broker's address, as Kafka clients take it. */
+    /** The address of Kafka's first listener, as its clients take it. */
     readonly kafka: string
   }
   /** The same as the environment variables that applications commonly read. */
@@ -80,7 +81,7 @@ export class HeadpondServer {
       redis: plain ?? encrypted ?? '',
       ...(encrypted === undefined ? {} : { rediss: encrypted }),
       memcached: server.memcachedPort === 0 ? '' : `${urlHost}:${server.memcachedPort}`,
-      kafka: server.kafkaPort === 0 ? '' : `${urlHost}:${server.kafkaPort}`,
+      kafka: server.kafka.listeners[0]?.address ?? '',
     }
     this.env = {
       REDIS_URL: this.urls.redis,
@@ -90,6 +91,7 @@ export class HeadpondServer {
       MEMCACHE_SERVERS: this.urls.memcached,
       KAFKA_BROKERS: this.urls.kafka,
       ...(password === '' ? {} : { REDIS_PASSWORD: password }),
+      ...kafkaVariables(server, password),
     }
     this.clock = {
       nowMs: () => server.clock.nowMs(),
@@ -249,6 +251,21 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
     await embedded.close()
     throw error
   }
+}
+
+/** How clients come in by the first listener, where it wants more than a connection. */
+function kafkaVariables(server: Server, password: string): Record<string, string> {
+  const [first] = server.kafka.listeners
+  if (first === undefined || first.plan.protocol === 'PLAINTEXT') return {}
+  const variables: Record<string, string> = { KAFKA_SECURITY_PROTOCOL: first.plan.protocol }
+  const { broker } = server.kafka.service!
+  const mechanism = asksForLogin(first.plan) ? broker.authentication.mechanismsOf(first.plan).at(-1) : undefined
+  if (mechanism !== undefined) variables['KAFKA_SASL_MECHANISM'] = mechanism
+  if (mechanism !== undefined && password !== '') {
+    variables['KAFKA_USER'] = 'default'
+    variables['KAFKA_PASSWORD'] = password
+  }
+  return variables
 }
 
 /** Whoever says where or when to keep data wants it kept. */

@@ -97,6 +97,11 @@ export class EmbeddedKafka {
     this.#faults = parts.faults
   }
 
+  /** Where clients of each listener connect to, by its name: `{ PLAINTEXT: '127.0.0.1:40124' }`. */
+  get listeners(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#kafka.listeners.map(({ plan, address }) => [plan.name, address]))
+  }
+
   /**
    * All records of a topic, by partition and offset: `(await server.kafka.records('orders')).map(({ value }) => value)`.
    * Keys, values and headers are text, or bytes with `binary: true`. Rejects when there is no such topic.

@@ -5,9 +5,7 @@ import type { Clock } from '../net/clock.ts'
 import type { ListenerTls } from '../net/listener.ts'
 import type { EngineLog } from '../resp/engine.ts'
 import { tlsOptionsOf } from '../security/tls.ts'
-
-/** A peer that cannot come in tries again, and there may be many: one line in the log so often is enough. */
-const WARNING_INTERVAL_MS = 10_000
+import { HandshakeWarnings } from './handshake-warnings.ts'
 
 /** What is not about how clients are met. */
 const OTHER_DIRECTIVES: readonly DirectiveName[] = ['tls-port', 'tls-replication', 'tls-cluster']
@@ -18,17 +16,15 @@ const OTHER_DIRECTIVES: readonly DirectiveName[] = ['tls-port', 'tls-replication
  */
 export class Encryption {
   readonly #config: Config
-  readonly #log: EngineLog
   readonly #clock: Clock
+  readonly #warnings: HandshakeWarnings
   #options: TlsOptions | null = null
-  #nextWarningAtMs = 0
-  #unwarnedCount = 0
 
   /** @param isInUse whether there is a listener that has to be able to go on */
   constructor(config: Config, log: EngineLog, clock: Clock, isInUse: () => boolean) {
     this.#config = config
-    this.#log = log
     this.#clock = clock
+    this.#warnings = new HandshakeWarnings(log, clock)
     const reload = () => {
       if (!isInUse()) return undefined
       try {
@@ -53,19 +49,7 @@ export class Encryption {
     return {
       options: () => this.#options!,
       clock: this.#clock,
-      onFailure: (remoteAddress, reason) => this.#warn(remoteAddress, reason),
+      onFailure: (remoteAddress, reason) => this.#warnings.failed(remoteAddress, reason),
     }
-  }
-
-  #warn(remoteAddress: string, reason: string): void {
-    const nowMs = this.#clock.nowMs()
-    if (nowMs < this.#nextWarningAtMs) {
-      this.#unwarnedCount++
-      return
-    }
-    const others = this.#unwarnedCount === 0 ? '' : ` (and ${this.#unwarnedCount} more since the last warning)`
-    this.#nextWarningAtMs = nowMs + WARNING_INTERVAL_MS
-    this.#unwarnedCount = 0
-    this.#log.warn(`TLS handshake with ${remoteAddress} failed: ${reason}${others}`)
   }
 }

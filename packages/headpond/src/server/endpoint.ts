@@ -9,6 +9,15 @@ export interface EndpointParts {
   readonly directive: 'port' | 'tls-port' | 'memcached-port' | 'kafka-port' | 'http-port'
   readonly protocol: Protocol<unknown>
   readonly listener: ListenerOptions
+  /** Where it is, in place of the directive's port at the addresses of `bind`. */
+  readonly at?: {
+    /** Null: the addresses of `bind`. */
+    readonly host: string | null
+    /** 0: any free one. */
+    readonly port: number
+    /** Where that stands in the configuration. */
+    readonly place: string
+  }
   /** Called before it listens; what it throws is why it cannot. */
   readonly prepare?: () => void
 }
@@ -36,8 +45,23 @@ export class Endpoint {
 
   /** The first address of `bind` with the port, as people write it; undefined when nothing is listened on. */
   get address(): string | undefined {
-    const [first = ''] = this.#parts.config.settings.bind
+    const [first = ''] = this.#hosts
     return this.#port === 0 ? undefined : `${hostOf(first.replace(/^-/, ''))}:${this.#port}`
+  }
+
+  /** As clients of this machine take it: a wildcard is loopback for them. */
+  get url(): string | undefined {
+    if (this.#port === 0) return undefined
+    const [first = ''] = this.#hosts
+    const host = hostOf(first.replace(/^-/, ''))
+    if (host === '0.0.0.0') return `127.0.0.1:${this.#port}`
+    if (host === '::') return `[::1]:${this.#port}`
+    return `${host.includes(':') ? `[${host}]` : host}:${this.#port}`
+  }
+
+  get #hosts(): readonly string[] {
+    const { at, config } = this.#parts
+    return typeof at?.host === 'string' ? [at.host] : config.settings.bind
   }
 
   /**
@@ -77,14 +101,14 @@ export class Endpoint {
   }
 
   async #listen(): Promise<ReadonlyMap<string, Listener>> {
-    const { config, directive, protocol, listener: options, prepare } = this.#parts
-    const { bind, tcpBacklog } = config.settings
-    const port = config.settings[PORT_KEYS[directive]]
+    const { config, directive, protocol, listener: options, prepare, at } = this.#parts
+    const { tcpBacklog } = config.settings
+    const port = at === undefined ? config.settings[PORT_KEYS[directive]] : at.port || 'auto'
     const listeners = new Map<string, Listener>()
     const opened: Listener[] = []
     if (port !== 0) prepare?.()
     let chosenPort = port === 'auto' ? this.#port : port
-    for (const address of port === 0 ? [] : bind) {
+    for (const address of port === 0 ? [] : this.#hosts) {
       // A leading minus marks an address that may be missing on this machine.
       const isOptional = address.startsWith('-')
       const host = hostOf(isOptional ? address.slice(1) : address)
@@ -100,11 +124,11 @@ export class Endpoint {
       } catch (error) {
         if (isOptional && (listeners.size > 0 || isMissingAddress(error))) continue
         for (const each of opened) await each.close()
-        throw listenError(error, `${directive} ${port}`, directive, host, chosenPort)
+        throw listenError(error, at?.place ?? `${directive} ${port}`, directive, host, chosenPort)
       }
     }
     this.#port = chosenPort
-    if (port !== 0) config.setBoundPort(directive, chosenPort)
+    if (port !== 0 && at === undefined) config.setBoundPort(directive, chosenPort)
     return listeners
   }
 }

@@ -3,15 +3,14 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
-import { advertisedAddress } from '../kafka/advertised-address.ts'
+import { asksForLogin, isEncrypted, type ListenerPlan, listenerPlans } from '../kafka/listener.ts'
 import type { RequestHook } from '../kafka/request-hook.ts'
-import type { KafkaSession } from '../kafka/session.ts'
 import type { Clock } from '../net/clock.ts'
-import type { Connection } from '../net/connection.ts'
 import { OutputGate } from '../net/output-gate.ts'
-import type { Protocol } from '../net/protocol.ts'
 import type { EngineLog } from '../resp/engine.ts'
+import type { UserDirectory } from '../security/user-directory.ts'
 import { BIND_FAILURE, Endpoint, hostOf } from './endpoint.ts'
+import { KafkaDoor } from './kafka-door.ts'
 import type { KafkaService } from './kafka-service.ts'
 
 export interface KafkaParts {
@@ -19,6 +18,7 @@ export interface KafkaParts {
   readonly clock: Clock
   readonly log: EngineLog
   readonly random: () => number
+  readonly users: UserDirectory
 }
 
 /** Below the data directory, unless `kafka.log.dirs` says otherwise. */
@@ -30,54 +30,41 @@ const LOGS_DIRECTORY = 'kafka-logs'
  */
 const READ_BYTES = 128 * 1024
 
-/** A connection, and its session once the broker is there. */
-interface Visitor {
-  readonly connection: Connection
-  session: KafkaSession | null
+interface OpenListener {
+  readonly plan: ListenerPlan
+  readonly endpoint: Endpoint
 }
 
 /**
- * Kafka's port, which is open before the broker is there: loading it takes as long as everything else of the server, and
- * most servers never see a client of Kafka's. It is loaded at the start when somebody has asked for it (by a directive, or by
- * logs on the disk), else when the first client connects, who notices nothing.
+ * Kafka's listeners, which are open before the broker is there: loading it takes as long as everything else of the server,
+ * and most servers never see a client of Kafka's. It is loaded at the start when somebody has asked for it (by a directive,
+ * or by logs on the disk), else when the first client connects, who notices nothing.
  */
-export class Kafka implements Protocol<Visitor> {
-  readonly name = 'kafka'
+export class Kafka {
   readonly #parts: KafkaParts
-  readonly #endpoint: Endpoint
+  #listeners: readonly OpenListener[] = []
   #hook: RequestHook | null = null
   #loading: Promise<KafkaService> | null = null
   #service: KafkaService | null = null
 
   constructor(parts: KafkaParts) {
     this.#parts = parts
-    const { config } = parts
-    this.#endpoint = new Endpoint({
-      config,
-      directive: 'kafka-port',
-      protocol: this,
-      listener: {
-        keepAliveSeconds: () => config.settings.tcpKeepalive,
-        // What the append-only file has to keep does not concern these clients: they never wait for it.
-        limits: {
-          inputBytesMax: () => this.#service?.engine.inputBytesMax ?? UNREAD_BYTES_MAX,
-          gate: new OutputGate(),
-        },
-        refuse: (peer) => this.#refusal(peer),
-        readBytes: READ_BYTES,
-      },
-      prepare: () => refuseUnknownAddress(config),
-    })
-    config.onChange('bind', () => (this.port === 0 ? undefined : this.#endpoint.openAgain(BIND_FAILURE)))
+    parts.config.onChange('bind', () => this.#openAgain())
   }
 
-  /** 0 when it is not listened on. */
+  /** Of the first listener; 0 when nothing is listened on. */
   get port(): number {
-    return this.#endpoint.port
+    return this.#listeners[0]?.endpoint.port ?? 0
   }
 
+  /** Of the first listener. */
   get address(): string | undefined {
-    return this.#endpoint.address
+    return this.#listeners[0]?.endpoint.address
+  }
+
+  /** Where clients of each listener connect to, the first one first. */
+  get listeners(): readonly { readonly plan: ListenerPlan; readonly address: string }[] {
+    return this.#listeners.flatMap(({ plan, endpoint: { url } }) => (url === undefined ? [] : { plan, address: url }))
   }
 
   /** Null until it is loaded. */
@@ -91,26 +78,74 @@ export class Kafka implements Protocol<Visitor> {
     if (this.#service !== null) this.#service.engine.hook = hook
   }
 
-  /** Listens. Rejects with ConfigError when the address cannot be had, with others when the logs cannot be read. */
+  /** Listens. Rejects with ConfigError when an address cannot be had, with others when the logs cannot be read. */
   async start(): Promise<void> {
     const { config, log } = this.#parts
     if (config.settings.kafkaPort === 0) return
-    const advertised = advertisedAddress(config)
+    const plans = listenerPlans(config)
     config.loadKafkaSettings = async () => {
       await this.load()
     }
     if (this.#isAskedFor()) await this.load()
     try {
-      await this.#endpoint.open()
+      for (const plan of plans) await this.#open(plan)
     } catch (error) {
       // Nobody asked for this port: where another broker has it, that one goes on serving it.
-      if (config.isSet('kafka-port') || !(error instanceof ConfigError)) throw error
+      const isAskedFor = config.isSet('kafka-port') || plans[0].port !== null
+      if (isAskedFor || !(error instanceof ConfigError)) throw error
       return log.warn(`Kafka's protocol is off: ${error.message}`)
     }
-    if (advertised !== null) {
-      log.info(`Kafka clients are told to connect to ${advertised.host}:${advertised.port ?? this.port}`)
-    } else if (!config.settings.bind.every(isLoopback)) {
-      log.info('Kafka clients are told to connect to the address they have used')
+    this.#tellOfListeners()
+  }
+
+  async #open(plan: ListenerPlan): Promise<void> {
+    const { config } = this.#parts
+    const endpoint = new Endpoint({
+      config,
+      directive: 'kafka-port',
+      ...(plan.port === null ? {} : { at: { host: plan.host, port: plan.port, place: plan.place } }),
+      protocol: new KafkaDoor(plan, this),
+      listener: {
+        keepAliveSeconds: () => config.settings.tcpKeepalive,
+        // What the append-only file has to keep does not concern these clients: they never wait for it.
+        limits: {
+          inputBytesMax: () => this.#service?.engine.inputBytesMax ?? UNREAD_BYTES_MAX,
+          gate: new OutputGate(),
+        },
+        refuse: (peer) => this.#refusal(plan, peer),
+        readBytes: READ_BYTES,
+        ...(isEncrypted(plan) ? { tls: this.#service!.encryptionOf(plan) } : {}),
+      },
+      prepare: () => refuseUnknownAddress(config, plan),
+    })
+    await endpoint.open()
+    this.#service?.broker.listeningPorts.set(plan.name, endpoint.port)
+    this.#listeners = [...this.#listeners, { plan, endpoint }]
+  }
+
+  async #openAgain(): Promise<string | undefined> {
+    for (const { plan, endpoint } of this.#listeners) {
+      const refusal = plan.host === null ? await endpoint.openAgain(BIND_FAILURE) : undefined
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+
+  #tellOfListeners(): void {
+    const { config, log } = this.#parts
+    if (this.#listeners[0].plan.port !== null) {
+      const texts = this.listeners.map(({ plan, address }) => `${plan.name} (${plan.protocol}) at ${address}`)
+      log.info(`Kafka's listeners: ${texts.join(', ')}`)
+      if (config.isSet('kafka-port')) log.info('kafka-port has no effect beside kafka.listeners')
+    }
+    for (const { plan, endpoint } of this.#listeners) {
+      const { advertised, name } = plan
+      const which = this.#listeners.length > 1 ? ` of ${name}` : ''
+      if (advertised !== null) {
+        log.info(`Kafka clients${which} are told to connect to ${advertised.host}:${advertised.port ?? endpoint.port}`)
+      } else if (!hostsOf(plan, config).every(isLoopback)) {
+        log.info(`Kafka clients${which} are told to connect to the address they have used`)
+      }
     }
   }
 
@@ -147,66 +182,31 @@ export class Kafka implements Protocol<Visitor> {
 
   /** Stops accepting, and closes every connection once its answers are sent. */
   async close(): Promise<void> {
-    await this.#endpoint.close()
+    await Promise.all(this.#listeners.map(({ endpoint }) => endpoint.close()))
     const service = await this.#loading?.catch(() => null)
     await service?.close()
   }
 
   /** Closes every connection at once; answers that are under way are lost. */
   destroyConnections(): void {
-    this.#endpoint.destroyConnections()
+    for (const { endpoint } of this.#listeners) endpoint.destroyConnections()
+  }
+
+  /** The broker cannot be loaded. */
+  failed(error: unknown): void {
+    this.#parts.log.error({ err: error }, "Kafka's side of the server cannot be loaded")
   }
 
   /** A text turns a connection away; it is empty, since these clients could not read one. */
-  #refusal(peer: { remoteAddress: string; isLoopback: boolean }): string | null {
+  #refusal(plan: ListenerPlan, peer: { remoteAddress: string; isLoopback: boolean }): string | null {
     const { config, log } = this.#parts
-    if (!config.settings.protectedMode || peer.isLoopback) return this.#service?.engine.refusal(peer) ?? null
+    // Protected mode is for those that let anybody in.
+    const isOpen = !asksForLogin(plan) && this.#service?.asksForCertificate(plan) !== true
+    if (!isOpen || !config.settings.protectedMode || peer.isLoopback) {
+      return this.#service?.engine.refusal(peer) ?? null
+    }
     log.warn(`Kafka connection of ${peer.remoteAddress} refused: only this machine may connect (protected-mode)`)
     return ''
-  }
-
-  // ---- Connections: the broker's, once it is there ----
-
-  open(connection: Connection): Visitor {
-    const engine = this.#service?.engine
-    const visitor: Visitor = { connection, session: engine?.open(connection) ?? null }
-    if (engine === undefined) void this.#welcomeWhenLoaded(visitor)
-    return visitor
-  }
-
-  async #welcomeWhenLoaded(visitor: Visitor): Promise<void> {
-    const { connection } = visitor
-    try {
-      const { engine } = await this.load()
-      if (connection.isClosing) return
-      visitor.session = engine.open(connection)
-      connection.resume()
-    } catch (error) {
-      this.#parts.log.error({ err: error }, "Kafka's side of the server cannot be loaded")
-      connection.destroy()
-    }
-  }
-
-  consume({ session, connection }: Visitor, chunk: Uint8Array, start: number, end: number): number {
-    if (session !== null) return this.#service!.engine.consume(session, chunk, start, end)
-    connection.pauseInput()
-    return start
-  }
-
-  closed({ session }: Visitor): void {
-    if (session !== null) this.#service!.engine.closed(session)
-  }
-
-  ended({ session }: Visitor): boolean {
-    return session === null ? false : this.#service!.engine.ended(session)
-  }
-
-  outputDrained({ session }: Visitor): void {
-    if (session !== null) this.#service!.engine.outputDrained(session)
-  }
-
-  inputOverflowed({ session }: Visitor): void {
-    if (session !== null) this.#service!.engine.inputOverflowed(session)
   }
 }
 
@@ -225,18 +225,26 @@ function isLoopback(address: string): boolean {
   return /^-?(127\.|::1$|localhost$)/.test(address)
 }
 
+/** Without the minus of an address that may be missing. */
+function hostsOf({ host }: Pick<ListenerPlan, 'host'>, { settings: { bind } }: Config): string[] {
+  return (host === null ? bind : [host]).map((address) => hostOf(address.replace(/^-/, '')))
+}
+
 /**
  * Clients connect a second time, to what Metadata tells them. Behind a wildcard address that is what they connected to,
  * as long as this machine has an address that others can know.
  */
-export function refuseUnknownAddress(config: Config, interfaces = Object.values(networkInterfaces())): void {
-  const { bind } = config.settings
-  const hosts = bind.map((address) => hostOf(address.replace(/^-/, '')))
-  if (advertisedAddress(config) !== null || !hosts.some((host) => host === '0.0.0.0' || host === '::')) return
+export function refuseUnknownAddress(
+  config: Config,
+  plan: Pick<ListenerPlan, 'host' | 'advertised'>,
+  interfaces = Object.values(networkInterfaces()),
+): void {
+  const hosts = hostsOf(plan, config)
+  if (plan.advertised !== null || !hosts.some((host) => host === '0.0.0.0' || host === '::')) return
 
   if (interfaces.some((addresses) => addresses?.some(({ internal }) => !internal))) return
   throw new ConfigError(
-    `bind ${bind.join(' ')}`,
+    plan.host === null ? `bind ${config.settings.bind.join(' ')}` : `kafka.listeners ${plan.host}`,
     'there is no address that Kafka clients could be told to connect to',
     'Name one with --kafka-advertised-host.',
   )

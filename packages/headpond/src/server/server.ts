@@ -101,7 +101,13 @@ export class Server {
       memcached: this.memcached,
       memcachedAddresses: parts.memcachedAddresses ?? [],
     })
-    this.kafka = new Kafka({ config: this.config, clock: this.clock, log: parts.log, random })
+    this.kafka = new Kafka({
+      config: this.config,
+      clock: this.clock,
+      log: parts.log,
+      random,
+      users: this.resp.acl.users,
+    })
   }
 
   /** The port of the Redis protocol; 0 when it is not listened on. */

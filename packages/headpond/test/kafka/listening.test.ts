@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Config } from '#src/config/config.ts'
 import { ConfigError } from '#src/config/config-error.ts'
+import { listenerPlans } from '#src/kafka/listener.ts'
 import { findCoordinatorRequest, findCoordinatorResponse } from '#src/kafka/schemas/find-coordinator.ts'
 import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
 import { createServer } from '#src/server/create-server.ts'
@@ -181,15 +182,21 @@ test('clients are told the address that they have used, or kafka-advertised-host
 })
 
 test('behind a wildcard address there must be one that others can know', () => {
-  const bound = (...argv: string[]) => Config.load({ argv })
+  const refuse = (interfaces: Parameters<typeof refuseUnknownAddress>[2], ...argv: string[]) => {
+    const config = Config.load({ argv })
+    refuseUnknownAddress(config, listenerPlans(config)[0], interfaces)
+  }
   const loopback = [{ internal: true }] as NonNullable<ReturnType<typeof networkInterfaces>[string]>
   const outside = [{ internal: false }] as typeof loopback
   for (const address of ['*', '0.0.0.0', '::', '-::*']) {
-    assert.throws(() => refuseUnknownAddress(bound('--bind', address), [loopback]), ConfigError, address)
-    refuseUnknownAddress(bound('--bind', address), [loopback, outside])
-    refuseUnknownAddress(bound('--bind', address, '--kafka-advertised-host', 'kafka.example'), [loopback])
+    assert.throws(() => refuse([loopback], '--bind', address), ConfigError, address)
+    refuse([loopback, outside], '--bind', address)
+    refuse([loopback], '--bind', address, '--kafka-advertised-host', 'kafka.example')
   }
-  refuseUnknownAddress(bound('--bind', '127.0.0.1'), [loopback])
+  refuse([loopback], '--bind', '127.0.0.1')
+  const listener = (host: string) => ['--kafka.listeners', `PLAINTEXT://${host}:9092`]
+  assert.throws(() => refuse([loopback], ...listener('0.0.0.0')), ConfigError)
+  refuse([loopback], '--bind', '*', ...listener('127.0.0.1'))
 })
 
 test('in protected mode only this machine may connect', async (t) => {

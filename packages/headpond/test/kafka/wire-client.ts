@@ -15,7 +15,8 @@ const API_VERSIONS_KEY = 18
 const ANSWER_TIMEOUT_MS = 20_000
 
 interface Expected {
-  readonly correlationId: number
+  /** Null: it is no answer to a request. */
+  readonly correlationId: number | null
   resolve(frame: Buffer): void
   reject(error: Error): void
 }
@@ -111,6 +112,15 @@ export class WireClient {
     }
   }
 
+  /** What comes next without the header of an answer: a bare token. */
+  async receiveBare(): Promise<Buffer> {
+    if (this.#problem !== null) throw this.#problem
+    return new Promise<Buffer>((resolve, reject) => {
+      this.#expected.push({ correlationId: null, resolve, reject })
+      this.#deliver()
+    })
+  }
+
   /** Answers that have arrived and that nobody has asked for yet. */
   get unclaimedBytes(): number {
     return this.#receivedBytes
@@ -136,6 +146,10 @@ export class WireClient {
       this.#received[0] = front.subarray(sizeBytes)
       this.#receivedBytes -= sizeBytes
       const expected = this.#expected.shift()!
+      if (expected.correlationId === null) {
+        expected.resolve(frame)
+        continue
+      }
       const correlationId = frame.readInt32BE(0)
       if (correlationId === expected.correlationId) expected.resolve(frame)
       else expected.reject(new Error(`the answer to request ${correlationId} instead of ${expected.correlationId}`))

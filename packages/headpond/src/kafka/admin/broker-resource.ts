@@ -12,12 +12,17 @@ import { synonymsOf } from './topic-resource.ts'
 /** What other directives, or the data directory, decide: shown as settings of the broker. */
 function factsOf({ broker, session }: RequestContext): Map<string, string> {
   const id = String(broker.nodeId)
-  const { host, port } = broker.endpointFor(session)
-  const shownHost = host.includes(':') ? `[${host}]` : host
+  const shown = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const portOf = (name: string) => broker.listeningPorts.get(name) ?? session.localPort
+  const listeners = broker.listeners.map(({ name, host }) => `${name}://${shown(host ?? '', portOf(name))}`)
+  // What clients of other listeners have connected to is not known here.
+  const advertised = broker.listeners.map(
+    ({ name, advertised: told }) => `${name}://${shown(told?.host ?? session.localHost, told?.port ?? portOf(name))}`,
+  )
   const facts = new Map([
-    ['advertised.listeners', `PLAINTEXT://${shownHost}:${port}`],
+    ['advertised.listeners', advertised.join(',')],
     ['broker.id', id],
-    ['listeners', `PLAINTEXT://:${session.localPort}`],
+    ['listeners', listeners.join(',')],
     ['node.id', id],
     ['process.roles', 'broker,controller'],
   ])
@@ -84,7 +89,10 @@ export function planBrokerConfig(
           notAList(operation, listName),
         )
   if ('error' in next) return next
-  return refuseBrokerConfig(name, next) ?? next
+  const refusal = refuseBrokerConfig(name, next)
+  if (refusal !== null) return refusal
+  const problem = config.refuseDynamicConfig(name, next)
+  return problem === undefined ? next : invalid(problem)
 }
 
 function refuseBrokerConfig(broker: string, config: ConfigMap): Refusal | null {

@@ -21,6 +21,7 @@ function handle(request: ApiVersionsRequest, { version, session, broker }: Reque
     session.clientSoftwareName = clientSoftwareName
     session.clientSoftwareVersion = clientSoftwareVersion
   }
+  session.sasl?.versionsTold()
   return { errorCode: ERROR.NONE, apiKeys: broker.apis.map(describe) }
 }
 
