@@ -176,15 +176,17 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   }
 
   #problemOf({ sasl }: KafkaSession, sizeBytes: number, chunk: Uint8Array, at: number, end: number): string | null {
-    const { config } = this.broker
+    const { config, authentication } = this.broker
     const isLoggingIn = sasl !== null && !sasl.isDone
-    const name = isLoggingIn ? 'sasl.server.max.receive.size' : 'socket.request.max.bytes'
-    const maxBytes = config.integer(name)
+    const maxBytes = isLoggingIn ? authentication.tokenBytesMax : config.integer('socket.request.max.bytes')
     const minBytes = isLoggingIn && sasl.expectsBareToken ? 0 : HEADER_BYTES_MIN
     if (sizeBytes >= minBytes && sizeBytes <= maxBytes) return null
     const stranger = strangerOf(chunk, at, end)
     if (stranger !== null) return `it speaks ${stranger}, and this is the port of the Kafka protocol`
-    if (sizeBytes > maxBytes) return `a request of ${sizeBytes} bytes, and kafka.${name} is ${maxBytes}`
+    if (sizeBytes > maxBytes) {
+      const name = isLoggingIn ? 'sasl.server.max.receive.size' : 'socket.request.max.bytes'
+      return `a request of ${sizeBytes} bytes, and kafka.${name} is ${maxBytes}`
+    }
     return `a request of ${sizeBytes} bytes, which is less than a header`
   }
 

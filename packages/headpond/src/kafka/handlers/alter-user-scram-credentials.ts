@@ -3,6 +3,7 @@ import { ITERATIONS_MAX, ITERATIONS_MIN, keysOf, type ScramMechanism } from '../
 import type { ScramChange } from '../../security/scram-credentials.ts'
 import { isUserName } from '../../security/user-directory.ts'
 import { api, type RequestContext } from '../api.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
   type AlterUserScramCredentialsRequest,
@@ -35,8 +36,10 @@ type Upsertion = AlterUserScramCredentialsRequest['upsertions'][number]
 
 function handle(
   { deletions, upsertions }: AlterUserScramCredentialsRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): AlterUserScramCredentialsResponse {
+  requireOnCluster(context, 'alter')
+  const { broker } = context
   const { scram } = broker.authentication
   const problems = new Map<string, Problem | null>()
   const changes: ScramChange[] = []

@@ -1,4 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
+import { requireOnCluster } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
   type DescribeUserScramCredentialsRequest,
@@ -22,8 +23,10 @@ type Result = DescribeUserScramCredentialsResponse['results'][number]
 
 async function handle(
   { users }: DescribeUserScramCredentialsRequest,
-  { broker }: RequestContext,
+  context: RequestContext,
 ): Promise<DescribeUserScramCredentialsResponse> {
+  requireOnCluster(context, 'describe')
+  const { broker } = context
   const { scram } = broker.authentication
   await scram.settled()
   const wanted = users === null || users.length === 0 ? scram.names() : users.map(({ name }) => name)

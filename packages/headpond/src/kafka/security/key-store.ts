@@ -17,7 +17,6 @@ export type StoreSettingName =
   | 'ssl.key.password'
   | 'ssl.truststore.type'
   | 'ssl.truststore.location'
-  | 'ssl.truststore.password'
   | 'ssl.truststore.certificates'
 
 export interface StoreSettings {
@@ -57,7 +56,7 @@ export function readKeyStore(settings: StoreSettings): SecureContextOptions | nu
     return pemIdentity(settings, chain, key, 'ssl.keystore.certificate.chain', 'ssl.keystore.key')
   }
   if (location === null || location === '') return null
-  const bytes = readStore(settings, 'ssl.keystore.location', 'ssl.keystore.type')
+  const bytes = readStore(settings, 'ssl.keystore.location', settings.text('ssl.keystore.type'))
   if (isPem(bytes)) {
     const text = bytes.toString('latin1')
     return pemIdentity(settings, text, text, 'ssl.keystore.location', 'ssl.keystore.location')
@@ -115,7 +114,7 @@ export function readTrustStore(settings: StoreSettings): string[] | null {
   const location = settings.text('ssl.truststore.location')
   if (certificates !== null) return authoritiesIn(certificates, 'ssl.truststore.certificates')
   if (location === null || location === '') return null
-  const bytes = readStore(settings, 'ssl.truststore.location', 'ssl.truststore.type')
+  const bytes = readStore(settings, 'ssl.truststore.location', settings.text('ssl.truststore.type'))
   if (isPem(bytes)) return authoritiesIn(bytes.toString('latin1'), 'ssl.truststore.location')
   throw new KeyStoreError(
     'ssl.truststore.location',
@@ -138,7 +137,7 @@ function authoritiesIn(text: string, place: StoreSettingName): string[] {
 }
 
 /** The bytes of a file: PEM, or what may be PKCS12. */
-function readStore(settings: StoreSettings, setting: StoreSettingName, typeSetting: StoreSettingName): Buffer {
+function readStore(settings: StoreSettings, setting: StoreSettingName, type: string | null): Buffer {
   const location = settings.text(setting)!
   let bytes: Buffer
   try {
@@ -147,7 +146,6 @@ function readStore(settings: StoreSettings, setting: StoreSettingName, typeSetti
     const { code } = error as NodeJS.ErrnoException
     throw new KeyStoreError(setting, `${location} cannot be read (${code})`, 'Write the path of a PEM or PKCS12 file.')
   }
-  const type = settings.text(typeSetting)?.toUpperCase() ?? 'JKS'
   // What Kafka takes a file for by default is Java's own format; here the file tells what it is.
   if (bytes.length >= 4 && (bytes.readUInt32BE(0) === JKS_MAGIC || bytes.readUInt32BE(0) === JCEKS_MAGIC)) {
     throw new KeyStoreError(
@@ -156,7 +154,8 @@ function readStore(settings: StoreSettings, setting: StoreSettingName, typeSetti
       'Convert it: keytool -importkeystore -srckeystore <file> -destkeystore <new file> -deststoretype PKCS12.',
     )
   }
-  if (type === 'PEM' && !isPem(bytes)) throw new KeyStoreError(setting, `${location} is no PEM`, PEM_REMEDY)
+  if (type?.toUpperCase() === 'PEM' && !isPem(bytes))
+    throw new KeyStoreError(setting, `${location} is no PEM`, PEM_REMEDY)
   return bytes
 }
 

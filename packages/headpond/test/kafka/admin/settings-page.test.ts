@@ -17,9 +17,10 @@ function namesThatAct(): Set<string> {
     if (!file.endsWith('.ts')) continue
     const text = readFileSync(join(SOURCES, file), 'utf8')
     for (const [, name] of text.matchAll(
-      /\b(?:integer|boolean|text|list|kafka\.get)\(\s*'([a-z0-9]+(?:\.[a-z0-9]+)+)'/g,
+      /\b(?:integer|boolean|text|list|kafka\.get|ofListener(?:Alone)?)\(\s*(?:name,\s*)?'([a-z0-9]+(?:\.[a-z0-9]+)+)'/g,
     ))
       names.add(name)
+    for (const [, name] of text.matchAll(/\bkafka\.get\('([a-z]+)'\)/g)) names.add(name)
   }
   for (const { acts, brokerSetting, coarserBrokerSettings = [] } of topicSettings) {
     if (!acts || brokerSetting === undefined) continue
