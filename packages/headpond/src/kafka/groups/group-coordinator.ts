@@ -138,9 +138,8 @@ export class GroupCoordinator {
       get assignors() {
         return settings.consumerAssignors
       },
-      *topicNames() {
-        for (const { name, isInternal } of logs.topics.values()) if (!isInternal) yield name
-      },
+      // Internal ones too: an expression of the broker's that matches their names is meant so.
+      topicNames: () => logs.topics.keys(),
       topic: (name) => {
         const topic = logs.topics.get(name)
         return topic && { id: topic.id, partitionCount: topic.partitions.length }

@@ -119,6 +119,16 @@ test('requests that contradict themselves', async (t) => {
   assert.match((await heartbeat(wire, { ...JOIN, memberId: '' }, 0)).memberId ?? '', /^[0-9a-f-]{36}$/)
 })
 
+test('a regular expression reaches internal topics, as on Kafka’s broker', async (t) => {
+  const { wire } = await start(t)
+  await heartbeat(wire, { ...JOIN, groupId: 'first' }) // which makes the topic
+  const joined = await heartbeat(wire, { ...JOIN, subscribedTopicNames: null, subscribedTopicRegex: '__consumer_.*' })
+  assert.equal(joined.error, 'NONE')
+  const [member] = (await describe(wire)).members
+  const assigned = member.targetAssignment.topicPartitions.map(({ topicName }) => topicName)
+  assert.deepEqual(assigned, ['__consumer_offsets'])
+})
+
 test('epochs that are not the member’s', async (t) => {
   const { wire } = await start(t)
   const { assignment } = await heartbeat(wire, JOIN)
