@@ -8,21 +8,28 @@ import { join } from 'node:path'
 import { cacheDirectory } from './cache-directory.ts'
 
 export const KAFKA_VERSIONS = ['3.9.1', '4.2.0'] as const
-export type KafkaVersion = (typeof KAFKA_VERSIONS)[number]
+/** What of its jars, with all that they need. */
+const PARTS = {
+  broker: ['kafka_2.13', 'kafka-tools'],
+  clients: ['kafka-clients'],
+  streams: ['kafka-streams'],
+  connect: ['connect-runtime', 'connect-file'],
+} as const
+type Part = keyof typeof PARTS
 
 const DOWNLOAD_TIMEOUT_MS = 300_000
 /** Kafka 4 asks for it. */
 const JAVA_VERSION_MIN = 17
 
 /** Its class path, or why it cannot be had. */
-export function kafkaClassPath(version: KafkaVersion): { classPath: string } | { reason: string } {
+export function kafkaClassPath(version: string, part: Part = 'broker'): { classPath: string } | { reason: string } {
   const java = javaVersion()
   if (java === null || java < JAVA_VERSION_MIN) {
     return { reason: `Java ${JAVA_VERSION_MIN} or newer is not installed (apt-get install default-jre-headless)` }
   }
-  const target = join(cacheDirectory('apache-kafka'), version)
+  const target = join(cacheDirectory('apache-kafka'), part === 'broker' ? version : `${version}-${part}`)
   if (!existsSync(target)) {
-    const reason = fetchJars(version, target)
+    const reason = fetchJars(version, part, target)
     if (reason !== null) return { reason }
   }
   return { classPath: join(target, '*') }
@@ -34,15 +41,15 @@ function javaVersion(): number | null {
   return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0)
 }
 
-function fetchJars(version: KafkaVersion, target: string): string | null {
+function fetchJars(version: string, part: Part, target: string): string | null {
   if (spawnSync('mvn', ['-version'], { stdio: 'ignore' }).error !== undefined) {
     return 'Maven is not installed (apt-get install maven)'
   }
-  console.error(`Getting Apache Kafka ${version} from Maven Central into ${target}, once for all runs`)
+  console.error(`Getting Apache Kafka ${version} (${part}) from Maven Central into ${target}, once for all runs`)
   const unfinished = mkdtempSync(`${target}-`)
   try {
     const project = join(unfinished, 'pom.xml')
-    writeFileSync(project, projectOf(version))
+    writeFileSync(project, projectOf(version, part))
     const args = ['-q', '-B', '-f', project, 'dependency:copy-dependencies', `-DoutputDirectory=${unfinished}`]
     const done = spawnSync('mvn', args, { encoding: 'utf8', timeout: DOWNLOAD_TIMEOUT_MS, maxBuffer: 2 ** 26 })
     if (done.status !== 0) {
@@ -58,10 +65,10 @@ function fetchJars(version: KafkaVersion, target: string): string | null {
   }
 }
 
-function projectOf(version: KafkaVersion): string {
+function projectOf(version: string, part: Part): string {
   const dependencies = [
-    ['org.apache.kafka', 'kafka_2.13', version],
-    ['org.apache.kafka', 'kafka-tools', version],
+    ...PARTS[part].map((artifact) => ['org.apache.kafka', artifact, version]),
+    ['com.fasterxml.jackson.core', 'jackson-databind', '2.19.2'],
     ['org.slf4j', 'slf4j-simple', '1.7.36'],
   ].map(
     ([group, artifact, number]) =>

@@ -13,7 +13,7 @@ import { CODECS } from 'headpond/src/log/record-batch.ts'
 import { decodeBatch, encodeBatch } from 'headpond/src/log/records/batch.ts'
 import { encodeMarker } from 'headpond/src/log/records/control-record.ts'
 import { LogFixture, readToEnd } from 'headpond/test/log/log-fixture.ts'
-import { KAFKA_VERSIONS, type KafkaVersion, kafkaClassPath } from './distribution.ts'
+import { KAFKA_VERSIONS, kafkaClassPath } from './distribution.ts'
 import { KafkaBroker, runJava } from './kafka-broker.ts'
 
 const TIMEOUT_MS = 170_000
@@ -25,7 +25,7 @@ function temporaryDirectory(context: TestContext): string {
 }
 
 /** Null when it cannot be had: then the test is skipped, and says why. */
-async function classPathFor(version: KafkaVersion, context: TestContext): Promise<string | null> {
+async function classPathFor(version: string, context: TestContext): Promise<string | null> {
   const found = kafkaClassPath(version)
   if ('classPath' in found) return found.classPath
   context.skip(found.reason)

@@ -168,7 +168,7 @@ export class KafkaTools {
 
   group(groupId: string): KafkaGroup | undefined {
     const { groups } = this.#broker
-    const group = groups.classicGroup(groupId)
+    const group = groups.groups.get(groupId)
     if (group === undefined) return undefined
     const offsets = groups.lagOf(groupId)
     const lag = offsets.reduce((total, each) => total + each.lag, 0)

@@ -6,6 +6,11 @@ import { ConfigError, type CreateServerOptions, createServer, type HeadpondServe
 import { parseAddress } from '#src/kafka/client/address.ts'
 import { KafkaClient } from '#src/kafka/client/client.ts'
 import { Producer as WireProducer } from '#src/kafka/client/producer.ts'
+import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from '#src/kafka/schemas/consumer-group-heartbeat.ts'
+import { WireClient } from '../kafka/wire-client.ts'
 
 async function startServer(t: TestContext, options: CreateServerOptions = {}): Promise<HeadpondServer> {
   const server = await createServer(options)
@@ -145,6 +150,27 @@ test('waitForGroup: members, lag, state; a group as it is', async (t) => {
   )
   await Promise.all([first.disconnect(), second.disconnect()])
   assert.equal((await server.kafka.waitForGroup('g', { state: 'empty' })).memberCount, 0)
+})
+
+test('a group in which the broker assigns is waited for as any other', async (t) => {
+  const server = await startServer(t, { kafka: { topics: { orders: 2 } } })
+  await server.kafka.produce('orders', ['1', '2', '3'])
+  const wire = await WireClient.connect(parseAddress(server.urls.kafka)!.port)
+  t.after(() => wire.close())
+  const heartbeat = (memberEpoch: number, topicNames: string[] | null) =>
+    wire.call(consumerGroupHeartbeatRequest, consumerGroupHeartbeatResponse, 1, {
+      groupId: 'g',
+      memberId: 'm',
+      memberEpoch,
+      rebalanceTimeoutMs: 60_000,
+      subscribedTopicNames: topicNames,
+      topicPartitions: [],
+    })
+  const joined = server.kafka.waitForGroup('g', { members: 1 })
+  await heartbeat(0, ['orders'])
+  assert.equal((await joined).state, 'Stable')
+  await heartbeat(-1, null)
+  assert.equal((await server.kafka.waitForGroup('g', { state: 'Empty' })).memberCount, 0)
 })
 
 test('the clock of the server ends the sessions of members', async (t) => {
