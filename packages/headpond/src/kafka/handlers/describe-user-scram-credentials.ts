@@ -1,5 +1,5 @@
 import { api, type RequestContext } from '../api.ts'
-import { requireOnCluster } from '../authorizer/authorization.ts'
+import { mayOnCluster } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import {
   type DescribeUserScramCredentialsRequest,
@@ -19,13 +19,19 @@ export const describeUserScramCredentials = api(
   },
 )
 
+/** Kafka names nobody, and says nothing beside the error. */
+function refuseAll(users: readonly unknown[]): DescribeUserScramCredentialsResponse {
+  const refusal = { errorCode: ERROR.CLUSTER_AUTHORIZATION_FAILED, errorMessage: null }
+  return { ...refusal, results: users.map(() => ({ ...refusal, user: '', credentialInfos: [] })) }
+}
+
 type Result = DescribeUserScramCredentialsResponse['results'][number]
 
 async function handle(
   { users }: DescribeUserScramCredentialsRequest,
   context: RequestContext,
 ): Promise<DescribeUserScramCredentialsResponse> {
-  requireOnCluster(context, 'describe')
+  if (!mayOnCluster(context, 'describe')) return refuseAll(users ?? [])
   const { broker } = context
   const { scram } = broker.authentication
   await scram.settled()

@@ -340,3 +340,48 @@ test('a regular expression of a consumer leads to topics that it may see, and to
   await deleteAcls(admin, { resourceNameFilter: 'orders' })
   assert.deepEqual(await heartbeat(), ['orders.eu'])
 })
+
+test('who logs in is held to the entries of that name', async (t) => {
+  const server = await createServer({
+    kafka: {
+      topics: { orders: 1, secret: 1 },
+      config: {
+        listeners: 'SASL_PLAINTEXT://:0',
+        'authorizer.class.name': STANDARD_AUTHORIZER,
+        'super.users': 'User:admin',
+      },
+    },
+  })
+  const redis = new Redis(server.urls.redis)
+  for (const name of ['admin', 'alice']) await redis.acl('SETUSER', name, 'on', `>${name}-secret`)
+  redis.disconnect()
+  const clientOf = (username: string) =>
+    new Kafka({
+      brokers: [server.kafka.listeners['SASL_PLAINTEXT']],
+      sasl: { mechanism: 'plain', username, password: `${username}-secret` },
+      logLevel: logLevel.NOTHING,
+      retry: { retries: 0 },
+    })
+  const admin = clientOf('admin').admin()
+  const producer = clientOf('alice').producer({ allowAutoTopicCreation: false })
+  t.after(async () => {
+    await Promise.all([admin.disconnect(), producer.disconnect()])
+    await server.close()
+  })
+  await Promise.all([admin.connect(), producer.connect()])
+  const send = (topic: string) => producer.send({ topic, messages: [{ value: 'v' }] })
+  await assert.rejects(send('orders'), /[Aa]uthoriz/)
+  await admin.createAcls({
+    acl: [
+      {
+        ...{ resourceType: AclResourceTypes.TOPIC, resourceName: 'ord', principal: 'User:alice', host: '127.0.0.1' },
+        resourcePatternType: ResourcePatternTypes.PREFIXED,
+        operation: AclOperationTypes.WRITE,
+        permissionType: AclPermissionTypes.ALLOW,
+      },
+    ],
+  })
+  await send('orders')
+  await assert.rejects(send('secret'), /[Aa]uthoriz/)
+  assert.equal((await server.kafka.records('orders')).length, 1)
+})
