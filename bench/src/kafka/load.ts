@@ -2,7 +2,7 @@
 // steady rate to see how long a record is under way. What is sent is made before the run.
 
 import { fetchRequest, fetchResponse } from 'headpond/src/kafka/schemas/fetch.ts'
-import { produceRequest, produceResponse } from 'headpond/src/kafka/schemas/produce.ts'
+import { type ProduceResponse, produceRequest, produceResponse } from 'headpond/src/kafka/schemas/produce.ts'
 import type { Codec } from 'headpond/src/log/record-batch.ts'
 import { lastOffsetOf, recordCountOf, sizeBytesOf } from 'headpond/src/log/record-batch.ts'
 import { encodeBatch } from 'headpond/src/log/records/batch.ts'
@@ -76,6 +76,10 @@ const LATENCIES_MAX = 2_000_000
 /** Long enough for what a server compiles while it runs. */
 const WARMUP_SECONDS = 3
 
+/** A topic that was just made may have no leader yet: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER. */
+const SETTLING_ERRORS = [3, 5, 6]
+const SETTLING_MS = 5000
+
 class Latencies {
   readonly #values = new Float64Array(LATENCIES_MAX)
   #count = 0
@@ -118,6 +122,14 @@ export function makeBatch(
   return { batch: encodeBatch(records, { codec }), recordCount }
 }
 
+/** The first error of an answer; 0 when there is none. */
+function errorCodeOf({ responses }: ProduceResponse): number {
+  for (const { partitionResponses } of responses) {
+    for (const { errorCode } of partitionResponses) if (errorCode !== 0) return errorCode
+  }
+  return 0
+}
+
 async function produce(load: ProduceLoad): Promise<LoadResult> {
   const { partitionCount, partitionsPerRequest, recordBytes, inFlightCount, acks } = load
   const { batch, recordCount: recordsPerBatch } = makeBatch(
@@ -141,6 +153,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
   }
   const batchesPerFrame = Math.min(partitionsPerRequest, partitionCount)
   const latencies = new Latencies()
+  const beganAtMs = performance.now()
   let answeredCount = 0
   let allAnsweredCount = 0
   let next = 0
@@ -169,9 +182,10 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
     connection.onFrame = (frame) => {
       const tookMs = performance.now() - sentAtMs.shift()!
       const answer = decodeAnswer(produceResponse, PRODUCE_VERSION, frame)
-      for (const { partitionResponses } of answer.responses) {
-        for (const { errorCode } of partitionResponses)
-          if (errorCode !== 0) fail(new Error(`Produce: error ${errorCode}`))
+      const errorCode = errorCodeOf(answer)
+      if (errorCode !== 0) {
+        const isSettling = performance.now() - beganAtMs < SETTLING_MS && SETTLING_ERRORS.includes(errorCode)
+        return isSettling ? send() : fail(new Error(`Produce: error ${errorCode}`))
       }
       allAnsweredCount++
       if (isMeasuring) {
@@ -208,10 +222,12 @@ export async function produceOnce(port: number, topic: string): Promise<void> {
   const { batch } = makeBatch(100, 200, 'none')
   const topicData = [{ name: topic, topicId: ZERO_ID, partitionData: [{ index: 0, records: batch }] }]
   const asked = { acks: -1, timeoutMs: 30_000, topicData }
-  const answer = await connection.call(produceRequest, produceResponse, PRODUCE_VERSION, asked)
+  const beganAtMs = performance.now()
+  for (let errorCode = -1; errorCode !== 0; ) {
+    errorCode = errorCodeOf(await connection.call(produceRequest, produceResponse, PRODUCE_VERSION, asked))
+    if (errorCode !== 0 && performance.now() - beganAtMs > SETTLING_MS) throw new Error(`Produce: error ${errorCode}`)
+  }
   connection.close()
-  const [{ errorCode }] = answer.responses[0].partitionResponses
-  if (errorCode !== 0) throw new Error(`Produce: error ${errorCode}`)
 }
 
 function fetchFrame(topic: string, offsets: ReadonlyMap<number, number>, maxWaitMs: number): Buffer {
