@@ -16,7 +16,7 @@ const AUTHORIZER = 'org.apache.kafka.metadata.authorizer.StandardAuthorizer'
 const USERS = ['admin', 'alice', 'bob']
 const PASSWORD = 'secret'
 /** The broker hears of a change a moment after the controller has made it. */
-const SETTLE_MS = 3_000
+const SETTLE_MS = 20_000
 
 /** The listener of clients, which is that of the broker itself too, asks for a name; the controller's does not. */
 const GUARDED = [

@@ -1,7 +1,7 @@
 import { api, type RequestContext } from '../api.ts'
-import { requireOnCluster } from '../authorizer/authorization.ts'
+import { mayOnCluster, REFUSED } from '../authorizer/authorization.ts'
 import { ZERO_UUID } from '../codec/byte-reader.ts'
-import { ERROR } from '../errors.ts'
+import { ERROR, KafkaError } from '../errors.ts'
 import {
   type DescribeQuorumRequest,
   type DescribeQuorumResponse,
@@ -16,7 +16,7 @@ export const describeQuorum = api(describeQuorumRequest, describeQuorumResponse,
 
 /** This broker is the only controller, votes for itself, and is never behind. */
 function handle(request: DescribeQuorumRequest, context: RequestContext): DescribeQuorumResponse {
-  requireOnCluster(context, 'describe')
+  if (!mayOnCluster(context, 'describe')) throw new KafkaError(REFUSED.cluster.error, REFUSED.cluster.message)
   const { broker, session } = context
   const topics = request.topics.map(({ topicName, partitions }) => ({
     topicName,
