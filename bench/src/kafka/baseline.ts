@@ -12,6 +12,8 @@ const WRITE_BYTES = 2 ** 20
 const SOURCE_BYTES = 64 * 2 ** 20
 export interface Baseline {
   readonly bytesPerSecond: number
+  /** The same by the time of its processor, which others on the machine do not change. */
+  readonly bytesPerCpuSecond: number
 }
 
 export function measureBaseline(directory: string, batchBytes: number, seconds: number): Baseline {
@@ -25,6 +27,7 @@ export function measureBaseline(directory: string, batchBytes: number, seconds: 
   let checksum = 0
   let at = 0
   const startedAtMs = performance.now()
+  const cpuBefore = process.cpuUsage()
   try {
     while (performance.now() - startedAtMs < seconds * 1000) {
       for (const end = at + writeBytes; at < end; at += batch.length) {
@@ -39,7 +42,11 @@ export function measureBaseline(directory: string, batchBytes: number, seconds: 
   }
   // Used, so that no compiler leaves it out.
   if (Number.isNaN(checksum)) throw new Error('a checksum is a number')
-  return { bytesPerSecond: writtenBytes / ((performance.now() - startedAtMs) / 1000) }
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return {
+    bytesPerSecond: writtenBytes / ((performance.now() - startedAtMs) / 1000),
+    bytesPerCpuSecond: writtenBytes / ((user + system) / 1e6),
+  }
 }
 
 /**

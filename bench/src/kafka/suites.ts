@@ -4,7 +4,7 @@ import { execFile, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KafkaBenchOptions } from '../options.ts'
-import { measureBaseline, warmPageCache } from './baseline.ts'
+import { type Baseline, measureBaseline, warmPageCache } from './baseline.ts'
 import { BrokerProcess, type BrokerSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import { measureClients } from './clients.ts'
 import { type Load, type LoadResult, type ProduceLoad, produceOnce } from './load.ts'
@@ -57,10 +57,10 @@ export async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) 
 }
 
 /** The best that this machine can do with these batches, measured right beside the line that is compared with it. */
-function baselineOf(batchBytes: number, options: KafkaBenchOptions): number {
+function baselineOf(batchBytes: number, options: KafkaBenchOptions): Baseline {
   const directory = makeDirectory()
   try {
-    return measureBaseline(directory, batchBytes, options.quick ? 0.5 : 1).bytesPerSecond
+    return measureBaseline(directory, batchBytes, options.quick ? 0.5 : 1)
   } finally {
     removeDirectory(directory)
   }
@@ -125,7 +125,8 @@ export async function measureProduce({ options, specs, add }: Bench): Promise<vo
             'MB/s': result.batchBytes / result.seconds / MB,
             'records/s': result.recordCount / result.seconds,
             'CPU s/GB': cpuSeconds / (result.allBatchBytes / GB),
-            'of baseline': result.batchBytes / result.seconds / baseline,
+            'of baseline': result.batchBytes / result.seconds / baseline.bytesPerSecond,
+            'of baseline by CPU': result.allBatchBytes / cpuSeconds / baseline.bytesPerCpuSecond,
             'p99 ms': result.p99Ms,
             'RSS MB': broker.rssBytes() / MB,
           },

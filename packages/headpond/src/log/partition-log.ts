@@ -10,28 +10,33 @@ import { LeaderEpochs } from './leader-epochs.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { PartitionDirectory } from './partition-directory.ts'
 import { loadPartition } from './partition-loader.ts'
+import {
+  type LogRead,
+  PartitionReader,
+  type ReadOptions,
+  segmentIndexOf,
+  type TimestampedOffset,
+} from './partition-reader.ts'
+import { PartitionWriter } from './partition-writer.ts'
 import { lastSequenceOf, type Marker, ProducerStates } from './producer-state.ts'
 import { recompress } from './recompression.ts'
 import {
   ATTRIBUTES_AT,
   LAST_OFFSET_DELTA_AT,
   LOG_APPEND_TIME_BIT,
-  lastOffsetOf,
   MAX_TIMESTAMP_AT,
   maxTimestampOf,
   NO_PRODUCER_ID,
   producerIdOf,
   readInt32,
-  recordCountOf,
-  sizeBytesOf,
   stampCrc,
   writeInt64,
 } from './record-batch.ts'
-import { decodeBatch } from './records/batch.ts'
 import { RecordFormatError } from './records/record.ts'
-import { Segment, type SegmentHost } from './segment.ts'
-import { nothingAt, type ReadLimit, readFile, readTail, type SegmentRead } from './segment-reader.ts'
+import { type LogPlace, Segment, type SegmentHost } from './segment.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
+
+export type { Isolation, LogRead, ReadOptions, TimestampedOffset } from './partition-reader.ts'
 
 /** What a partition asks of the manager that holds it. */
 export interface PartitionLogHost extends SegmentHost {
@@ -72,32 +77,6 @@ export interface AppendedBatch {
 
 export type Appended = AppendedBatch | LogRefusal
 
-export type Isolation = 'read_uncommitted' | 'read_committed'
-
-export interface ReadOptions {
-  readonly isolation: Isolation
-  /** The first batch comes whole, however large: or else a reader would never get past it. */
-  readonly takesOneBatchAtLeast: boolean
-}
-
-export interface LogRead {
-  readonly error: null | 'OFFSET_OUT_OF_RANGE' | 'KAFKA_STORAGE_ERROR'
-  /** Whole batches, the one that contains the offset first; several may lie in one array. They never change afterwards. */
-  readonly records: readonly Uint8Array[]
-  readonly sizeBytes: number
-  readonly highWatermark: number
-  readonly lastStableOffset: number
-  readonly logStartOffset: number
-  /** By first offset; null for `read_uncommitted`. */
-  readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null
-}
-
-export interface TimestampedOffset {
-  readonly offset: number
-  readonly timestampMs: number
-  readonly leaderEpoch: number
-}
-
 /** One row of DescribeProducers. */
 export interface ActiveProducer {
   readonly producerId: number
@@ -109,24 +88,7 @@ export interface ActiveProducer {
   readonly currentTransactionStartOffset: number
 }
 
-/** A place in the log between two batches. */
-interface LogPlace {
-  readonly offset: number
-  readonly segment: Segment
-  readonly position: number
-}
-
-interface WriteWait {
-  readonly offset: number
-  readonly done: () => void
-}
-
-const NO_RECORDS: readonly Uint8Array[] = []
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
-/** Less is written at once: the other thread would cost more than it takes off. **(measured)** */
-const WRITE_ASIDE_BYTES_MIN = 256 * 1024
-/** What one step of a search by time reads. */
-const SEARCH_BYTES = 256 * 1024
 /** After an error of its disk, a partition is read anew so often. */
 const RETRY_EVERY_MS = 10_000
 /** Indexes are given back when they have not been used for so long. */
@@ -157,27 +119,13 @@ export class PartitionLog implements CleanableLog {
   #snapshotOffsets: number[] = []
   /** Made with the first batch. */
   #isDirectoryMade = false
-  #isDirectorySynced = false
   #isDeleted = false
   #waiters: Set<() => void> | null = null
-
-  // Writing.
-  /** Segments with something to write, in order. */
-  #unwritten: Segment[] = []
-  /** Segments that have been written to since they were synced. */
-  #unsynced: Segment[] = []
-  #isWriting = false
-  /** A sync that nobody waits for. */
-  #syncAsideRun: Promise<void> | null = null
-  #waits: WriteWait[] = []
-  /** What lies below is synced. */
-  #recoveryPoint = 0
-  #syncedAtMs: number
   #usedAtMs: number
+  readonly #reader: PartitionReader
+  readonly #writer: PartitionWriter
   #storageProblem: string | null = null
   #failedAtMs = 0
-  /** Where the last read of the file ended. */
-  #lastRead: LogPlace | null = null
 
   constructor(
     name: { topic: string; partition: number; topicId: string },
@@ -195,7 +143,17 @@ export class PartitionLog implements CleanableLog {
     this.#leaderEpoch = leaderEpoch
     this.#segments = [this.#newSegment(0)]
     this.#highWatermark = { offset: 0, segment: this.#segments[0], position: 0 }
-    this.#syncedAtMs = this.#usedAtMs = host.nowMs()
+    this.#usedAtMs = host.nowMs()
+    this.#reader = new PartitionReader(this, host)
+    this.#writer = new PartitionWriter(this, {
+      nowMs: host.nowMs,
+      advanced: (target) => {
+        this.#highWatermark = target
+        this.#states?.setHighWatermark(target.offset)
+      },
+      wake: () => this.#wake(),
+      failed: (error) => this.#fail(error),
+    })
   }
 
   // ---- What it is ----
@@ -212,6 +170,16 @@ export class PartitionLog implements CleanableLog {
   /** What lies below is written; consumers see nothing above. */
   get highWatermark(): number {
     return this.#highWatermark.offset
+  }
+
+  get highWatermarkPlace(): LogPlace {
+    return this.#highWatermark
+  }
+
+  /** Where the next batch will lie. */
+  get end(): LogPlace {
+    const segment = this.#segments[this.#segments.length - 1]
+    return { offset: this.#logEndOffset, segment, position: segment.sizeBytes }
   }
 
   /** What lies below belongs to no open transaction. */
@@ -233,7 +201,7 @@ export class PartitionLog implements CleanableLog {
 
   /** Up to there everything is synced. */
   get recoveryPoint(): number {
-    return this.#recoveryPoint
+    return this.#writer.recoveryPoint
   }
 
   get settings(): LogSettings {
@@ -373,9 +341,7 @@ export class PartitionLog implements CleanableLog {
       readProducerBatch(bytes, at, scratch)
       this.#producers().add(scratch, baseOffset)
     }
-    if (this.#unwritten.length === 0 || this.#unwritten[this.#unwritten.length - 1] !== segment) {
-      this.#unwritten.push(segment)
-    }
+    this.#writer.add(segment)
     this.#host.markDirty(this)
     return { error: null, baseOffset, logAppendTimeMs, isDuplicate: false }
   }
@@ -456,20 +422,6 @@ export class PartitionLog implements CleanableLog {
     if (this.#snapshotOffsets.at(-1) !== this.#logEndOffset) this.#snapshotOffsets.push(this.#logEndOffset)
   }
 
-  /** The last segment that does not begin behind `offset`. O(log n). */
-  #segmentIndexOf(offset: number): number {
-    const segments = this.#segments
-    const last = segments.length - 1
-    if (segments[last].baseOffset <= offset) return last
-    let [low, high] = [0, last]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (segments[middle].baseOffset <= offset) low = middle + 1
-      else high = middle
-    }
-    return Math.max(0, low - 1)
-  }
-
   // ---- Reading ----
 
   /**
@@ -477,164 +429,17 @@ export class PartitionLog implements CleanableLog {
    * once when they are in memory. Never rejects.
    */
   read(offset: number, maxBytes: number, options: ReadOptions): LogRead | Promise<LogRead> {
-    if (this.#storageProblem !== null) return REFUSED_BY_STORAGE
-    if (offset < this.#logStartOffset || offset > this.#logEndOffset) return OUT_OF_RANGE
-    const limitOffset = options.isolation === 'read_committed' ? this.lastStableOffset : this.#highWatermark.offset
-    let emptyBatches: SegmentRead | null = null
-    for (let index = this.#segmentIndexOf(offset); offset < limitOffset && index < this.#segments.length; index++) {
-      const segment = this.#segments[index]
-      const limit = this.#limitIn(segment, index, limitOffset)
-      const result = limit === null ? null : readTail(segment, offset, limit, maxBytes, options.takesOneBatchAtLeast)
-      if (limit === null || result === null) return this.#readFiles(offset, maxBytes, options, limitOffset)
-      if (result.sizeBytes === 0) {
-        if (result.end < limit.position) break
-        continue
-      }
-      if (!hasOnlyEmptyBatches(result.parts)) return this.#answer(offset, result, options)
-      // Cleaning has left nothing of them: a reader that is sent nothing else may ask for the same again.
-      emptyBatches = result
-      offset = result.endOffset
-      if (result.end < limit.position) index--
-    }
-    return this.#answer(offset, emptyBatches ?? nothingAt(0, offset), options)
+    return this.#reader.read(offset, maxBytes, options)
   }
-
-  async #readFiles(offset: number, maxBytes: number, options: ReadOptions, limitOffset: number): Promise<LogRead> {
-    let emptyBatches: SegmentRead | null = null
-    this.#usedAtMs = this.#host.nowMs()
-    while (offset < limitOffset) {
-      const segment = this.#segments[this.#segmentIndexOf(offset)]
-      let result: SegmentRead
-      let limit: ReadLimit
-      try {
-        if (!segment.areIndexesLoaded) await segment.loadIndexesLater(this.#settings.indexIntervalBytes)
-        const index = this.#segments.indexOf(segment)
-        if (index < 0) continue
-        limit = this.#limitIn(segment, index, limitOffset) ?? (await this.#findLimit(segment, limitOffset))
-        result =
-          readTail(segment, offset, limit, maxBytes, options.takesOneBatchAtLeast) ??
-          (await this.#readFile(segment, offset, limit, maxBytes, options.takesOneBatchAtLeast))
-      } catch (error) {
-        // What is deleted while it is read is no damage; and of what was cleaned meanwhile another segment is there.
-        if (this.#isDeleted || offset < this.#logStartOffset) return OUT_OF_RANGE
-        if (!this.#segments.includes(segment)) continue
-        this.#host.log.error({ err: error }, `${this.describe()} cannot be read at offset ${offset}`)
-        return REFUSED_BY_STORAGE
-      }
-      if (result.sizeBytes === 0) {
-        if (result.end < limit.position) break
-        // Nothing of the segment is left from there on.
-        const next = this.#segments.find(({ baseOffset }) => baseOffset > segment.baseOffset)
-        if (next === undefined) break
-        offset = Math.max(offset, next.baseOffset)
-        continue
-      }
-      if (!hasOnlyEmptyBatches(result.parts)) return this.#answer(offset, result, options)
-      emptyBatches = result
-      offset = result.endOffset
-    }
-    return this.#answer(offset, emptyBatches ?? nothingAt(0, offset), options)
-  }
-
-  async #readFile(
-    segment: Segment,
-    offset: number,
-    limit: ReadLimit,
-    maxBytes: number,
-    takesOneBatchAtLeast: boolean,
-  ): Promise<SegmentRead> {
-    const last = this.#lastRead
-    const hint = last !== null && last.segment === segment && last.offset === offset ? last.position : null
-    const result = await readFile(segment, offset, limit, maxBytes, takesOneBatchAtLeast, hint)
-    if (result.sizeBytes > 0) this.#lastRead = { offset: result.endOffset, segment, position: result.end }
-    return result
-  }
-
-  /** How far a reader may go in a segment; null when the place must be looked for in the file. */
-  #limitIn(segment: Segment, index: number, limitOffset: number): ReadLimit | null {
-    const next = this.#segments[index + 1]
-    if (next !== undefined && next.baseOffset <= limitOffset) {
-      return { position: segment.sizeBytes, offset: next.baseOffset }
-    }
-    if (limitOffset <= segment.baseOffset) return { position: 0, offset: limitOffset }
-    const highWatermark = this.#highWatermark
-    if (limitOffset === highWatermark.offset && highWatermark.segment === segment) return highWatermark
-    const position = segment.findInTail(limitOffset)
-    return position === null ? null : { position, offset: limitOffset }
-  }
-
-  /** The end of what is stable, in a file: where the batch begins that has this offset. */
-  async #findLimit(segment: Segment, limitOffset: number): Promise<ReadLimit> {
-    const { position, offset } = this.#highWatermark
-    const end = this.#highWatermark.segment === segment ? { position, offset } : { position: segment.sizeBytes, offset }
-    const first = await readFile(segment, limitOffset, end, 1, true, null)
-    return { position: first.end - first.sizeBytes, offset: limitOffset }
-  }
-
-  #answer(offset: number, { parts, sizeBytes, endOffset }: SegmentRead, { isolation }: ReadOptions): LogRead {
-    return {
-      error: null,
-      records: parts,
-      sizeBytes,
-      highWatermark: this.#highWatermark.offset,
-      lastStableOffset: this.lastStableOffset,
-      logStartOffset: this.#logStartOffset,
-      abortedTransactions:
-        isolation === 'read_uncommitted' ? null : sizeBytes === 0 ? [] : this.#abortedBefore(offset, endOffset),
-    }
-  }
-
-  /** What a reader of [offset, endOffset) has to pass over. */
-  #abortedBefore(offset: number, endOffset: number): { producerId: number; firstOffset: number }[] {
-    return this.abortedTransactionsIn(offset, endOffset)
-      .map(({ producerId, firstOffset }) => ({ producerId, firstOffset }))
-      .sort((one, other) => one.firstOffset - other.firstOffset)
-  }
-
-  // ---- Searching ----
 
   /** The first record with this timestamp or a later one; null when there is none. */
-  async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
-    for (const segment of [...this.#segments]) {
-      if (segment.largestTimestampMs < timestampMs) continue
-      if (!segment.areIndexesLoaded) await segment.loadIndexesLater(this.#settings.indexIntervalBytes)
-      const start = Math.max(segment.timeIndex.offsetBefore(timestampMs), this.#logStartOffset)
-      const found = await this.#searchFrom(start, segment, timestampMs)
-      if (found !== null) return found
-    }
-    return null
-  }
-
-  /** In one segment. */
-  async #searchFrom(start: number, segment: Segment, timestampMs: number): Promise<TimestampedOffset | null> {
-    const next = this.#segments[this.#segments.indexOf(segment) + 1]
-    const end = next?.baseOffset ?? Number.POSITIVE_INFINITY
-    for (let offset = start; offset < end; ) {
-      const { records } = await this.read(offset, SEARCH_BYTES, {
-        isolation: 'read_uncommitted',
-        takesOneBatchAtLeast: true,
-      })
-      if (records.length === 0) return null
-      for (const part of records) {
-        for (let at = 0; at < part.length; at += sizeBytesOf(part, at)) {
-          offset = lastOffsetOf(part, at) + 1
-          if (maxTimestampOf(part, at) < timestampMs || offset <= this.#logStartOffset) continue
-          const { records: decoded, leaderEpoch } = decodeBatch(part, at)
-          for (const record of decoded) {
-            if (record.timestampMs < timestampMs || record.offset < this.#logStartOffset) continue
-            return { offset: record.offset, timestampMs: record.timestampMs, leaderEpoch }
-          }
-        }
-      }
-    }
-    return null
+  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
+    return this.#reader.offsetForTimestamp(timestampMs)
   }
 
   /** The first record of the latest timestamp; null when the log is empty. */
-  async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
-    let latestMs = -1
-    for (const segment of this.#segments) latestMs = Math.max(latestMs, segment.largestTimestampMs)
-    return latestMs < 0 ? null : this.offsetForTimestamp(latestMs)
+  offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
+    return this.#reader.offsetOfMaxTimestamp()
   }
 
   /** Where an epoch ended, by the rules of OffsetForLeaderEpoch. -1 and -1: unknown. */
@@ -670,125 +475,12 @@ export class PartitionLog implements CleanableLog {
    * beside the event loop (`whenWritten`).
    */
   write(): boolean {
-    if (!this.#isWriting) this.#proceed()
-    return !this.#isWriting
+    return this.#writer.write()
   }
 
   /** Calls when everything that is appended by now is written, or will never be. */
   whenWritten(done: () => void): void {
-    if (this.#isWriting) this.#waits.push({ offset: this.#logEndOffset, done })
-    else done()
-  }
-
-  /** The steps of one round: write, sync, show to readers. Then the next, when something came meanwhile. */
-  #proceed(): void {
-    while (!this.#isWriting && this.#storageProblem === null && !this.#isDeleted) {
-      const target = this.#end()
-      if (this.#unwritten.length === 0 && target.offset === this.#highWatermark.offset) return
-      try {
-        if (!this.#writeAll(target)) return
-      } catch (error) {
-        this.#fail(error as Error)
-        return
-      }
-      if (!this.#syncWhenAsked(target)) return
-      this.#advance(target)
-    }
-  }
-
-  /** False when it goes on beside the event loop. */
-  #writeAll(target: LogPlace): boolean {
-    while (this.#unwritten.length > 0) {
-      const segment = this.#unwritten[0]
-      if (this.#unsynced[this.#unsynced.length - 1] !== segment) this.#unsynced.push(segment)
-      if (segment.file !== null && segment.unwrittenBytes >= WRITE_ASIDE_BYTES_MIN) {
-        this.#isWriting = true
-        segment.write((error) => {
-          this.#isWriting = false
-          if (this.#storageProblem !== null || this.#isDeleted) return
-          if (error !== null) return this.#fail(error)
-          if (segment.unwrittenBytes === 0) this.#unwritten.shift()
-          if (segment === target.segment && this.#syncWhenAsked(target)) this.#advance(target)
-          this.#proceed()
-        })
-        return false
-      }
-      segment.writeSync()
-      this.#unwritten.shift()
-    }
-    return true
-  }
-
-  /** False when a sync is under way that readers and writers wait for. */
-  #syncWhenAsked(target: LogPlace): boolean {
-    if (this.#directory === null || target.offset - this.#recoveryPoint < this.#settings.flushMessages) {
-      if (this.#segments.length > 1 && this.#unsynced[0] !== target.segment) this.#syncAside()
-      return true
-    }
-    this.#isWriting = true
-    this.#sync(target, () => {
-      this.#isWriting = false
-      if (this.#storageProblem !== null || this.#isDeleted) return
-      this.#advance(target)
-      this.#proceed()
-    })
-    return false
-  }
-
-  /** Without anybody who waits for it. A write that is under way is for the next time. */
-  #syncAside(): void {
-    if (this.#syncAsideRun !== null || this.#unsynced.length === 0 || this.#directory === null) return
-    if (this.#isWriting || this.#unwritten.length > 0) return
-    this.#syncAsideRun = new Promise((resolve) => {
-      this.#sync(this.#end(), () => {
-        this.#syncAsideRun = null
-        resolve()
-      })
-    })
-  }
-
-  #end(): LogPlace {
-    const segment = this.#segments[this.#segments.length - 1]
-    return { offset: this.#logEndOffset, segment, position: segment.sizeBytes }
-  }
-
-  /** Makes what is written up to `target` safe: the segments, their names, and the indexes of those that are sealed. */
-  #sync(target: LogPlace, done: () => void): void {
-    const segments = this.#unsynced
-    this.#unsynced = []
-    const directory = this.#directory as PartitionDirectory
-    const paths = segments.filter((segment) => segment !== target.segment).flatMap((segment) => segment.pathsToSync())
-    if (segments.some(({ isNameSynced }) => !isNameSynced)) paths.push(directory.path)
-    if (!this.#isDirectorySynced) paths.push(directory.parent)
-    const finish = (error: Error | null) => {
-      if (error !== null && !this.#isDeleted && this.#storageProblem === null) this.#fail(error)
-      if (error === null) {
-        for (const segment of segments) segment.isNameSynced = true
-        this.#isDirectorySynced = true
-        this.#recoveryPoint = Math.max(this.#recoveryPoint, target.offset)
-        this.#syncedAtMs = this.#host.nowMs()
-      }
-      done()
-    }
-    const next = (index: number) => {
-      const segment = segments[index]
-      if (segment === undefined) return syncPaths(paths, finish)
-      segment.file?.sync((error) => {
-        // One that has been removed meanwhile need not be safe.
-        finishOrNext(error !== null && this.#segments.includes(segment) ? error : null, index)
-      })
-    }
-    const finishOrNext = (error: Error | null, index: number) => (error === null ? next(index + 1) : finish(error))
-    next(0)
-  }
-
-  /** What is below is written, and synced where that is asked for: readers see it. */
-  #advance(target: LogPlace): void {
-    const hasMoved = target.offset > this.#highWatermark.offset
-    this.#highWatermark = target
-    this.#states?.setHighWatermark(target.offset)
-    while (this.#waits.length > 0 && this.#waits[0].offset <= target.offset) this.#waits.shift()?.done()
-    if (hasMoved) this.#wake()
+    this.#writer.whenWritten(done)
   }
 
   #fail(error: Error): void {
@@ -799,14 +491,8 @@ export class PartitionLog implements CleanableLog {
       `${this.describe()} cannot be written: ${error.message}. It answers with an error, and is tried again every ` +
         `${RETRY_EVERY_MS / 1000} seconds; other partitions go on.`,
     )
-    this.#endWaits()
+    this.#writer.endWaits()
     this.#wake()
-  }
-
-  #endWaits(): void {
-    const waits = this.#waits
-    this.#waits = []
-    for (const { done } of waits) done()
   }
 
   #wake(): void {
@@ -849,7 +535,7 @@ export class PartitionLog implements CleanableLog {
   }
 
   #retire(segments: readonly Segment[]): void {
-    this.#unsynced = this.#unsynced.filter((segment) => !segments.includes(segment))
+    this.#writer.forget(segments)
     for (const segment of segments) {
       segment.forgetTail()
       segment.rename('.deleted')
@@ -899,13 +585,14 @@ export class PartitionLog implements CleanableLog {
     }
     if (this.#storageProblem !== null) return
     try {
-      const isIdle = nowMs - this.#usedAtMs >= IDLE_MS && this.#unwritten.length === 0 && !this.#isWriting
+      const usedAtMs = Math.max(this.#usedAtMs, this.#reader.filesUsedAtMs)
+      const isIdle = nowMs - usedAtMs >= IDLE_MS && this.#writer.isIdle
       if (isIdle && this.#isDirectoryMade) {
         for (const segment of this.#segments) {
           segment.saveIndexes()
           segment.releaseIndexes()
         }
-        this.#lastRead = null
+        this.#reader.forgetPlace()
         this.#usedAtMs = nowMs
       }
     } catch (error) {
@@ -915,9 +602,7 @@ export class PartitionLog implements CleanableLog {
 
   /** `flush.ms`: whether there may be something to sync, so that it is worth to ask again. */
   syncWhenDue(nowMs: number): boolean {
-    if (this.#isDeleted || this.#storageProblem !== null || this.#unsynced.length === 0) return false
-    if (nowMs - this.#syncedAtMs >= this.#settings.flushMs) this.#syncAside()
-    return this.#settings.flushMs !== Number.POSITIVE_INFINITY
+    return this.#writer.syncWhenDue(nowMs)
   }
 
   // ---- Cleaning ----
@@ -925,7 +610,7 @@ export class PartitionLog implements CleanableLog {
   /** Aborted transactions with data or their marker in [startOffset, endOffset). */
   abortedTransactionsIn(startOffset: number, endOffset: number): AbortedTransaction[] {
     const found: AbortedTransaction[] = []
-    search: for (let index = this.#segmentIndexOf(startOffset); index < this.#segments.length; index++) {
+    search: for (let index = segmentIndexOf(this.#segments, startOffset); index < this.#segments.length; index++) {
       for (const transaction of this.#segments[index].abortedTransactions) {
         if (transaction.lastOffset >= startOffset && transaction.firstOffset < endOffset) found.push(transaction)
         if (transaction.lastStableOffset >= endOffset) break search
@@ -995,7 +680,7 @@ export class PartitionLog implements CleanableLog {
       indexIntervalBytes: this.#settings.indexIntervalBytes,
     })
     const last = loaded.segments[loaded.segments.length - 1]
-    this.#isDirectoryMade = this.#isDirectorySynced = true
+    this.#isDirectoryMade = true
     this.#segments = loaded.segments
     this.#states = loaded.states.size === 0 ? null : loaded.states
     this.#epochs = loaded.epochs
@@ -1003,7 +688,7 @@ export class PartitionLog implements CleanableLog {
     this.#snapshotOffsets = loaded.snapshotOffsets
     this.#logStartOffset = loaded.logStartOffset
     this.#logEndOffset = loaded.logEndOffset
-    this.#recoveryPoint = loaded.recoveryPoint
+    this.#writer.loaded(loaded.recoveryPoint)
     this.#highWatermark = { offset: loaded.logEndOffset, segment: last, position: last.sizeBytes }
     this.#states?.setHighWatermark(loaded.logEndOffset)
     return { truncatedBytes: loaded.truncatedBytes }
@@ -1016,19 +701,18 @@ export class PartitionLog implements CleanableLog {
 
   /** After an error of its disk: reads the directory anew, once that is due. What was not written is gone. */
   async retryWhenDue(nowMs: number): Promise<void> {
-    if (this.#storageProblem === null || this.#isDeleted || this.#isWriting) return
+    if (this.#storageProblem === null || this.#isDeleted || this.#writer.isWriting) return
     if (nowMs - this.#failedAtMs < RETRY_EVERY_MS) return
     this.#failedAtMs = nowMs
     for (const segment of this.#segments) {
       segment.forgetTail()
       segment.file?.close()
     }
-    this.#unwritten = []
-    this.#unsynced = []
+    this.#writer.reset()
     try {
       await this.load({
         isClean: false,
-        recoveryPoint: this.#recoveryPoint,
+        recoveryPoint: this.#writer.recoveryPoint,
         logStartOffset: this.#logStartOffset,
       })
     } catch {
@@ -1042,14 +726,10 @@ export class PartitionLog implements CleanableLog {
   /** Writes and syncs all of it, with everything that makes the next start a short one. Rejects with the system's errors. */
   async close(): Promise<void> {
     if (this.#isDeleted) return
-    this.#proceed()
-    await new Promise<void>((resolve) => this.whenWritten(resolve))
-    await this.#syncAsideRun
+    await this.#writer.finish()
     if (this.#storageProblem === null && this.#directory !== null && this.#isDirectoryMade) {
       for (const segment of this.#segments) segment.saveIndexes()
-      if (this.#recoveryPoint < this.#logEndOffset || this.#unsynced.length > 0) {
-        await new Promise<void>((resolve) => this.#sync(this.#end(), resolve))
-      }
+      await this.#writer.syncAll()
       this.#takeSnapshot(false)
     }
     for (const { segments } of this.#removals) for (const segment of segments) segment.remove()
@@ -1062,7 +742,7 @@ export class PartitionLog implements CleanableLog {
     this.#isDeleted = true
     for (const segment of this.#segments) segment.forgetTail()
     if (renamedTo !== null) this.#directory?.rename(renamedTo)
-    this.#endWaits()
+    this.#writer.endWaits()
     this.#wake()
   }
 
@@ -1072,25 +752,6 @@ export class PartitionLog implements CleanableLog {
   }
 }
 
-const REFUSED = {
-  records: NO_RECORDS,
-  sizeBytes: 0,
-  highWatermark: -1,
-  lastStableOffset: -1,
-  logStartOffset: -1,
-  abortedTransactions: null,
-}
-const OUT_OF_RANGE: LogRead = { ...REFUSED, error: 'OFFSET_OUT_OF_RANGE' }
-const REFUSED_BY_STORAGE: LogRead = { ...REFUSED, error: 'KAFKA_STORAGE_ERROR' }
-
 function refuseStorage(problem: string): LogRefusal {
   return { error: 'KAFKA_STORAGE_ERROR', message: problem }
-}
-
-/** Looks no further than the first batch, as a rule. */
-function hasOnlyEmptyBatches(parts: readonly Uint8Array[]): boolean {
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += sizeBytesOf(part, at)) if (recordCountOf(part, at) > 0) return false
-  }
-  return true
 }

@@ -56,6 +56,13 @@ export class DamagedLogError extends Error {}
 export type IndexKind = 'log' | 'index' | 'timeindex' | 'txnindex'
 export const SEGMENT_FILES: readonly IndexKind[] = ['log', 'index', 'timeindex', 'txnindex']
 
+/** A place in the log between two batches. */
+export interface LogPlace {
+  readonly offset: number
+  readonly segment: Segment
+  readonly position: number
+}
+
 /** A range of a segment that begins and ends between batches. */
 export interface SegmentRange {
   readonly start: number
