@@ -17,7 +17,7 @@ export const MAIN = path.join(ROOT, 'packages/headpond/dist/bin/headpond.js')
 /**
  * The projects of tsconfig.json: where the source is, where it goes, what it is built from besides.
  * @type {Record<ProjectName, { source: string, output: string, config: string, needs: ProjectName[] }>}
- * @typedef {'server' | 'test' | 'bench' | 'interop'} ProjectName
+ * @typedef {'server' | 'test' | 'bench' | 'interop' | 'examples' | 'email-dedup' | 'jackpot'} ProjectName
  */
 const PROJECTS = {
   server: {
@@ -34,8 +34,28 @@ const PROJECTS = {
   },
   bench: { source: 'bench/src', output: 'bench/dist', config: 'bench', needs: ['server', 'test', 'interop'] },
   interop: { source: 'interop/src', output: 'interop/dist', config: 'interop', needs: ['server', 'test'] },
+  examples: {
+    source: 'examples/shared/src',
+    output: 'examples/shared/dist',
+    config: 'examples/shared',
+    needs: ['server'],
+  },
+  'email-dedup': {
+    source: 'examples/email-dedup/src',
+    output: 'examples/email-dedup/dist',
+    config: 'examples/email-dedup',
+    needs: ['examples'],
+  },
+  jackpot: {
+    source: 'examples/jackpot/src',
+    output: 'examples/jackpot/dist',
+    config: 'examples/jackpot',
+    needs: ['examples'],
+  },
 }
 const ALL_PROJECTS = /** @type {ProjectName[]} */ (Object.keys(PROJECTS))
+/** Those of which each is a small application, complete: `npm run example:email-dedup`. */
+export const EXAMPLES = /** @type {const} */ (['email-dedup', 'jackpot'])
 
 /** What every build depends on besides its sources. */
 const SHARED_INPUTS = ['package-lock.json', 'tsconfig.base.json', 'packages/headpond/package.json']

@@ -1,0 +1,10 @@
+import { Redis } from 'ioredis'
+import type { Logger } from './log.ts'
+
+/** A connection that comes back by itself; a command fails after a few seconds rather than wait for ever. */
+export async function connectRedis(url: string, log: Logger): Promise<Redis> {
+  const redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 3, commandTimeout: 5_000 })
+  redis.on('error', (error) => log.warn({ err: error }, 'Redis'))
+  await redis.connect()
+  return redis
+}
