@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger, Publisher } from 'headpond-examples-shared'
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import type { DedupWindow } from './dedup-window.ts'
+import type { Admission, DedupWindow } from './dedup-window.ts'
 import type { DeliveryClaims } from './delivery-claims.ts'
 import { fingerprintOf, parseEmail } from './email.ts'
 import { enqueue } from './queue.ts'
@@ -35,7 +35,7 @@ export function httpApp({ window, claims, publisher, log }: HttpParts): Hono {
     if ('faults' in parsed) return c.json({ error: 'not an email', faults: parsed.faults }, 422)
 
     const fingerprint = fingerprintOf(parsed.email)
-    const { outcome, id } = await window.enter(fingerprint, randomUUID())
+    const { outcome, id } = await enter(window, fingerprint)
     if (outcome === 'duplicate') return c.json({ id, status: 'duplicate' }, 200)
     if (outcome === 'pending') return c.json({ id, status: 'pending' }, 409, RETRY_AFTER)
     try {
@@ -62,4 +62,15 @@ export function httpApp({ window, claims, publisher, log }: HttpParts): Hono {
     return c.json({ error: 'try again' }, 503, RETRY_AFTER)
   })
   return app
+}
+
+/** When Redis does not answer in time, the window may have been entered all the same: then it is for the next one. */
+async function enter(window: DedupWindow, fingerprint: string): Promise<Admission> {
+  const id = randomUUID()
+  try {
+    return await window.enter(fingerprint, id)
+  } catch (error) {
+    await window.release(fingerprint, id).catch(() => {})
+    throw error
+  }
 }

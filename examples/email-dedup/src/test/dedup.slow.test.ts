@@ -9,19 +9,21 @@ test('of 1,000 at once one is sent, and after 60 seconds one more', async (t) =>
   t.after(() => stage.strike())
   await Promise.all([stage.startApi(), stage.startMailer()])
 
-  const answers = await Promise.all(Array.from({ length: 1_000 }, () => stage.post(EMAIL)))
+  const answers = await Promise.all(Array.from({ length: 1_000 }, () => stage.postUntilTaken(EMAIL)))
   const queued = answers.filter(({ status }) => status === 202)
   assert.equal(queued.length, 1)
-  assert.ok(answers.every(({ status }) => [202, 200, 409].includes(status)))
+  assert.equal(answers.filter(({ status }) => status === 200).length, 999)
   assert.deepEqual(new Set(answers.map(({ id }) => id)), new Set([queued[0]!.id]), 'all are told the same id')
   await stage.drained()
   assert.equal(stage.sink.takenCount, 1)
   assert.equal(await stage.statusOf(queued[0]!.id), 'sent')
 
-  // Ten seconds are left for this test itself, on a slow machine: real time goes on too.
-  stage.server.clock.advance('50s')
+  // Real time goes on too: what is left of the minute is asked for, and nearly all of it passes.
+  const [key] = (await stage.server.execute('KEYS', 'email:window:*')) as string[]
+  const leftMs = async () => Number(await stage.server.execute('PTTL', key!))
+  stage.server.clock.advance(Math.max(0, (await leftMs()) - 20_000))
   assert.deepEqual((await stage.post(EMAIL)).body, { id: queued[0]!.id, status: 'duplicate' })
-  stage.server.clock.advance('10s')
+  stage.server.clock.advance(Math.max(0, await leftMs()))
   const again = await stage.post(EMAIL)
   assert.equal(again.status, 202)
   assert.notEqual(again.id, queued[0]!.id)

@@ -81,3 +81,28 @@ test('503 while Redis does not answer, and the email is not enqueued', async () 
   assert.deepEqual([response.status, response.headers.get('retry-after')], [503, '1'])
   assert.equal(published.length, 1)
 })
+
+test('an answer of Redis that comes too late leaves no window behind', async () => {
+  const impatient = await connectRedis(server.urls.redis, serviceLog('test'), 50)
+  const hasty = httpApp({
+    window: new DedupWindow(impatient),
+    claims: new DeliveryClaims(impatient),
+    publisher: { publish: async ({ value }) => void published.push(value) },
+    log: serviceLog('test'),
+  })
+  const request = () =>
+    hasty.request('/emails', {
+      method: 'POST',
+      body: JSON.stringify({ ...EMAIL, text: 'late' }),
+      headers: { 'content-type': 'application/json' },
+    })
+  server.faults.delay({ command: 'SET' }, '1h')
+  assert.equal((await request()).status, 503)
+  // Now it is carried out, and what was sent after it.
+  server.clock.advance('1h')
+  const settled = async () => String(await server.execute('GET', (await windows())[0] ?? ''))
+  const windows = async () => (await server.execute('KEYS', 'email:window:*')) as string[]
+  while (!(await settled()).startsWith('released ')) await new Promise((resolve) => setTimeout(resolve, 2))
+  assert.equal((await request()).status, 202)
+  impatient.disconnect()
+})

@@ -64,6 +64,15 @@ export class Stage {
     return ((await response.json()) as Record<string, unknown>)['status']
   }
 
+  /** As a client does that is told to come again. */
+  async postUntilTaken(email: unknown): Promise<Answer> {
+    for (;;) {
+      const answer = await this.post(email)
+      if (answer.status !== 409 && answer.status !== 503) return answer
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+
   /** Everything in the queue is done with. */
   async drained(): Promise<void> {
     await this.server.kafka.waitForGroup(GROUP, { lag: 0, timeoutMs: 60_000 })
