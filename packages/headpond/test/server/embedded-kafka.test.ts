@@ -133,6 +133,20 @@ test('waitForRecords waits for a topic that does not exist yet', async (t) => {
   assert.deepEqual((await waiting).map(({ value }) => value).sort(), ['1', '2'])
 })
 
+test('a group without members is behind in partitions that it has never committed too', async (t) => {
+  const server = await startServer(t, { kafka: { topics: { orders: 2 } } })
+  const consumer = await startConsumer(t, server, 'g', 'orders')
+  await consumer.run({ eachMessage: async () => {} })
+  await server.kafka.waitForGroup('g')
+  await server.kafka.produce('orders', { value: 'read', partition: 0 })
+  await server.kafka.waitForGroup('g', { lag: 0 })
+  await consumer.disconnect()
+  await server.kafka.waitForGroup('g', { state: 'Empty' })
+  await server.kafka.produce('orders', { value: 'not read', partition: 1 })
+  assert.equal((await server.kafka.group('g'))!.lag, 1)
+  await assert.rejects(server.kafka.waitForGroup('g', { lag: 0, timeoutMs: 5 }), /g is Empty with 0 members/)
+})
+
 test('waitForGroup: members, lag, state; a group as it is', async (t) => {
   const server = await startServer(t, { kafka: { topics: { orders: 2 } } })
   await server.kafka.produce('orders', ['1', '2', '3'])

@@ -483,7 +483,7 @@ export class GroupCoordinator {
     return partitions
   }
 
-  /** How far the group is: in what it has committed, and in what its members read. */
+  /** How far the group is: in what it has committed, in what its members read, and in the rest of those topics. */
   lagOf(groupId: string): GroupLag[] {
     const rows: GroupLag[] = []
     const isListed = new Set<string>()
@@ -510,6 +510,13 @@ export class GroupCoordinator {
         for (const { topic, partitions } of decodeAssignment(assignment)?.assignedPartitions ?? []) {
           for (const partition of partitions) add(topic, partition, undefined)
         }
+      }
+    }
+    // Between two assignments nobody is asked: what it has read of a topic tells that it reads all of it.
+    if (group?.type === 'consumer' || group?.isOfConsumers === true) {
+      for (const topic of new Set(rows.map((row) => row.topic))) {
+        const partitions = this.#logs.topics.get(topic)?.partitions ?? []
+        for (const { partition } of partitions) add(topic, partition, undefined)
       }
     }
     return rows
