@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly until?: (output: string) => boolean
   /** The error output is a terminal. */
   readonly isTerminal?: boolean
+  /** Beside KAFKA_BROKERS. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const families = [topicFamily, groupFamily]
@@ -26,7 +28,7 @@ const families = [topicFamily, groupFamily]
 export async function runKafkaCli(
   server: HeadpondServer | null,
   words: readonly string[],
-  { input = '', until, isTerminal = false }: RunOptions = {},
+  { input = '', until, isTerminal = false, env: ownEnv = {} }: RunOptions = {},
 ): Promise<Ending> {
   const [familyName, ...argv] = words
   const family = families.find(({ name }) => name === familyName)
@@ -42,7 +44,7 @@ export async function runKafkaCli(
   })
   const errorOutput = Object.assign(new PassThrough(), isTerminal ? { isTTY: true, columns: 100 } : {})
   errorOutput.on('data', (chunk: Buffer) => (ending.errors += chunk.toString()))
-  const env = server === null ? {} : { KAFKA_BROKERS: server.urls.kafka }
+  const env = server === null ? ownEnv : { KAFKA_BROKERS: server.urls.kafka, ...ownEnv }
   ending.exitCode = await runVerb(family, argv, { input: inputStream, output, errorOutput, env, signals })
   for (const stream of [output, errorOutput]) {
     stream.end()

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { openSocket, RemoteError, systemWords } from '../../net/remote-socket.ts'
+import { isScramMechanism, ScramClient, ScramFailure } from '../../security/scram.ts'
 import { ByteReader, MalformedMessage } from '../codec/byte-reader.ts'
 import { ByteWriter } from '../codec/byte-writer.ts'
 import type { Message } from '../codec/message.ts'
@@ -8,6 +9,7 @@ import { ERROR } from '../errors.ts'
 import { apiVersionsRequest, apiVersionsResponse } from '../schemas/api-versions.ts'
 import { saslAuthenticateRequest, saslAuthenticateResponse } from '../schemas/sasl-authenticate.ts'
 import { saslHandshakeRequest, saslHandshakeResponse } from '../schemas/sasl-handshake.ts'
+import type { SaslMechanism } from '../security/sasl.ts'
 import { addressText, type BrokerAddress } from './address.ts'
 import { KafkaClientError, RefusedError, UnreachableError } from './kafka-client-error.ts'
 
@@ -29,6 +31,8 @@ export interface CallOptions {
 export interface SaslCredentials {
   readonly user: string
   readonly password: string
+  /** PLAIN by default. */
+  readonly mechanism?: SaslMechanism
 }
 
 export interface ConnectionSettings {
@@ -36,6 +40,8 @@ export interface ConnectionSettings {
   readonly tls?: ConnectionOptions
   readonly sasl?: SaslCredentials
   readonly timeoutMs: number
+  /** From any moment on. */
+  readonly nowMs: () => number
 }
 
 interface Waiting {
@@ -62,6 +68,8 @@ export class BrokerConnection {
   #chunks: Buffer[] = []
   #chunkBytes = 0
   #loss: KafkaClientError | null = null
+  #logInAgainAtMs = Number.POSITIVE_INFINITY
+  #loggingIn: Promise<void> | null = null
 
   /** Connects, learns the versions, and logs in. Rejects with KafkaClientError. */
   static async open(address: BrokerAddress, settings: ConnectionSettings): Promise<BrokerConnection> {
@@ -101,6 +109,11 @@ export class BrokerConnection {
 
   /** Rejects with KafkaClientError. */
   async call<Q, A>(exchange: Exchange<Q, A>, body: Q, options: CallOptions = {}): Promise<A> {
+    if (this.#logInAgainAtMs < Number.POSITIVE_INFINITY) await this.#stayLoggedIn()
+    return this.#callNow(exchange, body, options)
+  }
+
+  async #callNow<Q, A>(exchange: Exchange<Q, A>, body: Q, options: CallOptions = {}): Promise<A> {
     const version = this.versionOf(exchange, options.versionMax)
     if (version === undefined) {
       const name = exchange.request.name.replace(/Request$/, '')
@@ -221,24 +234,53 @@ export class BrokerConnection {
     )
   }
 
-  /** SASL PLAIN. */
-  async #logIn({ user, password }: SaslCredentials): Promise<void> {
+  async #logIn({ user, password, mechanism = 'PLAIN' }: SaslCredentials): Promise<void> {
     const what = `log in at ${addressText(this.address)} as ${user}`
-    const handshake = await this.call(
-      { request: saslHandshakeRequest, response: saslHandshakeResponse },
-      { mechanism: 'PLAIN' },
-    )
+    const handshake = await this.#callNow(HANDSHAKE, { mechanism })
     if (handshake.errorCode !== ERROR.NONE) {
       const offered = handshake.mechanisms.join(', ')
-      throw new RefusedError(what, handshake.errorCode, `the broker takes ${offered || 'nothing'}, and not PLAIN`)
+      throw new RefusedError(
+        what,
+        handshake.errorCode,
+        `the broker takes ${offered || 'nothing'}, and not ${mechanism}`,
+      )
     }
-    const answer = await this.call(
-      { request: saslAuthenticateRequest, response: saslAuthenticateResponse },
-      { authBytes: Buffer.from(`\0${user}\0${password}`) },
-    )
-    if (answer.errorCode !== ERROR.NONE) throw new RefusedError(what, answer.errorCode, answer.errorMessage)
+    const say = async (token: Uint8Array) => {
+      const answer = await this.#callNow(AUTHENTICATE, { authBytes: token })
+      if (answer.errorCode !== ERROR.NONE) throw new RefusedError(what, answer.errorCode, answer.errorMessage)
+      const { sessionLifetimeMs } = answer
+      this.#logInAgainAtMs =
+        sessionLifetimeMs > 0 ? this.#settings.nowMs() + sessionLifetimeMs * LIFETIME_USED : Number.POSITIVE_INFINITY
+      return Buffer.from(answer.authBytes)
+    }
+    if (!isScramMechanism(mechanism)) {
+      await say(Buffer.from(`\0${user}\0${password}`))
+      return
+    }
+    const scram = new ScramClient(mechanism, user, password)
+    try {
+      scram.verify(await say(await scram.final(await say(scram.first()))))
+    } catch (error) {
+      if (error instanceof ScramFailure) throw new KafkaClientError(`${what}: ${error.message}`)
+      throw error
+    }
+  }
+
+  /** Where a login lasts for a time only, it is repeated before that is over; nothing else may be asked meanwhile. */
+  async #stayLoggedIn(): Promise<void> {
+    const { sasl, nowMs } = this.#settings
+    if (sasl === undefined || nowMs() < this.#logInAgainAtMs) return
+    this.#loggingIn ??= this.#logIn(sasl).finally(() => {
+      this.#loggingIn = null
+    })
+    await this.#loggingIn
   }
 }
+
+/** Share of a login's lifetime after which it is repeated. */
+const LIFETIME_USED = 0.85
+const HANDSHAKE = { request: saslHandshakeRequest, response: saslHandshakeResponse }
+const AUTHENTICATE = { request: saslAuthenticateRequest, response: saslAuthenticateResponse }
 
 /** The version of this client's wire behaviour, which brokers show in their logs. */
 const CLIENT_VERSION = '1'

@@ -20,6 +20,8 @@ export interface KafkaClientOptions {
   readonly tls?: ConnectionOptions
   readonly sasl?: SaslCredentials
   readonly timeoutMs?: number
+  /** Time from any moment on, for tests that move it. */
+  readonly nowMs?: () => number
 }
 
 export interface PartitionInfo {
@@ -264,10 +266,11 @@ export class KafkaClient {
     const name = addressText(address)
     const existing = this.#connections.get(name)
     if (existing !== undefined && (await existing).isLost === false) return existing
-    const { clientId = 'headpond', tls, sasl } = this.#options
+    const { clientId = 'headpond', tls, sasl, nowMs = () => performance.now() } = this.#options
     const opening = BrokerConnection.open(address, {
       clientId,
       timeoutMs: this.timeoutMs,
+      nowMs,
       ...(tls === undefined ? {} : { tls }),
       ...(sasl === undefined ? {} : { sasl }),
     })
