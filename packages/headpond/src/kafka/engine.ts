@@ -10,6 +10,7 @@ import { asksForLogin, type KafkaListener, PLAIN_LISTENER } from './listener.ts'
 import { RequestTime } from './quotas/request-time.ts'
 import type { RequestHook } from './request-hook.ts'
 import { KafkaSession, type OpenRequest } from './session.ts'
+import { TurnBudget } from './turn-budget.ts'
 
 /** Before every message stands its size. */
 const SIZE_BYTES = 4
@@ -40,6 +41,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   hook: RequestHook | null = null
   readonly #apis: ReadonlyMap<number, Api>
   readonly #reader = new ByteReader()
+  readonly #turn = new TurnBudget()
   readonly #writer = new ByteWriter()
   #nextSessionId = 1
 
@@ -103,6 +105,8 @@ export class KafkaEngine implements Protocol<KafkaSession> {
 
   /** A peer that has shut down its side gets its answers, but not those that may come at any time or never. */
   ended(session: KafkaSession): boolean {
+    // Its next request waits for its time, and not for an answer.
+    if ((session.isMuted || session.isDeferred) && session.connection.inputBytes > 0) return false
     return session.open.length === 0 || session.onClosed.size > 0
   }
 
@@ -166,6 +170,10 @@ export class KafkaEngine implements Protocol<KafkaSession> {
         break
       }
       if (this.#mustWait(session, chunk, requestAt)) break
+      if (!this.#turn.hasTime()) {
+        this.#turn.defer(session)
+        break
+      }
       if (!this.#run(session, chunk, requestAt, requestAt + sizeBytes)) break
       at = requestAt + sizeBytes
     }
@@ -192,7 +200,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
 
   /** Whether the request at `at` has to wait for the answers to earlier ones. */
   #mustWait(session: KafkaSession, chunk: Uint8Array, at: number): boolean {
-    if (session.isStalled || session.isHeld || session.isMuted) return true
+    if (session.isStalled || session.isHeld || session.isMuted || session.isDeferred) return true
     const { open } = session
     if (open.length === 0) return false
     if (open.length >= PIPELINED_COUNT_MAX || !open[open.length - 1].api.isPipelined) return true

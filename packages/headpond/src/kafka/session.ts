@@ -46,6 +46,8 @@ export class KafkaSession {
   isStalled = false
   /** Its next request waits until somebody lets it go on: see RequestHook. */
   isHeld = false
+  /** Its next request waits for the next turn of the event loop. */
+  isDeferred = false
   /** It is over a quota: what it sends from now on is left in the kernel. */
   isMuted = false
   #mutedUntilMs = 0

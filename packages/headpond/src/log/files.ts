@@ -33,7 +33,24 @@ export interface Directory {
   path: string
 }
 
+/** A write that takes as long has waited for the disk: the system holds back whoever writes faster than it can. */
+const SLOW_WRITE_MS = 4
+/** After one, nobody is made to wait for the next for so long. */
+const DISK_BUSY_MS = 10_000
+
 export class OpenFiles {
+  #busyUntilMs = 0
+
+  /** Whether writes are to go on beside the event loop, since the last that did not has held up everybody. */
+  get isDiskBusy(): boolean {
+    return this.#busyUntilMs > 0 && performance.now() < this.#busyUntilMs
+  }
+
+  /** A write has kept the event loop waiting. */
+  wrote(tookMs: number): void {
+    if (tookMs >= SLOW_WRITE_MS) this.#busyUntilMs = performance.now() + DISK_BUSY_MS
+  }
+
   /** In the order of their last use. */
   readonly #open = new Set<LogFile>()
   #round = 0
@@ -114,12 +131,18 @@ export class LogFile {
   /** All of bytes[start, end), synchronously. Throws the system's errors. */
   writeSync(bytes: Uint8Array, start: number, end: number, position: number): void {
     const fd = this.#open(true)
+    const startedAtMs = performance.now()
     while (start < end) {
       const count = writeSync(fd, bytes, start, end - start, position)
       assert(count > 0, 'a write of nothing')
       start += count
       position += count
     }
+    this.#files.wrote(performance.now() - startedAtMs)
+  }
+
+  get isDiskBusy(): boolean {
+    return this.#files.isDiskBusy
   }
 
   /** All parts one after the other, beside the event loop. */

@@ -31,8 +31,11 @@ interface WriteWait {
   readonly done: () => void
 }
 
-/** Less is written at once: the other thread would cost more than it takes off. **(measured)** */
-const WRITE_ASIDE_BYTES_MIN = 256 * 1024
+/**
+ * Less is written at once: the other thread would cost more than it takes off **(measured)**. A turn of the event loop may end
+ * with the first large batch, so one has to be enough. While the disk is behind, nothing is too little.
+ */
+const WRITE_ASIDE_BYTES_MIN = 192 * 1024
 
 /**
  * Brings what was appended to one partition into its files: one write for all that a turn brought, a sync where `flush.*` asks
@@ -134,7 +137,8 @@ export class PartitionWriter {
     while (this.#unwritten.length > 0) {
       const segment = this.#unwritten[0]
       if (this.#unsynced[this.#unsynced.length - 1] !== segment) this.#unsynced.push(segment)
-      if (segment.file !== null && segment.unwrittenBytes >= WRITE_ASIDE_BYTES_MIN) {
+      const { file } = segment
+      if (file !== null && (segment.unwrittenBytes >= WRITE_ASIDE_BYTES_MIN || file.isDiskBusy)) {
         this.#isWriting = true
         segment.write((error) => {
           this.#isWriting = false

@@ -59,6 +59,11 @@ const LONG_REQUEST_BYTES = 512
 const LONG_READ_BYTES = 24576
 /** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
 const LARGE_REQUEST_BYTES = 65536
+/**
+ * But no more than this in one turn, of all connections together: a hundred producers with large batches would hold up
+ * everybody else's short requests for as long as it takes to read them all.
+ */
+const LARGE_TURN_BYTES = 256 * 1024
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 const longReadBuffer = Buffer.allocUnsafeSlow(LONG_READ_BYTES)
@@ -181,7 +186,8 @@ export class Listener {
       let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
         connection!.receive(buffer, sizeBytes)
-        const isDrained = sizeBytes < buffer.length || connection!.inputBytes >= LARGE_REQUEST_BYTES
+        const isLarge = connection!.inputBytes >= LARGE_REQUEST_BYTES
+        const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))
         if (
           buffer === readBuffer &&
           connection!.inputBytes >= LONG_REQUEST_BYTES &&
@@ -245,6 +251,19 @@ function readsInto(socket: Socket, buffer: Buffer): boolean {
   if (handle?.useUserBuffer === undefined) return false
   handle.useUserBuffer(buffer)
   return true
+}
+
+/** What was read of large requests in this turn. */
+let largeBytes = 0
+
+function isWithinTurn(sizeBytes: number): boolean {
+  if (largeBytes === 0) {
+    setImmediate(() => {
+      largeBytes = 0
+    })
+  }
+  largeBytes += sizeBytes
+  return largeBytes <= LARGE_TURN_BYTES
 }
 
 let nextTurn: Connection[] = []

@@ -161,6 +161,21 @@ test('a limit that is changed or taken away holds from the next request on', asy
   assert.equal((await produceBytes(client, 500_000)).throttleMs, 0)
 })
 
+test('who sends and shuts down its side is answered after its pause', async (t) => {
+  const { admin, connect, clock } = await start(t)
+  await limit(admin, { 'client-id': 'greedy' }, { producer_byte_rate: 1000 })
+  const greedy = await connect('greedy')
+  const first = produceBytes(greedy, 20_000)
+  const second = produceBytes(greedy, 10)
+  greedy.wire.socket.end()
+  const { throttleMs } = await first
+  assert.equal(await isAnswered(second, admin), false)
+  clock.advance(throttleMs)
+  // It has a pause of its own, after which it is seen that nothing more comes.
+  clock.advance((await second).throttleMs)
+  await greedy.wire.closed
+})
+
 test('a client that goes away while it pauses leaves nothing behind', async (t) => {
   const { admin, connect, clock, server } = await start(t)
   await limit(admin, { 'client-id': 'greedy' }, { producer_byte_rate: 1 })
