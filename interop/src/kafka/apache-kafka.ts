@@ -33,26 +33,29 @@ const START_TIMEOUT_MS = 120_000
 
 export class ApacheKafka {
   readonly port: number
+  /** Of the listener SASL_PLAINTEXT, whose users the settings name. */
+  readonly saslPort: number
   readonly #process: ChildProcess
   readonly #directory: string
 
-  private constructor(process: ChildProcess, port: number, directory: string) {
+  private constructor(process: ChildProcess, port: number, saslPort: number, directory: string) {
     this.#process = process
     this.port = port
+    this.saslPort = saslPort
     this.#directory = directory
   }
 
   /** @param settings lines of its server.properties */
   static async start(settings: readonly string[] = []): Promise<ApacheKafka> {
     const directory = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
-    const [port, controllerPort] = [await freePort(), await freePort()]
+    const [port, saslPort, controllerPort] = [await freePort(), await freePort(), await freePort()]
     const properties = join(directory, 'server.properties')
     const lines = [
       'process.roles=broker,controller',
       'node.id=1',
       `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
       'controller.listener.names=CONTROLLER',
-      `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+      ...listenerLines(port, settings.some(isAboutSasl) ? saslPort : null, controllerPort),
       `log.dirs=${join(directory, 'logs')}`,
       'offsets.topic.replication.factor=1',
       'transaction.state.log.replication.factor=1',
@@ -72,7 +75,7 @@ export class ApacheKafka {
     const child = spawn('java', java('kafka.Kafka', properties), { stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout.on('data', (chunk) => (output += chunk))
     child.stderr.on('data', (chunk) => (output += chunk))
-    const kafka = new ApacheKafka(child, port, directory)
+    const kafka = new ApacheKafka(child, port, saslPort, directory)
     const giveUpAtMs = Date.now() + START_TIMEOUT_MS
     for (;;) {
       const client = await WireClient.connect(port).catch(() => null)
@@ -97,6 +100,16 @@ export class ApacheKafka {
     }
     rmSync(this.#directory, { recursive: true, force: true })
   }
+}
+
+function isAboutSasl(setting: string): boolean {
+  return setting.includes('sasl_plaintext')
+}
+
+/** @param saslPort null: there is no such listener */
+function listenerLines(port: number, saslPort: number | null, controllerPort: number): string[] {
+  const sasl = saslPort === null ? '' : `,SASL_PLAINTEXT://127.0.0.1:${saslPort}`
+  return [`listeners=PLAINTEXT://127.0.0.1:${port}${sasl},CONTROLLER://127.0.0.1:${controllerPort}`]
 }
 
 async function freePort(): Promise<number> {

@@ -129,7 +129,10 @@ export class ScramServer {
     const { mechanism } = this
     const first = this.#first!
     const final = asFailure(() => parseClientFinal(bytes))
-    if (final.nonce !== this.#nonce) throw new ScramFailure('another nonce than was agreed')
+    // librdkafka before 2.8 writes its own nonce twice, and what it signs is what it writes.
+    if (final.nonce !== this.#nonce && final.nonce !== first.nonce + this.#nonce) {
+      throw new ScramFailure('another nonce than was agreed')
+    }
     if (final.channelBinding !== first.header) throw new ScramFailure('another header than at first')
     if (final.proof.length !== DIGEST_BYTES[mechanism]) throw new ScramFailure('a proof of another length')
     const signed = `${first.bare},${this.#serverFirst},${final.bare}`

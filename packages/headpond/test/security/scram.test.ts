@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -93,6 +93,29 @@ test('what was agreed in the first round holds in the second', async () => {
     server.receiveFirst(client.first())
     const final = change((await client.final(server.challenge(verifier))).toString())
     assert.throws(() => server.receiveFinal(Buffer.from(final)), ScramFailure, final)
+  }
+})
+
+test('a client that writes its nonce twice is understood, as long as the rest is right', async () => {
+  const verifier = await verifierFor('SCRAM-SHA-256', ['secret'])
+  const salted = await saltPassword('SCRAM-SHA-256', Buffer.from('secret'), verifier.salt, verifier.iterations)
+  const hmac = (key: Uint8Array, text: string) => createHmac('sha256', key).update(text).digest()
+  for (const [before, isUnderstood] of [
+    ['', true],
+    ['abc', true],
+    ['abcabc', false],
+    ['xyz', false],
+  ] as const) {
+    const server = new ScramServer('SCRAM-SHA-256', 'server')
+    server.receiveFirst(Buffer.from('n,,n=alice,r=abc'))
+    const challenge = server.challenge(verifier).toString()
+    const bare = `c=biws,r=${before}abcserver`
+    const key = hmac(salted, 'Client Key')
+    const signature = hmac(verifier.keys[0].storedKey, `n=alice,r=abc,${challenge},${bare}`)
+    const proof = Buffer.from(key.map((byte, at) => byte ^ signature[at])).toString('base64')
+    const answer = () => server.receiveFinal(Buffer.from(`${bare},p=${proof}`))
+    if (isUnderstood) assert.match(answer().toString(), /^v=/)
+    else assert.throws(answer, /another nonce/)
   }
 })
 
