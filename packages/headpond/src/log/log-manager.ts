@@ -63,6 +63,9 @@ interface TopicState extends Topic {
 interface Turn {
   readonly promise: Promise<void>
   readonly resolve: () => void
+  /** Every log has written, or begun to. */
+  readonly begun: Promise<void>
+  readonly begin: () => void
   /** What it waits for: its partitions, the catalog, the turn before it. */
   pendingCount: number
   next: Turn | null
@@ -113,6 +116,8 @@ export class LogManager {
   #turn: Turn | null = null
   /** The last one that is not done. */
   #lastTurn: Turn | null = null
+  /** The last one that has the catalog to write. */
+  #catalogTurn: Turn | null = null
   #nextProducerId = 0
   #clusterId = ''
   #isLogStartMoved = false
@@ -576,6 +581,24 @@ export class LogManager {
     return (this.#turn ?? this.#lastTurn)?.promise ?? DONE
   }
 
+  /** Resolves at the end of this turn, when everything that was appended before is written, or on its way: see `restOf`. */
+  writeBegun(): Promise<void> {
+    return this.#turn?.begun ?? DONE
+  }
+
+  /**
+   * What these logs still wait for, after `writeBegun`; null when all of it is written, and synced where that is asked for. So
+   * nobody waits for the sync of a log that is not his.
+   */
+  restOf(logs: readonly PartitionLog[]): Promise<void> | null {
+    const rest = logs
+      .filter((log) => log.isWriting)
+      .map((log) => new Promise<void>((resolve) => log.whenWritten(resolve)))
+    // What the catalog has not got may be the very topic.
+    if (this.#catalogTurn !== null) rest.push(this.#catalogTurn.promise)
+    return rest.length === 0 ? null : Promise.all(rest).then(() => {})
+  }
+
   #markDirty(log: PartitionLog): void {
     this.#dirty.add(log)
     if (log.settings.flushMs !== Number.POSITIVE_INFINITY) this.#flushing.add(log)
@@ -584,11 +607,9 @@ export class LogManager {
 
   #beginTurn(): void {
     if (this.#turn !== null) return
-    let resolve = () => {}
-    const promise = new Promise<void>((resolvePromise) => {
-      resolve = resolvePromise
-    })
-    this.#turn = { promise, resolve, pendingCount: 1, next: null }
+    const [promise, resolve] = signal()
+    const [begun, begin] = signal()
+    this.#turn = { promise, resolve, begun, begin, pendingCount: 1, next: null }
     setImmediate(this.#endTurn)
   }
 
@@ -606,10 +627,12 @@ export class LogManager {
       turn.pendingCount++
       log.whenWritten(() => this.#settle(turn))
     }
+    turn.begin()
     this.#memory.trim()
     if (this.#isLogStartMoved && this.#directory !== null) this.#tryWriteLogStarts()
     if (this.#catalog.hasPending) {
       turn.pendingCount++
+      this.#catalogTurn = turn
       this.#catalog.write((error) => {
         if (error !== null) this.#parts.log.error({ err: error }, `${CATALOG} cannot be written: ${error.message}`)
         this.#settle(turn)
@@ -629,6 +652,7 @@ export class LogManager {
   #settle(turn: Turn): void {
     if (--turn.pendingCount > 0) return
     if (this.#lastTurn === turn) this.#lastTurn = null
+    if (this.#catalogTurn === turn) this.#catalogTurn = null
     turn.resolve()
     if (turn.next !== null) this.#settle(turn.next)
   }
@@ -695,6 +719,14 @@ export class LogManager {
   get openFileCount(): number {
     return this.#files.count
   }
+}
+
+function signal(): [Promise<void>, () => void] {
+  let resolve = () => {}
+  const promise = new Promise<void>((resolvePromise) => {
+    resolve = resolvePromise
+  })
+  return [promise, resolve]
 }
 
 const DONE = Promise.resolve()

@@ -478,6 +478,11 @@ export class PartitionLog implements CleanableLog {
     return this.#writer.write()
   }
 
+  /** A write or a sync goes on beside the event loop. */
+  get isWriting(): boolean {
+    return this.#writer.isWriting
+  }
+
   /** Calls when everything that is appended by now is written, or will never be. */
   whenWritten(done: () => void): void {
     this.#writer.whenWritten(done)

@@ -184,10 +184,13 @@ async function acknowledge(
   context: RequestContext,
 ): Promise<ProduceResponse | null> {
   const { broker, session } = context
-  const written = broker.logs.written()
+  await broker.logs.writeBegun()
+  const rest = broker.logs.restOf(appendedTo(outcomes))
   let isInTime = true
-  if (acks === ACKS.all && timeoutMs > 0) isInTime = await isWithin(timeoutMs, written, broker.clock)
-  else await written
+  if (rest !== null) {
+    if (acks === ACKS.all && timeoutMs > 0) isInTime = await isWithin(timeoutMs, rest, broker.clock)
+    else await rest
+  }
   const responses = outcomes.map(({ name, topicId, partitions }) => ({
     name,
     topicId,
@@ -201,6 +204,14 @@ async function acknowledge(
   const problem = problemOf(responses)
   if (problem !== null) session.close(problem)
   return null
+}
+
+function appendedTo(outcomes: Outcomes): PartitionLog[] {
+  const logs: PartitionLog[] = []
+  for (const { partitions } of outcomes) {
+    for (const { log, appended } of partitions) if (log !== null && appended.error === null) logs.push(log)
+  }
+  return logs
 }
 
 function isWithin(timeoutMs: number, done: Promise<void>, clock: Clock): Promise<boolean> {
