@@ -123,18 +123,23 @@ async function createTopics(address: string, random: SeededRandom): Promise<void
     assignments: [],
     configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
   })
-  const segmentBytes = { 'segment.bytes': String(random.pick([3000, 20_000, 200_000])), 'index.interval.bytes': '500' }
+  const segments = {
+    'segment.bytes': String(random.pick([3000, 20_000, 200_000])),
+    'index.interval.bytes': '500',
+    // Records have times of long ago: a broker that runs for ten seconds would delete them.
+    'retention.ms': '-1',
+  }
   const answer = await client.call(createTopicsRequest, createTopicsResponse, 5, {
     topics: [
-      topic('durable', 2, { ...segmentBytes, 'flush.messages': '1' }),
+      topic('durable', 2, { ...segments, 'flush.messages': '1' }),
       topic('table', 1, {
-        ...segmentBytes,
+        ...segments,
         'flush.messages': '1',
         'cleanup.policy': 'compact',
         'min.cleanable.dirty.ratio': '0.01',
         'file.delete.delay.ms': '100',
       }),
-      topic('plain', 1, { ...segmentBytes, 'compression.type': random.pick(['producer', 'lz4', 'zstd']) }),
+      topic('plain', 1, { ...segments, 'compression.type': random.pick(['producer', 'lz4', 'zstd']) }),
     ],
     timeoutMs: 10_000,
   })

@@ -157,13 +157,13 @@ test('who waits for all replicas waits no longer than it wants to; the record is
   const { connect, logs, server } = await startLogServer(t, { topics: { orders: 1 } })
   server.clock.pause()
   const client = await connect()
-  const written = logs.written.bind(logs)
+  const restOf = logs.restOf.bind(logs)
   let release = () => {}
   const held = new Promise<void>((resolve) => {
     release = resolve
   })
   const isAsked = new Promise<void>((resolve) => {
-    logs.written = () => {
+    logs.restOf = () => {
       resolve()
       return held
     }
@@ -175,7 +175,7 @@ test('who waits for all replicas waits no longer than it wants to; the record is
   server.advance(1)
   assert.equal(errorOf(await client.receiveProduced(correlationId)), 'REQUEST_TIMED_OUT')
   release()
-  logs.written = written
+  logs.restOf = restOf
   assert.deepEqual(recordsOf(await client.fetch('orders')), ['0:slow'])
 })
 
