@@ -4,8 +4,10 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { DirectiveOptions } from '#src/config/sources.ts'
 import type { Encodable } from '#src/kafka/codec/message.ts'
 import { errorNameOf } from '#src/kafka/errors.ts'
+import { requestedEntity } from '#src/kafka/quotas/client-quotas.ts'
 import { alterClientQuotasRequest, alterClientQuotasResponse } from '#src/kafka/schemas/alter-client-quotas.ts'
 import { createPartitionsRequest, createPartitionsResponse } from '#src/kafka/schemas/create-partitions.ts'
 import { createTopicsRequest, createTopicsResponse } from '#src/kafka/schemas/create-topics.ts'
@@ -15,6 +17,7 @@ import { listGroupsRequest, listGroupsResponse } from '#src/kafka/schemas/list-g
 import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.ts'
 import { produceResponse } from '#src/kafka/schemas/produce.ts'
 import { batchOf, type LogClient, recordsOf, startLogServer } from '../data/log-server.ts'
+import { logIn } from '../security/login.ts'
 import type { WireClient } from '../wire-client.ts'
 
 type Entities = Readonly<Record<string, string | null>>
@@ -41,7 +44,7 @@ async function limit(
 }
 
 /** A server whose time stands still, with a topic, and an administrator whom nothing limits. */
-async function start(t: TestContext, directives: Readonly<Record<string, string | number>> = {}, hasTopic = true) {
+async function start(t: TestContext, directives: DirectiveOptions = {}, hasTopic = true) {
   const server = await startLogServer(t, { topics: hasTopic ? { orders: 2 } : {}, directives })
   server.server.clock.pause()
   const admin = await server.connect()
@@ -133,6 +136,24 @@ test('quotas of users hold for who has not said who it is, too, and for clients 
   const told = await produceBytes(nameless, 20_000)
   assert.equal(told.throttleMs, expectedMs(told.sizeBytes, 1000))
   assert.equal((await produceBytes(await connect('free'), 20_000)).throttleMs, 0)
+})
+
+test('who has logged in is the user whose quotas hold', async (t) => {
+  const { broker, connect, partition } = await start(t, {
+    user: 'alice on >secret',
+    requirepass: 'other secret',
+    'kafka.listeners': 'SASL_PLAINTEXT://:0',
+    'kafka.connection.failed.authentication.delay.ms': 0,
+  })
+  const entity = requestedEntity([['user', 'alice']])
+  broker.quotas.clients.alter([{ entity, operations: [['producer_byte_rate', 1000]] }], false)
+  const [alice, other] = [await connect('app'), await connect('app')]
+  assert.equal((await logIn(alice.wire, 'PLAIN', 'alice', 'secret')).errorCode, 0)
+  assert.equal((await logIn(other.wire, 'PLAIN', 'default', 'other secret')).errorCode, 0)
+  const told = await produceBytes(alice, 20_000)
+  assert.equal(told.throttleMs, expectedMs(told.sizeBytes, 1000))
+  assert.equal((await produceBytes(other, 20_000)).throttleMs, 0)
+  assert.equal(partition('orders').highWatermark, 2)
 })
 
 test('with acks 0 nobody is told, and the pause is kept all the same', async (t) => {
