@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { BusyPoll } from './busy-poll.ts'
 import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
@@ -10,6 +11,8 @@ export interface ConnectionLimits {
   inputBytesMax: () => number
   /** Holds back output while it has to wait. */
   readonly gate: OutputGate
+  /** Told of each turn that has answered. */
+  readonly busyPoll?: BusyPoll
 }
 
 /**
@@ -47,6 +50,7 @@ export function flushOutboxes(): void {
   const due = withOutbox
   withOutbox = []
   for (const connection of due) connection.flushOutbox()
+  due[0].busyPoll?.turnEnded()
 }
 
 /**
@@ -104,6 +108,10 @@ export class Connection implements OutputSink, HeldOutput {
   /** Ties the connection to its protocol; input may arrive from now on. */
   open(): void {
     this.#session = this.#protocol.open(this)
+  }
+
+  get busyPoll(): BusyPoll | undefined {
+    return this.#limits.busyPoll
   }
 
   get isClosing(): boolean {

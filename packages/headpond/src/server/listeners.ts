@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { MemcachedEngine } from '../memcached/engine.ts'
+import type { BusyPoll } from '../net/busy-poll.ts'
 import type { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener, type ListenerOptions } from '../net/listener.ts'
 import type { OutputGate } from '../net/output-gate.ts'
@@ -14,6 +15,7 @@ export interface ListenersParts {
   readonly clock: Clock
   readonly log: EngineLog
   readonly gate: OutputGate
+  readonly busyPoll: BusyPoll
   readonly resp: RespEngine
   readonly memcached: MemcachedEngine
   /** Where memcached's protocol is spoken in place of `memcached-port`, if so. */
@@ -185,11 +187,11 @@ export class Listeners {
   }
 
   #commonOptions(): ListenerOptions {
-    const { config, gate } = this.#parts
+    const { config, gate, busyPoll } = this.#parts
     const { settings } = config
     return {
       keepAliveSeconds: () => settings.tcpKeepalive,
-      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate },
+      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate, busyPoll },
     }
   }
 }
