@@ -11,6 +11,8 @@ export interface ConnectionLimits {
   inputBytesMax: () => number
   /** Holds back output while it has to wait. */
   readonly gate: OutputGate
+  /** Whether replies of any size wait for the end of the turn, so that who gets too much of them gets none. */
+  readonly gathersAll?: boolean
   /** Told of each turn that has answered. */
   readonly busyPoll?: BusyPoll
 }
@@ -50,7 +52,7 @@ export function flushOutboxes(): void {
   const due = withOutbox
   withOutbox = []
   for (const connection of due) connection.flushOutbox()
-  due[0].busyPoll?.turnEnded()
+  due.at(0)?.busyPoll?.turnEnded()
 }
 
 /**
@@ -124,7 +126,12 @@ export class Connection implements OutputSink, HeldOutput {
   }
 
   get inputBufferBytes(): number {
-    return this.#carry.capacityBytes
+    return this.#carry.ownBytes
+  }
+
+  /** Of the request that is cut: what has arrived of it, or what it will have if that is known. */
+  get requestBytes(): number {
+    return Math.max(this.#carry.sizeBytes, this.#expectedBytes)
   }
 
   /** Replies that the peer has not taken yet. */
@@ -235,12 +242,13 @@ export class Connection implements OutputSink, HeldOutput {
   /** Sends bytes behind everything sent before. See OutputSink. */
   write(bytes: Uint8Array): boolean {
     if (this.#isClosing) return true
-    if (this.#outboxBytes > 0) this.flushOutbox()
+    const { gathersAll } = this.#limits
+    if (this.#outboxBytes > 0 && !gathersAll) this.flushOutbox()
     if (this.#limits.gate.isClosed) {
       this.#hold(bytes)
       return false
     }
-    if (bytes.length <= GATHERED_BYTES_MAX) {
+    if (bytes.length <= GATHERED_BYTES_MAX || gathersAll) {
       this.push(Buffer.from(bytes))
       return true
     }
@@ -267,8 +275,10 @@ export class Connection implements OutputSink, HeldOutput {
     this.#outbox.push(bytes)
     this.#outboxBytes += bytes.length
     if (this.#outboxBytes > OUTBOX_BYTES_MAX) {
-      this.flushOutbox()
-    } else if (!this.#outboxScheduled) {
+      if (!this.#limits.gathersAll) return this.flushOutbox()
+      this.#outputGrew()
+    }
+    if (!this.#outboxScheduled) {
       this.#outboxScheduled = true
       if (withOutbox.push(this) === 1) setImmediate(flushOutboxes)
     }
@@ -276,6 +286,7 @@ export class Connection implements OutputSink, HeldOutput {
 
   flushOutbox(): void {
     this.#outboxScheduled = false
+    if (this.#outboxBytes > 0 && this.#limits.gathersAll) this.#outputGrew()
     if (this.#outboxBytes === 0 || this.#isClosing) return
     const { socket } = this
     const outbox = this.#outbox

@@ -6,6 +6,7 @@
  */
 export class InputCarry {
   #bytes: Buffer | null = null
+  #askedBytes = 0
   #start = 0
   #end = 0
 
@@ -28,6 +29,11 @@ export class InputCarry {
 
   get capacityBytes(): number {
     return this.#bytes?.length ?? 0
+  }
+
+  /** What of the buffer was asked for: the rest of it, up to the next size class, is lent from the spares. */
+  get ownBytes(): number {
+    return this.#bytes === null ? 0 : Math.max(this.#end, this.#askedBytes)
   }
 
   /**
@@ -66,8 +72,10 @@ export class InputCarry {
       this.#start = 0
       return true
     }
-    const believedBytes = Math.min(expectedBytes, neededBytes * 4)
-    const capacityBytes = Math.max(neededBytes + Math.floor(neededBytes / 2), believedBytes)
+    const isCut = expectedBytes >= neededBytes
+    const capacityBytes = isCut
+      ? Math.min(expectedBytes, neededBytes * BELIEVED_TIMES)
+      : neededBytes + Math.floor(neededBytes / 2)
     return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX))
   }
 
@@ -80,11 +88,14 @@ export class InputCarry {
       this.clear()
     }
     this.#bytes = bytes
+    this.#askedBytes = capacityBytes
     this.#end = sizeBytes
     return true
   }
 }
 
+/** How much of a large request room is made for, by what has arrived of it. What is not written to takes no memory. */
+const BELIEVED_TIMES = 16
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /** Room for the rest of one read and the whole of the next. */
 const SPARE_BYTES = 2 * 16384

@@ -59,6 +59,7 @@ const LONG_REQUEST_BYTES = 512
 const LONG_READ_BYTES = 24576
 /** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
 const LARGE_REQUEST_BYTES = 65536
+const LARGE_READ_BYTES = 131072
 /**
  * But no more than this in one turn, of all connections together: a hundred producers with large batches would hold up
  * everybody else's short requests for as long as it takes to read them all.
@@ -67,6 +68,7 @@ const LARGE_TURN_BYTES = 256 * 1024
 /** All sockets of the process read into this one buffer: what is read is consumed, or copied, before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 const longReadBuffer = Buffer.allocUnsafeSlow(LONG_READ_BYTES)
+const largeReadBuffer = Buffer.allocUnsafeSlow(LARGE_READ_BYTES)
 /** For listeners that have a size of their own. */
 const readBuffers = new Map<number, Buffer>()
 
@@ -186,14 +188,12 @@ export class Listener {
       let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
         connection!.receive(buffer, sizeBytes)
-        const isLarge = connection!.inputBytes >= LARGE_REQUEST_BYTES
+        const { requestBytes } = connection!
+        const isLarge = requestBytes >= LARGE_REQUEST_BYTES
         const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))
-        if (
-          buffer === readBuffer &&
-          connection!.inputBytes >= LONG_REQUEST_BYTES &&
-          readsInto(socket, longReadBuffer)
-        ) {
-          buffer = longReadBuffer
+        if (requestBytes >= LONG_REQUEST_BYTES && readBytes === undefined && buffer !== largeReadBuffer) {
+          const next = isLarge ? largeReadBuffer : longReadBuffer
+          if (next !== buffer && readsInto(socket, next)) buffer = next
         }
         if (isDrained || connection!.isReadingStopped) return true
         readInNextTurn(connection!)

@@ -7,13 +7,16 @@ const REPLY_BLOCK_BYTES = 16384
 
 /**
  * One client as CLIENT LIST shows it, in the fields of Redis 7.2. Replies are encoded in a buffer that all clients
- * share, so the size of a client's own (`rbs`, `rbp`, `obl`) is 0.
+ * share, so the size of a client's own (`rbs`, `rbp`) is 0.
  *
  * @param request the command that the client runs at this moment, if it does
  */
 export function describeClient(client: Client, nowMs: number, request: Request | null = null): string {
   const { connection, transaction, tracker } = client
-  const { inputBytes, inputFreeBytes, argumentBytes, queuedBytes, outputBytes, totalBytes } = memoryOf(client, request)
+  const { inputBytes, inputFreeBytes, argumentBytes, queuedBytes, totalBytes, bufferedBytes, outputBytes } = memoryOf(
+    client,
+    request,
+  )
   const fields: readonly [name: string, value: string | number][] = [
     ['id', client.id],
     ['addr', connection?.remoteAddress ?? 'local:0'],
@@ -34,11 +37,11 @@ export function describeClient(client: Client, nowMs: number, request: Request |
     ['multi-mem', queuedBytes],
     ['rbs', 0],
     ['rbp', 0],
-    ['obl', 0],
+    ['obl', bufferedBytes],
     ['oll', Math.ceil(outputBytes / REPLY_BLOCK_BYTES)],
     ['omem', outputBytes],
     ['tot-mem', totalBytes],
-    ['events', eventsOf(client, outputBytes)],
+    ['events', eventsOf(client, bufferedBytes)],
     ['cmd', client.lastCommand?.fullName ?? 'NULL'],
     ['user', Buffer.from(client.userName, 'latin1').toString()],
     ['redir', tracker?.isOn ? tracker.redirectId : -1],

@@ -5,34 +5,45 @@ import type { Request } from './request.ts'
 const CLIENT_BYTES = 5120
 /** A name in the client's set, and its place in the server's. Measured. */
 const SUBSCRIPTION_BYTES = 128
+/** Redis has a buffer of this size in every client. */
+const BUFFERED_BYTES_MAX = 16384
 
 /** What a client takes, in bytes, as CLIENT LIST shows it and `maxmemory-clients` counts it. */
 export interface ClientMemory {
-  /** Input that is not consumed: requests cut short, or behind one that waits; of the client that runs a command all it came with. */
+  /**
+   * Input that is not consumed: requests behind one that waits, or one cut short, without its arguments so far; of the
+   * client that runs a command all it came with.
+   */
   readonly inputBytes: number
   /** Room for more of it. */
   readonly inputFreeBytes: number
-  /** Arguments of the command that runs. */
+  /** Arguments of the command that runs, or of a request cut short. */
   readonly argumentBytes: number
   /** Commands queued by MULTI, and watched keys. */
   readonly queuedBytes: number
-  /** Replies and messages that the peer has not taken. */
+  /** Replies and messages that the peer has not taken: so many of them count as part of every client, as in Redis. */
+  readonly bufferedBytes: number
+  /** And the rest of them. */
   readonly outputBytes: number
   readonly totalBytes: number
 }
 
 /** @param request the command that the client runs at this moment, if it does */
 export function memoryOf(client: Client, request: Request | null = null): ClientMemory {
-  const { connection, transaction, tracker } = client
-  const argumentBytes = request === null ? 0 : argumentBytesOf(request)
-  const inputBytes = request === null || connection === null ? (connection?.inputBytes ?? 0) : client.engine.inputBytes
-  const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - (connection?.inputBytes ?? 0))
+  const { connection, transaction, tracker, parse } = client
+  const carriedBytes = connection?.inputBytes ?? 0
+  const isRunning = request !== null && connection !== null
+  const argumentBytes = request === null ? parse.argumentBytes : argumentBytesOf(request)
+  const inputBytes = isRunning ? client.engine.inputBytes : Math.max(0, carriedBytes - parse.readBytes)
+  const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - carriedBytes)
   const queuedBytes = (transaction?.memoryBytes ?? 0) + client.engine.watches.keyCountOf(client) * SUBSCRIPTION_BYTES
-  const outputBytes = connection?.unsentBytes ?? 0
+  const unsentBytes = connection?.unsentBytes ?? 0
+  const bufferedBytes = Math.min(unsentBytes, BUFFERED_BYTES_MAX)
+  const outputBytes = unsentBytes - bufferedBytes
   const nameCount = client.subscriptionCount + client.shardChannels.size + (tracker?.prefixes.size ?? 0)
   const buffersBytes = inputBytes + inputFreeBytes + argumentBytes + queuedBytes + outputBytes
   const totalBytes = CLIENT_BYTES + buffersBytes + nameCount * SUBSCRIPTION_BYTES
-  return { inputBytes, inputFreeBytes, argumentBytes, queuedBytes, outputBytes, totalBytes }
+  return { inputBytes, inputFreeBytes, argumentBytes, queuedBytes, bufferedBytes, outputBytes, totalBytes }
 }
 
 function argumentBytesOf(request: Request): number {

@@ -44,6 +44,19 @@ export class ParseState {
     this.bulkSize = -1
   }
 
+  /** Of a request cut short, what has been understood: all before the argument, or the size, that is not complete. */
+  get readBytes(): number {
+    return this.count === 0 ? 0 : this.at
+  }
+
+  /** Of a request cut short, the arguments that are complete. */
+  get argumentBytes(): number {
+    let sum = 0
+    if (this.count > 0)
+      for (let index = 0; index < this.done; index++) sum += this.places[index * 2 + 1] - this.places[index * 2]
+    return sum
+  }
+
   /** Bytes that the request will have at least, as far as known: for making room once. */
   get expectedBytes(): number {
     return this.bulkSize < 0 ? 0 : this.at + this.bulkSize + 2

@@ -179,7 +179,18 @@ export class Listeners {
   }
 
   #respOptions(): ListenerOptions {
-    return { ...this.#commonOptions(), refuse: (peer) => this.#parts.resp.refusal(peer) }
+    const { config, resp } = this.#parts
+    const { limits, ...options } = this.#commonOptions()
+    return {
+      ...options,
+      limits: {
+        ...limits,
+        get gathersAll() {
+          return config.settings.clientOutputBufferLimit.normal.hardBytes > 0
+        },
+      },
+      refuse: (peer) => resp.refusal(peer),
+    }
   }
 
   #memcachedOptions(): ListenerOptions {

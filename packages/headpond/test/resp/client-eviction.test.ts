@@ -72,6 +72,27 @@ test('those who take most are closed, and no more of them than need be', async (
   }
 })
 
+test('of a request cut short, complete arguments and the rest are told apart, and room for it is what it needs', async () => {
+  await using server = await createServer()
+  const client = await connect(server, 'cut')
+  try {
+    client.sendBytes(`*3\r\n$3\r\nSET\r\n$5\r\nabcde\r\n$${MB}\r\n`)
+    client.socket.write(Buffer.alloc(MB - 10))
+    const fields = / name=cut .* qbuf=(\d+) qbuf-free=(\d+) argv-mem=(\d+) .* tot-mem=(\d+) /
+    let seen: number[] = []
+    while (seen[0] !== MB - 10) {
+      seen = (fields.exec(String(await server.execute('CLIENT', 'LIST'))) ?? []).slice(1).map(Number)
+      await turn()
+    }
+    const [, freeBytes, argumentBytes, totalBytes] = seen
+    assert.equal(freeBytes, 12) // the rest of the value, and the end of its line
+    assert.equal(argumentBytes, 8)
+    assert.ok(totalBytes > MB && totalBytes < MB * 1.01, `${totalBytes}`)
+  } finally {
+    client.close()
+  }
+})
+
 test('a client is closed for whatever it takes: input, queued commands, replies, names', async () => {
   const lines: string[] = []
   const log = { info: (line: string) => void lines.push(line), warn() {}, error() {} }

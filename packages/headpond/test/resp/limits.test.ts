@@ -59,6 +59,30 @@ test('a listener that never reads is closed at the hard limit, and others are no
   }
 })
 
+test('who asks for more than its hard limit gets nothing of it, however fast it reads; a transaction runs to its end', async () => {
+  await using server = await createServer({ clientOutputBufferLimit: 'normal 1mb 0 0' })
+  await server.execute('SET', 'key', Buffer.alloc(700_000))
+  const batch = await RawClient.connect(server.port)
+  const transaction = await RawClient.connect(server.port)
+  try {
+    assert.match(await batch.call('GET', 'key'), /^\$/)
+    batch.sendBytes('GET key\r\nGET key\r\nSET after 1\r\n')
+    await batch.untilClosed()
+    assert.deepEqual(batch.take(), [])
+    transaction.sendBytes('MULTI\r\nGET key\r\nGET key\r\nSET inside 1\r\n')
+    await transaction.waitFor(4, 20_000)
+    transaction.take()
+    transaction.sendBytes('EXEC\r\n')
+    await transaction.untilClosed()
+    assert.deepEqual(transaction.take(), [])
+    assert.equal(await server.execute('EXISTS', 'inside'), 1)
+    assert.equal(await server.execute('EXISTS', 'after'), 0)
+  } finally {
+    batch.close()
+    transaction.close()
+  }
+})
+
 test('beyond the soft limit a client has its seconds, and is spared when it reads in time', async () => {
   const { lines, log } = logOf()
   await using server = await createServer({ clientOutputBufferLimit: 'normal 0 1mb 60', log })
