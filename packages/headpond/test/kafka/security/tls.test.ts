@@ -18,6 +18,7 @@ import { CertificateFiles, createAuthority, createCertificate, lockKey } from '.
 import { startBroker } from '../test-broker.ts'
 import { WireClient } from '../wire-client.ts'
 import { askForCluster } from './permitted.ts'
+import { PKCS12 } from './pkcs12.ts'
 
 const authority = await createAuthority()
 const stranger = await createAuthority('Another authority')
@@ -88,6 +89,15 @@ test('a certificate is taken from the settings, from files, and from the directi
       await server.close()
     }
   }
+  const pkcs12 = files.write('store.p12', '')
+  writeFileSync(pkcs12, PKCS12.bytes)
+  const store12 = { 'ssl.keystore.location': pkcs12, 'ssl.keystore.password': PKCS12.password }
+  const ofStore = await createServer({
+    kafka: { config: { listeners: 'SSL://:0', 'ssl.keystore.type': 'PKCS12', ...store12 } },
+  })
+  t.after(() => ofStore.close())
+  assert.equal(await comesIn(ofStore.urls.kafka, { ca: PKCS12.certificate }), true)
+
   const fallback = await createServer({
     tlsCertFile: files.write('server.pem', serverIdentity.cert),
     tlsKeyFile: files.write('key.pem', serverIdentity.key),
