@@ -20,7 +20,7 @@ await runService(CLIENT_ID, async (log) => {
   const brokers = brokerList(process.env)
   await ensureTopic(CLIENT_ID, brokers, EMAILS_TOPIC)
   const redis = await connectRedis(requiredText(process.env, 'REDIS_URL'), log)
-  const publisher = new Publisher(CLIENT_ID, brokers)
+  const publisher = await Publisher.connect(CLIENT_ID, brokers)
   const app = httpApp({ window: new DedupWindow(redis), claims: new DeliveryClaims(redis), publisher, log })
   const listener = await listenHttp(app, wholeNumber(process.env, 'PORT', 3000))
   return {

@@ -20,6 +20,7 @@ export function groupMember(groupId: string, brokers: string[]): Consumer<string
     maxWaitTime: 1_000,
     retries: 10,
     retryDelay: 500,
+    connectTimeout: 20_000, // a process that is very busy takes long to see that it is connected
   })
 }
 

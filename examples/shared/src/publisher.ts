@@ -17,6 +17,8 @@ interface Waiting {
 const BATCH_EVENTS_MAX = 500
 const RETRIES = 8
 const RETRY_DELAY_MS = 250
+/** A process that is very busy takes long to see that it is connected. */
+const CONNECT_TIMEOUT_MS = 20_000
 
 /**
  * Publishes events with an idempotent producer: a request whose answer was lost is repeated under the same sequence number, and
@@ -32,7 +34,7 @@ export class Publisher {
   #waiting: Waiting[] = []
   #sending: Promise<void> | null = null
 
-  constructor(clientId: string, brokers: string[]) {
+  private constructor(clientId: string, brokers: string[]) {
     this.#makeProducer = () =>
       new Producer({
         clientId,
@@ -41,8 +43,16 @@ export class Publisher {
         idempotent: true,
         retries: RETRIES,
         retryDelay: RETRY_DELAY_MS,
+        connectTimeout: CONNECT_TIMEOUT_MS,
       })
     this.#producer = this.#makeProducer()
+  }
+
+  /** Resolves when it is connected, and has the id by which the broker knows its numbers. */
+  static async connect(clientId: string, brokers: string[]): Promise<Publisher> {
+    const publisher = new Publisher(clientId, brokers)
+    await publisher.#producer.initIdempotentProducer({})
+    return publisher
   }
 
   /** Resolves when the event is in the log. After a rejection it may be there all the same. */

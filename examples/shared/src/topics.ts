@@ -8,7 +8,7 @@ export interface TopicPlan {
 
 /** Makes a topic unless it is there, and gives its id: a topic that was deleted and made again has another one. */
 export async function ensureTopic(clientId: string, brokers: string[], plan: TopicPlan): Promise<string> {
-  const admin = new Admin({ clientId, bootstrapBrokers: brokers, retries: 20, retryDelay: 500 })
+  const admin = new Admin({ clientId, bootstrapBrokers: brokers, retries: 20, retryDelay: 500, connectTimeout: 20_000 })
   try {
     await admin
       .createTopics({

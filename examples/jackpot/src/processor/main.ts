@@ -11,7 +11,7 @@ const NAME = 'jackpot-processor'
 await runService(NAME, async (log) => {
   const brokers = brokerList(process.env)
   await ensureTopic(NAME, brokers, WINS_TOPIC)
-  const publisher = new Publisher(NAME, brokers)
+  const publisher = await Publisher.connect(NAME, brokers)
 
   async function publish(reported: ReportedWin): Promise<Win> {
     const win: Win = { id: randomUUID(), ...reported, wonAtMs: Date.now() }
