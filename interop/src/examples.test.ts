@@ -49,7 +49,15 @@ test('email-dedup: of 200 at once one is sent', { skip }, async (t) => {
   const main = await start('email-dedup/dist/main.js', { SMTP_URL: '' })
   t.after(() => main.end('SIGKILL'))
   const email = { to: 'ada@example.com', subject: 'Your order', text: 'It is on its way.' }
-  const answers = await Promise.all(Array.from({ length: 200 }, () => ask<{ id: string }>(`${main.url}/emails`, email)))
+  // Who is told to come again (the same one is being enqueued just now, or a server was slow), does.
+  const post = async () => {
+    for (;;) {
+      const said = await ask<{ id: string }>(`${main.url}/emails`, email)
+      if (said.status !== 409 && said.status !== 503) return said
+      await pause(50)
+    }
+  }
+  const answers = await Promise.all(Array.from({ length: 200 }, post))
   const queued = answers.filter(({ status }) => status === 202)
   assert.equal(queued.length, 1)
   assert.ok(answers.every(({ status, answer }) => [200, 202].includes(status) && answer.id === queued[0].answer.id))
