@@ -1,6 +1,6 @@
 /**
  * Kafka clients of other languages. Each is a program that reads what to do, a line of JSON each, and answers with a line:
- * java/KafkaClients.java, python/kafka_clients.py, go/main.go. What is not there is skipped, with the reason.
+ * java/KafkaClients.java, java/StreamsApps.java, python/kafka_clients.py, go/main.go. What is not there is skipped, with the reason.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -50,6 +50,9 @@ export interface ForeignCommands {
   /** The official client's alone: two producers with the same id. */
   fence: { args: { topic: string; transactional_id: string }; done: string }
   admin: { args: Record<string, never>; done: Record<string, unknown> }
+  /** Of Kafka Streams: one application at a time, whose state is known when it is told. */
+  start: { args: { app: string; state_dir: string }; done: string }
+  stop: { args: Record<string, never>; done: string }
 }
 export type GroupProtocol = 'classic' | 'consumer'
 
