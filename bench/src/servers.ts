@@ -2,11 +2,12 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { freePort } from 'headpond/test/free-port.ts'
 import { Client } from './client.ts'
 
 export type Role = 'headpond' | 'redis'
@@ -195,20 +196,6 @@ function answersPing(port: number): Promise<boolean> {
     socket.once('data', (data) => finish(data.toString('latin1') === '+PONG\r\n'))
     socket.once('error', () => finish(false))
     socket.once('close', () => finish(false))
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port for a loopback listener'))
-        else resolve(address.port)
-      })
-    })
   })
 }
 

@@ -2,9 +2,9 @@
 
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort } from 'headpond/test/free-port.ts'
 import { KAFKA_VERSIONS, kafkaClassPath } from 'headpond-interop/src/kafka/distribution.ts'
 import type { BrokerSpec } from './broker-process.ts'
 
@@ -61,12 +61,4 @@ function classPathOf(versionOrDirectory: string): string {
   const jars = kafkaClassPath(version)
   if ('reason' in jars) throw new Error(jars.reason)
   return jars.classPath
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }

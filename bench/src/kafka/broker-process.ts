@@ -3,13 +3,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createTopicsRequest, createTopicsResponse } from 'headpond/src/kafka/schemas/create-topics.ts'
 import { deleteTopicsRequest, deleteTopicsResponse } from 'headpond/src/kafka/schemas/delete-topics.ts'
 import { metadataRequest, metadataResponse } from 'headpond/src/kafka/schemas/metadata.ts'
+import { freePort } from 'headpond/test/free-port.ts'
 import { WireConnection } from './wire.ts'
 
 const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/cli/main.js', import.meta.url))
@@ -196,13 +197,4 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     connection.close()
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

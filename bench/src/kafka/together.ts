@@ -2,7 +2,8 @@
 
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { BrokerProcess, freePort, headpondSpec, makeDirectory, removeDirectory } from './broker-process.ts'
+import { freePort } from 'headpond/test/free-port.ts'
+import { BrokerProcess, headpondSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import type { ProduceLoad } from './load.ts'
 import type { Probe, ProbeResult } from './probe.ts'
 import { type Bench, runLoad, wants } from './suites.ts'

@@ -3,8 +3,9 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createConnection, createServer } from 'node:net'
+import { createConnection } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freePort, isListening } from 'headpond/test/free-port.ts'
 import type { MemcachedBenchOptions } from '../options.ts'
 import { keyOf, type LoadRequest, type LoadResult } from './load.ts'
 
@@ -47,6 +48,7 @@ class Running {
     child.once('exit', () => live.delete(child))
     const startedAtMs = performance.now()
     while (!(await isListening(port))) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
       if (child.exitCode !== null || performance.now() - startedAtMs > START_TIMEOUT_MS) {
         child.kill('SIGKILL')
         throw new Error(`${name} did not start: ${command.join(' ')}`)
@@ -215,26 +217,4 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 
 function median(values: readonly number[]): number {
   return values.toSorted((first, second) => first - second)[values.length >> 1]
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = createConnection(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

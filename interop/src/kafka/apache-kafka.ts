@@ -6,9 +6,9 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from 'headpond/test/free-port.ts'
 import { WireClient } from 'headpond/test/kafka/wire-client.ts'
 import { kafkaClassPath } from './distribution.ts'
 
@@ -110,12 +110,4 @@ function isAboutSasl(setting: string): boolean {
 function listenerLines(port: number, saslPort: number | null, controllerPort: number): string[] {
   const sasl = saslPort === null ? '' : `,SASL_PLAINTEXT://127.0.0.1:${saslPort}`
   return [`listeners=PLAINTEXT://127.0.0.1:${port}${sasl},CONTROLLER://127.0.0.1:${controllerPort}`]
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }

@@ -2,9 +2,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort, isListening } from 'headpond/test/free-port.ts'
 
 const JAVA_OPTIONS = [
   ...['-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
@@ -59,6 +59,7 @@ export class KafkaBroker {
     const broker = new KafkaBroker(child, port, base)
     const deadlineMs = performance.now() + START_TIMEOUT_MS
     while (!(await isListening(port))) {
+      await new Promise((resolve) => setTimeout(resolve, 100))
       if (child.exitCode === null && performance.now() < deadlineMs) continue
       await broker.stop()
       throw new Error(`Kafka did not start:\n${output}`)
@@ -89,27 +90,4 @@ export function runJava(
   const options = { encoding: 'utf8', maxBuffer: 2 ** 28 } as const
   const { status, stdout, stderr } = spawnSync('java', [...JAVA_OPTIONS, '-cp', classPath, main, ...args], options)
   return { exitCode: status, output: `${stdout}${stderr}` }
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port for a loopback listener')
-  return address.port
 }
