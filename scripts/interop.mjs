@@ -1,6 +1,7 @@
 /** `npm run interop [-- pattern ...]`: the tests that compare Headpond with the programs it replaces. */
 import { spawnSync } from 'node:child_process'
-import { compiledTests, ensureBuilt, ensureInstalled } from './prepare.mjs'
+import * as path from 'node:path'
+import { compiledTests, ensureBuilt, ensureInstalled, ROOT } from './prepare.mjs'
 import { runTests } from './runner.mjs'
 
 /** @type {{ program: string, args: string[], required: boolean }[]} */
@@ -11,6 +12,9 @@ const REFERENCES = [
   { program: 'memcached', args: ['-V'], required: false },
   { program: 'kcat', args: ['-V'], required: false },
   { program: 'java', args: ['-version'], required: false },
+  { program: 'mvn', args: ['-version'], required: false },
+  { program: 'python3', args: ['--version'], required: false },
+  { program: 'go', args: ['version'], required: false },
 ]
 
 console.log('Compared with:')
@@ -31,5 +35,11 @@ if (missing.length > 0) {
 const patterns = process.argv.slice(2)
 ensureInstalled()
 const built = ensureBuilt(['interop'])
-const status = runTests(compiledTests('interop', patterns), patterns)
+const files = compiledTests('interop', patterns)
+if (files.some((file) => file.split(path.sep).includes('kafka'))) {
+  // What is fetched and compiled once takes longer than a test may.
+  const prepare = path.join(ROOT, 'interop/dist/kafka/prepare.js')
+  spawnSync(process.execPath, ['--conditions=headpond-repository', prepare], { stdio: 'inherit' })
+}
+const status = runTests(files, patterns)
 process.exitCode = built ? status : 1

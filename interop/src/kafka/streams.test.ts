@@ -5,19 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type CreateServerOptions, createServer } from 'headpond'
-import { kafkaClassPath } from './distribution.ts'
-import { ForeignClient, type ForeignCommands, type ForeignProgram, javaProgram } from './foreign-client.ts'
+import { ForeignClient, type ForeignCommands } from './foreign-client.ts'
+import { streamsProgram } from './streams-program.ts'
 
-const VERSION = '4.2.0'
 const TIMEOUT_MS = 60_000
 
-const program = programOf()
+const program = streamsProgram()
 const skip = 'reason' in program ? program.reason : false
-
-function programOf(): ForeignProgram {
-  const jars = kafkaClassPath(VERSION, 'streams')
-  return 'reason' in jars ? jars : javaProgram('StreamsApps', jars.classPath)
-}
 
 async function start(t: TestContext, app: 'word-count' | 'joins', options: CreateServerOptions) {
   if ('reason' in program) throw new Error(program.reason)
