@@ -1,33 +1,36 @@
 // What libraries reach against a broker: their own cost counts as much as the broker's.
 
 import { Producer, stringSerializers } from '@platformatic/kafka'
-import type { KafkaBenchOptions } from '../options.ts'
+import { loadRdkafka } from 'headpond-interop/src/kafka/node-rdkafka.ts'
+import { type KafkaBenchOptions, lineMatches } from '../options.ts'
 import type { BrokerProcess } from './broker-process.ts'
 
 type Add = (line: string, figures: Readonly<Record<string, number | string>>) => void
 
-const RECORD_BYTES = 1024
 const RECORDS_PER_SEND = 500
 const SENDS_UNDER_WAY = 5
 const MB = 1e6
 
 export async function measureClients(broker: BrokerProcess, options: KafkaBenchOptions, add: Add): Promise<void> {
   const seconds = options.quick ? 1 : 4
-  for (const [name, measure] of [
-    ['@platformatic/kafka', measurePlatformatic],
-    ['node-rdkafka', measureRdkafka],
-  ] as const) {
-    const topic = name.replace(/\W/g, '-')
+  const rdkafka = loadRdkafka()
+  const lines = [100, 1024].flatMap((recordBytes) => [
+    { name: '@platformatic/kafka', measure: measurePlatformatic, recordBytes, codec: 'none' },
+    ...['none', 'lz4'].map((codec) => ({ name: 'node-rdkafka', measure: measureRdkafka, recordBytes, codec })),
+  ])
+  for (const [index, { name, measure, recordBytes, codec }] of lines.entries()) {
+    const topic = `clients-${index}`
+    const line = `${name} produce ${recordBytes}B acks=all ${codec}`
+    if (!lineMatches(line, options.lineWords)) continue
+    if (name === 'node-rdkafka' && typeof rdkafka === 'string') {
+      add(line, { 'MB/s': `skipped: ${rdkafka}` })
+      continue
+    }
     await broker.createTopic(topic, 1)
     const cpuBeforeMs = broker.cpuMs()
     const startedAtMs = performance.now()
-    const recordCount = await measure(broker.port, topic, seconds)
-    const line = `${name} produce ${RECORD_BYTES}B acks=all`
-    if (recordCount === null) {
-      add(line, { 'MB/s': 'skipped: npm install --no-save node-rdkafka' })
-      continue
-    }
-    const bytes = recordCount * RECORD_BYTES
+    const recordCount = await measure({ port: broker.port, topic, seconds, recordBytes, codec })
+    const bytes = recordCount * recordBytes
     const tookSeconds = (performance.now() - startedAtMs) / 1000
     add(line, {
       'MB/s': bytes / tookSeconds / MB,
@@ -37,13 +40,21 @@ export async function measureClients(broker: BrokerProcess, options: KafkaBenchO
   }
 }
 
-async function measurePlatformatic(port: number, topic: string, seconds: number): Promise<number> {
+interface ClientLoad {
+  readonly port: number
+  readonly topic: string
+  readonly seconds: number
+  readonly recordBytes: number
+  readonly codec: string
+}
+
+async function measurePlatformatic({ port, topic, seconds, recordBytes }: ClientLoad): Promise<number> {
   const producer = new Producer({
     clientId: 'headpond-bench',
     bootstrapBrokers: [`127.0.0.1:${port}`],
     serializers: stringSerializers,
   })
-  const value = 'x'.repeat(RECORD_BYTES)
+  const value = 'x'.repeat(recordBytes)
   const messages = Array.from({ length: RECORDS_PER_SEND }, () => ({ topic, value, partition: 0 }))
   const endAtMs = performance.now() + seconds * 1000
   let recordCount = 0
@@ -80,14 +91,12 @@ interface Rdkafka {
   }
 }
 
-/** Null where it is not installed: it is compiled as it is installed, which needs what not every machine has. */
-async function measureRdkafka(port: number, topic: string, seconds: number): Promise<number | null> {
-  const name = 'node-rdkafka'
-  const library: { default: Rdkafka } | null = await import(name).catch(() => null)
-  if (library === null) return null
-  const producer = new library.default.HighLevelProducer({
+async function measureRdkafka({ port, topic, seconds, recordBytes, codec }: ClientLoad): Promise<number> {
+  const { HighLevelProducer } = loadRdkafka() as unknown as Rdkafka
+  const producer = new HighLevelProducer({
     'metadata.broker.list': `127.0.0.1:${port}`,
     acks: -1,
+    'compression.codec': codec,
     'linger.ms': 5,
     'queue.buffering.max.messages': 200_000,
   })
@@ -95,7 +104,7 @@ async function measureRdkafka(port: number, topic: string, seconds: number): Pro
     producer.connect({}, (error) => (error === null ? resolve() : reject(error)))
   })
   producer.setPollInterval(5)
-  const value = Buffer.alloc(RECORD_BYTES, 'x')
+  const value = Buffer.alloc(recordBytes, 'x')
   const endAtMs = performance.now() + seconds * 1000
   let recordCount = 0
   let failure: Error | null = null
