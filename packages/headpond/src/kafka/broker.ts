@@ -80,7 +80,7 @@ export class Broker {
     this.transactions = new TransactionCoordinator({
       logs,
       clock,
-      settings: transactionSettings(config),
+      settings: transactionSettings(config, metadata),
       groups: this.groups,
       log,
     })

@@ -1,12 +1,13 @@
 /**
  * What is known of the whole cluster beside its topics: settings that clients have changed while it ran (of brokers,
- * groups and client metrics), and quotas. One small file of JSON in the directory of the logs; each change writes it anew,
+ * groups and client metrics), quotas, and levels of features. One small file of JSON in the directory of the logs; each change writes it anew,
  * and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
 import { mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskFiles } from '../config/files.ts'
+import { INITIAL_FEATURES, type StoredFeatures } from './features.ts'
 import type { StoredQuotas } from './quotas/client-quotas.ts'
 
 const FILE_NAME = 'cluster-metadata.json'
@@ -23,6 +24,7 @@ interface Stored {
   readonly configs: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>>
   /** Absent in files of before there were any. */
   readonly quotas?: readonly StoredQuotas[]
+  readonly features?: StoredFeatures
 }
 
 export class ClusterMetadata {
@@ -36,6 +38,7 @@ export class ClusterMetadata {
   }
 
   #quotas: readonly StoredQuotas[] = []
+  #features = INITIAL_FEATURES
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
@@ -56,6 +59,7 @@ export class ClusterMetadata {
     const stored = JSON.parse(text) as Stored
     if (stored.version !== FORMAT_VERSION) throw new Error(`${this.#path} has format ${stored.version}, not 1`)
     this.#quotas = stored.quotas ?? []
+    this.#features = stored.features ?? INITIAL_FEATURES
     for (const owner of Object.keys(this.#configs) as ConfigOwner[]) {
       for (const [name, config] of Object.entries(stored.configs[owner] ?? {})) {
         this.#configs[owner].set(name, new Map(Object.entries(config)))
@@ -70,6 +74,15 @@ export class ClusterMetadata {
   /** Replaces the quotas of clients. */
   setQuotas(quotas: readonly StoredQuotas[]): void {
     this.#quotas = quotas
+    this.save()
+  }
+
+  get features(): StoredFeatures {
+    return this.#features
+  }
+
+  setFeatureLevels(levels: Readonly<Record<string, number>>): void {
+    this.#features = { epoch: this.#features.epoch + 1, levels: { ...this.#features.levels, ...levels } }
     this.save()
   }
 
@@ -103,6 +116,7 @@ export class ClusterMetadata {
       version: FORMAT_VERSION,
       configs,
       quotas: this.#quotas,
+      features: this.#features,
     }
     diskFiles.replace(this.#path, Buffer.from(`${JSON.stringify(stored, null, 2)}\n`))
   }

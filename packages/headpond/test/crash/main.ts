@@ -145,9 +145,9 @@ async function crashTransactions(count: number, seed: number): Promise<void> {
   const results = await crashTransactionsRepeatedly({
     count,
     seed,
-    onResult({ index, seed: lifeSeed, serverKills, moverKills, returns, abandoned }) {
+    onResult({ index, seed: lifeSeed, kind, serverKills, moverKills, returns, abandoned }) {
       write(
-        `life ${String(index + 1).padStart(3)} transactions, seed ${lifeSeed}: broker killed ${serverKills} times, processor ` +
+        `life ${String(index + 1).padStart(3)} transactions (${kind}), seed ${lifeSeed}: broker killed ${serverKills} times, processor ` +
           `${moverKills} times, ${returns} came back after another had taken over, ${abandoned} left a transaction open`,
       )
     },

@@ -12,7 +12,7 @@ const SOFTWARE = { clientSoftwareName: 'wire-client', clientSoftwareVersion: '1.
  * @platformatic/kafka needs recent ones.
  */
 const RANGES: Record<number, [name: string, min: number, max: number]> = {
-  0: ['Produce', 0, 11],
+  0: ['Produce', 0, 12],
   1: ['Fetch', 4, 17],
   2: ['ListOffsets', 1, 10],
   3: ['Metadata', 0, 13],
@@ -34,9 +34,9 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   23: ['OffsetForLeaderEpoch', 2, 4],
   24: ['AddPartitionsToTxn', 0, 3],
   25: ['AddOffsetsToTxn', 0, 4],
-  26: ['EndTxn', 0, 4],
+  26: ['EndTxn', 0, 5],
   27: ['WriteTxnMarkers', 1, 1],
-  28: ['TxnOffsetCommit', 0, 4],
+  28: ['TxnOffsetCommit', 0, 5],
   29: ['DescribeAcls', 1, 3],
   30: ['CreateAcls', 1, 3],
   31: ['DeleteAcls', 1, 3],
@@ -95,8 +95,15 @@ test('each version of ApiVersions tells the same ranges, and of no API that clie
 
 test('no feature is told of that is not built: clients would act on it', async (t) => {
   const { connect } = await startBroker(t)
-  const answer = await (await connect()).call(apiVersionsRequest, apiVersionsResponse, 4, SOFTWARE)
-  assert.deepEqual([answer.supportedFeatures, answer.finalizedFeatures, answer.finalizedFeaturesEpoch], [[], [], -1])
+  const client = await connect()
+  const name = 'transaction.version'
+  for (const version of [3, 4]) {
+    const answer = await client.call(apiVersionsRequest, apiVersionsResponse, version, SOFTWARE)
+    // Clients of version 3 cannot read a range that begins with 0.
+    assert.deepEqual(answer.supportedFeatures, version === 3 ? [] : [{ name, minVersion: 0, maxVersion: 2 }])
+    assert.deepEqual(answer.finalizedFeatures, [{ name, minVersionLevel: 2, maxVersionLevel: 2 }])
+    assert.equal(answer.finalizedFeaturesEpoch, 0)
+  }
 })
 
 test('a version that there is not is answered in version 0, with the versions there are', async (t) => {

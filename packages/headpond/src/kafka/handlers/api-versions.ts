@@ -1,5 +1,6 @@
 import { type Api, api, type RequestContext } from '../api.ts'
 import { ERROR } from '../errors.ts'
+import { FEATURES, levelOf } from '../features.ts'
 import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
@@ -7,6 +8,8 @@ import {
   apiVersionsResponse,
 } from '../schemas/api-versions.ts'
 
+/** The first version in which a feature may begin at level 0. */
+const FROM_ZERO_VERSION = 4
 /** What a client may call itself: it ends up in names of metrics. */
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 
@@ -22,7 +25,19 @@ function handle(request: ApiVersionsRequest, { version, session, broker }: Reque
     session.clientSoftwareVersion = clientSoftwareVersion
   }
   session.sasl?.versionsTold()
-  return { errorCode: ERROR.NONE, apiKeys: broker.apis.map(describe) }
+  const { features } = broker.metadata
+  return {
+    errorCode: ERROR.NONE,
+    apiKeys: broker.apis.map(describe),
+    // Clients of before version 4 take a lowest level of 0 for a mistake.
+    supportedFeatures: FEATURES.filter(({ minLevel }) => version >= FROM_ZERO_VERSION || minLevel > 0).map(
+      ({ name, minLevel, maxLevel }) => ({ name, minVersion: minLevel, maxVersion: maxLevel }),
+    ),
+    finalizedFeaturesEpoch: features.epoch,
+    finalizedFeatures: FEATURES.map((feature) => ({ name: feature.name, level: levelOf(features, feature) }))
+      .filter(({ level }) => level > 0)
+      .map(({ name, level }) => ({ name, minVersionLevel: level, maxVersionLevel: level })),
+  }
 }
 
 /**

@@ -7,8 +7,10 @@ import { inWordsOf } from '../transactions/fencing.ts'
 /** The first version whose clients know PRODUCER_FENCED. */
 const FENCED_VERSION = 2
 
-/** Version 5 belongs to the second version of transactions, as Produce 12 does. */
-export const endTxn = api(endTxnRequest, endTxnResponse, [0, 4], handle)
+/** The first of the second version of transactions: it ends the producer's epoch too (KIP-890). */
+const EPOCHS_VERSION = 5
+
+export const endTxn = api(endTxnRequest, endTxnResponse, [0, 5], handle)
 
 async function handle(
   { transactionalId, committed, ...producer }: EndTxnRequest,
@@ -17,6 +19,11 @@ async function handle(
   const { broker, version } = context
   if (!may(context, 'write', 'transactionalId', transactionalId)) {
     return { errorCode: ERROR.TRANSACTIONAL_ID_AUTHORIZATION_FAILED }
+  }
+  if (version >= EPOCHS_VERSION) {
+    const next = await broker.transactions.endEpoch(transactionalId, producer, committed)
+    if (typeof next === 'string') return { errorCode: errorCodeOf(next) }
+    return { errorCode: ERROR.NONE, producerId: next.producerId, producerEpoch: next.producerEpoch }
   }
   const error = await broker.transactions.end(transactionalId, producer, committed)
   return { errorCode: errorCodeOf(inWordsOf(version, FENCED_VERSION, error)) }

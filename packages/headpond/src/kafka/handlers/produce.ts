@@ -23,6 +23,8 @@ const BATCHES_VERSION = 3
 const ZSTD_VERSION = 7
 /** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
 const ABORTABLE_VERSION = 11
+/** The first of the second version of transactions: nobody has told before that a partition takes part. */
+const IMPLICIT_VERSION = 12
 /** One broker is the only replica. */
 const IN_SYNC_REPLICA_COUNT = 1
 const MAGIC = 2
@@ -52,9 +54,9 @@ type Outcomes = readonly { readonly name: string; readonly topicId: string; read
  * Versions 0 to 2 are told of though not served: librdkafka decides by them whether it may compress. Several requests of
  * a producer may wait for the disk together.
  */
-export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 11], handle, {
+export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 12], handle, {
   isPipelined: true,
-  advertised: [0, 11],
+  advertised: [0, 12],
   refuse,
 })
 
@@ -157,7 +159,11 @@ function verify(
   partition: number,
   { broker, version }: RequestContext,
 ): LogRefusal | null {
-  const error = broker.transactions.verify(transactionalId ?? '', producer, topic, partition)
+  const { transactions } = broker
+  const error =
+    version >= IMPLICIT_VERSION
+      ? transactions.include(transactionalId ?? '', producer, topic, partition)
+      : transactions.verify(transactionalId ?? '', producer, topic, partition)
   const message = 'The partition is part of no open transaction of this producer'
   switch (error) {
     case null:

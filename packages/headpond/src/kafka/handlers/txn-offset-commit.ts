@@ -11,9 +11,11 @@ import { inWordsOf } from '../transactions/fencing.ts'
 
 /** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
 const ABORTABLE_VERSION = 4
+/** The first of the second version of transactions: nobody has told before that the group takes part. */
+const IMPLICIT_VERSION = 5
 
 /** Offsets that count once the producer's transaction is committed. */
-export const txnOffsetCommit = api(txnOffsetCommitRequest, txnOffsetCommitResponse, [0, 4], handle)
+export const txnOffsetCommit = api(txnOffsetCommitRequest, txnOffsetCommitResponse, [0, 5], handle)
 
 type Partition = TxnOffsetCommitRequest['topics'][number]['partitions'][number]
 
@@ -77,7 +79,11 @@ function refusalOf(
   const { groupId, memberId, groupInstanceId, generationId, transactionalId, producerId, producerEpoch } = request
   const refusal = groups.transactionalCommitRefusal({ groupId, memberId, groupInstanceId, generationId })
   if (refusal !== null) return refusal
-  const error = transactions.verifyOffsets(transactionalId, { producerId, producerEpoch }, groupId)
+  const producer = { producerId, producerEpoch }
+  const error =
+    version >= IMPLICIT_VERSION
+      ? transactions.includeOffsets(transactionalId, producer, groupId)
+      : transactions.verifyOffsets(transactionalId, producer, groupId)
   if (error === 'TRANSACTION_ABORTABLE' && version < ABORTABLE_VERSION) return 'INVALID_TXN_STATE'
   return inWordsOf(0, 1, error)
 }

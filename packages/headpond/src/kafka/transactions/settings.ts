@@ -1,4 +1,6 @@
 import type { BrokerConfig } from '../broker-config.ts'
+import type { ClusterMetadata } from '../cluster-metadata.ts'
+import { levelOf, TRANSACTION_VERSION } from '../features.ts'
 
 /** What the coordinator does by: the broker's settings, which may change while it runs. */
 export interface TransactionSettings {
@@ -10,10 +12,12 @@ export interface TransactionSettings {
   readonly expirationCheckIntervalMs: number
   readonly partitionCount: number
   readonly segmentBytes: number
+  /** The level of the feature `transaction.version`. */
+  readonly version: number
 }
 
 /** The settings by Kafka's names. */
-export function transactionSettings(config: BrokerConfig): TransactionSettings {
+export function transactionSettings(config: BrokerConfig, metadata: ClusterMetadata): TransactionSettings {
   return {
     get timeoutMsMax() {
       return config.integer('transaction.max.timeout.ms')
@@ -32,6 +36,9 @@ export function transactionSettings(config: BrokerConfig): TransactionSettings {
     },
     get segmentBytes() {
       return config.integer('transaction.state.log.segment.bytes')
+    },
+    get version() {
+      return levelOf(metadata.features, TRANSACTION_VERSION)
     },
   }
 }

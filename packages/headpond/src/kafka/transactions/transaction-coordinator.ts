@@ -9,6 +9,7 @@ import type { Producer } from '../internal-topic.ts'
 import type { TransactionSettings } from './settings.ts'
 import {
   addPartition,
+  EPOCH_MAX,
   fence,
   isEnding,
   isExhausted,
@@ -35,6 +36,8 @@ export interface TopicPartition {
 
 /** After an error of a disk, the end of a transaction is tried again so often. */
 const RETRY_MS = 1000
+/** The version of transactions in which each has an epoch of its own. */
+const EPOCHS_VERSION = 2
 
 /**
  * All transactions of the broker (KIP-98). What becomes of one is decided by a record in `__transaction_state`; only once
@@ -77,6 +80,7 @@ export class TransactionCoordinator {
       () => this.#expire(),
     )
     await groupsLoaded
+    let isComplete = true
     for (const partition of partitions) {
       try {
         await this.#transactionLog.load(partition, (transactionalId, transaction) => {
@@ -87,12 +91,46 @@ export class TransactionCoordinator {
         // Its ids stay away: to begin with none would let their partitions wait for ever.
         const place = `${TRANSACTIONS_TOPIC}-${partition.partition}`
         this.#log.error({ err: error }, `the transactions of ${place} cannot be loaded`)
+        isComplete = false
         continue
       }
       if (this.#isClosed) return
       this.#loading.delete(partition.partition)
     }
+    if (isComplete) this.#abortUnknown()
     for (const transaction of this.#transactions.values()) if (isEnding(transaction)) void this.#complete(transaction)
+  }
+
+  /**
+   * In the second version of transactions a partition and the note that it takes part are written together, and a crash may
+   * leave the one without the other. Nobody would ever end such a transaction: no answer has told of it.
+   */
+  #abortUnknown(): void {
+    const known = new Map([...this.#transactions.values()].map((transaction) => [transaction.producerId, transaction]))
+    for (const { name, partitions } of this.#logs.topics.values()) {
+      for (const log of partitions) {
+        for (const {
+          producerId,
+          producerEpoch,
+          coordinatorEpoch,
+          currentTransactionStartOffset,
+        } of log.activeProducers()) {
+          if (currentTransactionStartOffset < 0) continue
+          const transaction = known.get(producerId)
+          const isOpen = transaction !== undefined && (transaction.state === 'Ongoing' || isEnding(transaction))
+          if (isOpen && takesPart(transaction, name, log.partition)) continue
+          this.#log.warn(
+            `${name}-${log.partition} has a transaction of producer ${producerId} that nobody knows: aborted`,
+          )
+          this.mark(
+            { topic: name, partition: log.partition },
+            { producerId, producerEpoch },
+            Math.max(coordinatorEpoch, 0),
+            false,
+          )
+        }
+      }
+    }
   }
 
   close(): void {
@@ -123,7 +161,7 @@ export class TransactionCoordinator {
     if (isEnding(transaction)) return 'CONCURRENT_TRANSACTIONS'
     if (transaction.state === 'Ongoing') {
       this.#log.info(`the open transaction of ${transactionalId} is aborted: its producer begins anew`)
-      void this.#end(transaction, false, true)
+      void this.#end(transaction, false, 'fenced')
       return 'CONCURRENT_TRANSACTIONS'
     }
     const next = this.#nextProducer(transaction, current)
@@ -145,17 +183,7 @@ export class TransactionCoordinator {
     const transaction = this.#producersTransaction(transactionalId, producer)
     if (typeof transaction === 'string') return transaction
     if (isEnding(transaction)) return 'CONCURRENT_TRANSACTIONS'
-    const isOngoing = transaction.state === 'Ongoing'
-    if (!isOngoing || partitions.some(({ topic, partition }) => !takesPart(transaction, topic, partition))) {
-      const next = new Map(
-        isOngoing ? [...transaction.partitions].map(([topic, numbers]) => [topic, new Set(numbers)]) : [],
-      )
-      for (const { topic, partition } of partitions) addPartition(next, topic, partition)
-      const startMs = isOngoing ? transaction.startMs : this.#clock.nowMs()
-      if (!this.#change(transaction, { state: 'Ongoing', partitions: next, startMs })) {
-        return 'COORDINATOR_NOT_AVAILABLE'
-      }
-    }
+    if (!this.#include(transaction, partitions)) return 'COORDINATOR_NOT_AVAILABLE'
     return (await this.#transactionLog.written(transactionalId)) ? null : 'COORDINATOR_NOT_AVAILABLE'
   }
 
@@ -164,13 +192,41 @@ export class TransactionCoordinator {
     return this.add(transactionalId, producer, [{ topic: OFFSETS_TOPIC, partition: this.#groups.partitionOf(groupId) }])
   }
 
+  /**
+   * In the second version of transactions a partition becomes part of one by being written to (KIP-890). Null when it is
+   * part. Synchronous, as `verify`.
+   */
+  include(transactionalId: string, producer: Producer, topic: string, partition: number): ErrorName | null {
+    const transaction = this.#producersTransaction(transactionalId, producer)
+    if (typeof transaction === 'string') return transaction
+    if (isEnding(transaction)) return 'CONCURRENT_TRANSACTIONS'
+    return this.#include(transaction, [{ topic, partition }]) ? null : 'COORDINATOR_NOT_AVAILABLE'
+  }
+
+  /** The same for the offsets of a group. */
+  includeOffsets(transactionalId: string, producer: Producer, groupId: string): ErrorName | null {
+    return this.include(transactionalId, producer, OFFSETS_TOPIC, this.#groups.partitionOf(groupId))
+  }
+
+  /** False when it cannot be written. */
+  #include(transaction: Transaction, partitions: readonly TopicPartition[]): boolean {
+    const isOngoing = transaction.state === 'Ongoing'
+    if (isOngoing && partitions.every(({ topic, partition }) => takesPart(transaction, topic, partition))) return true
+    const next = new Map(
+      isOngoing ? [...transaction.partitions].map(([topic, numbers]) => [topic, new Set(numbers)]) : [],
+    )
+    for (const { topic, partition } of partitions) addPartition(next, topic, partition)
+    const startMs = isOngoing ? transaction.startMs : this.#clock.nowMs()
+    return this.#change(transaction, { state: 'Ongoing', partitions: next, startMs })
+  }
+
   /** Commits or aborts. Resolves when the readers of all its partitions can see it. */
   async end(transactionalId: string, producer: Producer, isCommitted: boolean): Promise<ErrorName | null> {
     const transaction = this.#producersTransaction(transactionalId, producer)
     if (typeof transaction === 'string') return transaction
     switch (transaction.state) {
       case 'Ongoing':
-        return this.#end(transaction, isCommitted, false)
+        return this.#end(transaction, isCommitted, 'keeps')
       case 'PrepareCommit':
       case 'PrepareAbort':
         return (transaction.state === 'PrepareCommit') === isCommitted ? 'CONCURRENT_TRANSACTIONS' : 'INVALID_TXN_STATE'
@@ -180,6 +236,45 @@ export class TransactionCoordinator {
         return (transaction.state === 'CompleteCommit') === isCommitted ? null : 'INVALID_TXN_STATE'
       default:
         return 'INVALID_TXN_STATE'
+    }
+  }
+
+  /**
+   * The same in the second version of transactions: each has an epoch of its own, so that nothing of one that is over can
+   * come into the next (KIP-890). Resolves with what the producer goes on with.
+   */
+  async endEpoch(transactionalId: string, producer: Producer, isCommitted: boolean): Promise<ErrorName | Producer> {
+    const refusal = this.#refusal(transactionalId)
+    if (refusal !== null) return refusal
+    const transaction = this.#transactions.get(transactionalId)
+    if (transaction === undefined) return 'INVALID_PRODUCER_ID_MAPPING'
+    const { state } = transaction
+    const isOfLastId =
+      transaction.lastProducerId === producer.producerId &&
+      isExhausted(producer.producerEpoch) &&
+      transaction.producerEpoch === 0
+    if (transaction.producerId !== producer.producerId && !isOfLastId) return 'INVALID_PRODUCER_ID_MAPPING'
+    const isOfLastEpoch = isOfLastId || transaction.producerEpoch === producer.producerEpoch + 1
+    const isOfThisEpoch = !isOfLastId && transaction.producerEpoch === producer.producerEpoch
+    // The last epoch is for fencing: whoever has it asks for a new id first.
+    const isUsedUp = transaction.producerEpoch >= EPOCH_MAX && !isEnding(transaction)
+    if (isUsedUp || (!isOfThisEpoch && !isOfLastEpoch)) return 'PRODUCER_FENCED'
+    if (isOfThisEpoch) {
+      if (isEnding(transaction)) return 'PRODUCER_FENCED'
+      // Without anything in it, a transaction can be aborted; its epoch is over all the same.
+      if (state !== 'Ongoing' && isCommitted) return 'INVALID_TXN_STATE'
+      return (await this.#end(transaction, isCommitted, 'next')) ?? goesOnWith(transaction)
+    }
+    switch (state) {
+      case 'PrepareCommit':
+      case 'PrepareAbort':
+        return (state === 'PrepareCommit') === isCommitted ? 'CONCURRENT_TRANSACTIONS' : 'INVALID_TXN_STATE'
+      case 'CompleteCommit':
+      case 'CompleteAbort':
+        // The answer was lost: it is said again.
+        return (state === 'CompleteCommit') === isCommitted ? goesOnWith(transaction) : 'INVALID_TXN_STATE'
+      default:
+        return 'PRODUCER_FENCED'
     }
   }
 
@@ -235,12 +330,23 @@ export class TransactionCoordinator {
 
   // ---- The end of a transaction ----
 
-  async #end(transaction: Transaction, isCommitted: boolean, isFenced: boolean): Promise<ErrorName | null> {
-    const next = { ...transaction }
-    if (isFenced) fence(next)
-    const { producerEpoch, lastProducerEpoch } = next
-    const state = isCommitted ? 'PrepareCommit' : 'PrepareAbort'
-    if (!this.#change(transaction, { producerEpoch, lastProducerEpoch, state })) return 'COORDINATOR_NOT_AVAILABLE'
+  /** @param epoch what becomes of the producer's: it keeps it, it goes on with the next, or somebody else will */
+  async #end(
+    transaction: Transaction,
+    isCommitted: boolean,
+    epoch: 'keeps' | 'next' | 'fenced',
+  ): Promise<ErrorName | null> {
+    const next = { ...transaction, clientVersion: 0 }
+    if (epoch === 'fenced') fence(next)
+    else if (epoch === 'next') {
+      next.clientVersion = EPOCHS_VERSION
+      if (isExhausted(next.producerEpoch)) next.nextProducerId = this.#logs.allocateProducerId()
+      next.lastProducerEpoch = next.producerEpoch
+      next.producerEpoch++
+      if (next.state !== 'Ongoing') Object.assign(next, { partitions: new Map(), startMs: this.#clock.nowMs() })
+    }
+    next.state = isCommitted ? 'PrepareCommit' : 'PrepareAbort'
+    if (!this.#change(transaction, next)) return 'COORDINATOR_NOT_AVAILABLE'
     // Before the decision is safe nobody may see it.
     if (!(await this.#transactionLog.written(transaction.transactionalId))) return 'COORDINATOR_NOT_AVAILABLE'
     await this.#complete(transaction)
@@ -270,7 +376,13 @@ export class TransactionCoordinator {
       }
     }
     if (this.#isClosed || this.#transactions.get(transactionalId) !== transaction) return
-    const complete = { state: isCommitted ? 'CompleteCommit' : 'CompleteAbort', partitions: new Map() } as const
+    const { producerId, nextProducerId } = transaction
+    const exchange = { ...goesOnWith(transaction), lastProducerId: producerId, nextProducerId: NO_PRODUCER_ID }
+    const complete = {
+      state: isCommitted ? 'CompleteCommit' : 'CompleteAbort',
+      partitions: new Map(),
+      ...(nextProducerId === NO_PRODUCER_ID ? {} : exchange),
+    } as const
     if (!isMarked || !this.#change(transaction, complete)) this.#after(RETRY_MS, () => void this.#complete(transaction))
   }
 
@@ -281,7 +393,7 @@ export class TransactionCoordinator {
       const { transactionalId, state, startMs, timeoutMs } = transaction
       if (state !== 'Ongoing' || nowMs - startMs < timeoutMs) continue
       this.#log.info(`the transaction of ${transactionalId} is aborted: it has been open for ${nowMs - startMs} ms`)
-      void this.#end(transaction, false, true)
+      void this.#end(transaction, false, 'fenced')
     }
   }
 
@@ -366,6 +478,13 @@ export class TransactionCoordinator {
       run()
     })
   }
+}
+
+/** What a producer has when its transaction is over. */
+function goesOnWith({ producerId, producerEpoch, nextProducerId }: Transaction): Producer {
+  return nextProducerId === NO_PRODUCER_ID
+    ? { producerId, producerEpoch }
+    : { producerId: nextProducerId, producerEpoch: 0 }
 }
 
 function isKnownProducer({ producerId, lastProducerId }: Transaction, current: Producer): boolean {

@@ -4,21 +4,24 @@ import { MalformedMessage } from '../codec/byte-reader.ts'
 import { InternalTopic } from '../internal-topic.ts'
 import { transactionLogKey, transactionLogValue } from '../schemas/transaction-log.ts'
 import type { TransactionSettings } from './settings.ts'
-import { NO_PRODUCER_EPOCH, NO_PRODUCER_ID, TRANSACTION_STATES, type Transaction } from './transaction.ts'
+import { NO_PRODUCER_EPOCH, TRANSACTION_STATES, type Transaction } from './transaction.ts'
 
 export const TRANSACTIONS_TOPIC = '__transaction_state'
 
-/** Kafka writes version 1 only once a feature says that every broker reads it. */
 const KEY_VERSION = 0
+/** Kafka writes version 1 once `transaction.version` says that every broker reads it. */
 const VALUE_VERSION = 0
+const FLEXIBLE_VALUE_VERSION = 1
 
 /** `__transaction_state`: what is kept of transactions, in Kafka's own format. */
 export class TransactionLog {
   readonly #topic: InternalTopic
   readonly #log: LogLines
+  readonly #settings: TransactionSettings
 
   constructor(logs: LogManager, settings: TransactionSettings, log: LogLines) {
     this.#log = log
+    this.#settings = settings
     this.#topic = new InternalTopic(
       logs,
       {
@@ -65,6 +68,9 @@ export class TransactionLog {
     const value = transactionLogValue.encodeRecord(
       {
         producerId: transaction.producerId,
+        previousProducerId: transaction.lastProducerId,
+        nextProducerId: transaction.nextProducerId,
+        clientTransactionVersion: transaction.clientVersion,
         producerEpoch: transaction.producerEpoch,
         transactionTimeoutMs: transaction.timeoutMs,
         transactionStatus: TRANSACTION_STATES.indexOf(state),
@@ -73,7 +79,8 @@ export class TransactionLog {
         transactionLastUpdateTimestampMs: transaction.lastUpdateMs,
         transactionStartTimestampMs: transaction.startMs,
       },
-      VALUE_VERSION,
+      // What ends in the second version of transactions cannot be told in the old format.
+      this.#settings.version >= 1 || transaction.clientVersion > 0 ? FLEXIBLE_VALUE_VERSION : VALUE_VERSION,
     )
     return typeof this.#topic.append(transactionalId, [{ key, value }], nowMs) === 'number'
   }
@@ -121,7 +128,9 @@ function decodeTransaction(transactionalId: string, bytes: Uint8Array): Transact
     producerId: value.producerId,
     producerEpoch: value.producerEpoch,
     lastProducerEpoch: NO_PRODUCER_EPOCH,
-    lastProducerId: value.previousProducerId ?? NO_PRODUCER_ID,
+    lastProducerId: value.previousProducerId,
+    nextProducerId: value.nextProducerId,
+    clientVersion: value.clientTransactionVersion,
     timeoutMs: value.transactionTimeoutMs,
     state,
     partitions: new Map(

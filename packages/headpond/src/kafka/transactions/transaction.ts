@@ -16,7 +16,7 @@ export type TransactionState = (typeof TRANSACTION_STATES)[number]
 export const NO_PRODUCER_ID = -1
 export const NO_PRODUCER_EPOCH = -1
 /** The last epoch is for fencing alone. */
-const EPOCH_MAX = 32767
+export const EPOCH_MAX = 32767
 
 export interface Transaction {
   readonly transactionalId: string
@@ -26,6 +26,10 @@ export interface Transaction {
   lastProducerEpoch: number
   /** The id before, when it was exchanged because its epochs were used up. */
   lastProducerId: number
+  /** The id that follows when this transaction is over, because its epochs are used up. */
+  nextProducerId: number
+  /** The version of transactions that the producer has last ended one in. */
+  clientVersion: number
   timeoutMs: number
   state: TransactionState
   /** Topic -> partitions that take part. */
@@ -42,6 +46,8 @@ export function newTransaction(transactionalId: string, producerId: number, nowM
     producerEpoch: NO_PRODUCER_EPOCH,
     lastProducerEpoch: NO_PRODUCER_EPOCH,
     lastProducerId: NO_PRODUCER_ID,
+    nextProducerId: NO_PRODUCER_ID,
+    clientVersion: 0,
     timeoutMs: 0,
     state: 'Empty',
     partitions: new Map(),

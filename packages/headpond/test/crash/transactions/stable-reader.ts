@@ -19,13 +19,14 @@ export class StableReader {
   readonly topic: string
   readonly partition: number
   readonly records: StableRecord[] = []
-  #offset = 0
+  #offset: number
   #lastStableOffset = 0
   #highWatermark = 0
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, offset = 0) {
     this.topic = topic
     this.partition = partition
+    this.#offset = offset
   }
 
   /** Everything that is there is decided, and has been read. */

@@ -29,6 +29,7 @@ import {
   INPUT,
   INPUT_PARTITIONS,
   inputValue,
+  type MoverKind,
   type MoverOrders,
   RECEIPT_PARTITIONS,
   RECEIPTS,
@@ -38,6 +39,7 @@ import {
 export interface TransactionCrashResult {
   readonly index: number
   readonly seed: number
+  readonly kind: MoverKind
   readonly recordCount: number
   readonly serverKills: number
   readonly moverKills: number
@@ -55,7 +57,10 @@ interface Output {
 
 type Disturbance = 'kill server' | 'kill mover' | 'freeze mover' | 'abandon'
 
-const MOVER = fileURLToPath(new URL('./mover.js', import.meta.url))
+const MOVERS: Readonly<Record<MoverKind, string>> = {
+  kafkajs: fileURLToPath(new URL('./mover.js', import.meta.url)),
+  epochs: fileURLToPath(new URL('./epochs-mover.js', import.meta.url)),
+}
 const OUTPUTS = [
   ...Array.from({ length: RECEIPT_PARTITIONS }, (_, partition) => ({ topic: RECEIPTS, partition })),
   { topic: AUDIT, partition: 0 },
@@ -84,8 +89,8 @@ export async function crashTransactionsRepeatedly(options: {
     const lifeSeed = (seed + index * 7919) >>> 0
     const life = new Life(lifeSeed, 1 + (lifeSeed % DISTURBANCES_MAX))
     await life.live(expected)
-    const { serverKills, moverKills, returns, abandoned, recordCount } = life
-    const result = { index, seed: lifeSeed, recordCount, serverKills, moverKills, returns, abandoned }
+    const { kind, serverKills, moverKills, returns, abandoned, recordCount } = life
+    const result = { index, seed: lifeSeed, kind, recordCount, serverKills, moverKills, returns, abandoned }
     results.push(result)
     onResult?.(result)
   }
@@ -93,6 +98,7 @@ export async function crashTransactionsRepeatedly(options: {
 }
 
 class Life {
+  readonly kind: MoverKind
   serverKills = 0
   moverKills = 0
   returns = 0
@@ -117,6 +123,7 @@ class Life {
     this.#seed = seed
     this.#random = new SeededRandom(seed)
     this.#disturbanceCount = disturbanceCount
+    this.kind = seed % 2 === 0 ? 'kafkajs' : 'epochs'
     this.#chunkMax = this.#random.pick([3, 10, 40])
     const segmentBytes = () => String(this.#random.pick([2000, 20_000, 2 ** 20]))
     this.#settings = [
@@ -207,9 +214,10 @@ class Life {
         await this.#patiently(async (wire) => {
           const producer = new TransactionalProducer(new LogClient(wire), `abandoned-${this.abandoned}`)
           await beginWhenLoaded(producer, ABANDONED_TIMEOUT_MS)
-          await expectNone(producer.add(RECEIPTS, [0, 1]))
+          const isTold = this.#random.once(2)
+          if (isTold) await expectNone(producer.add(RECEIPTS, [0, 1]))
           for (const partition of [0, 1]) {
-            const sent = await producer.send(RECEIPTS, 'abandoned', 11, partition)
+            const sent = await producer.send(RECEIPTS, 'abandoned', isTold ? 11 : 12, partition)
             if (typeof sent === 'string') throw new Error(`a transaction was answered ${sent}`)
           }
         })
@@ -234,7 +242,7 @@ class Life {
       chunkMax: this.#chunkMax,
     }
     const env = { ...process.env, MOVER: JSON.stringify(orders) }
-    const mover = spawn(process.execPath, ['--conditions=headpond-repository', MOVER], {
+    const mover = spawn(process.execPath, ['--conditions=headpond-repository', MOVERS[this.kind]], {
       env,
       stdio: ['ignore', 'ignore', 'inherit'],
     })

@@ -7,6 +7,9 @@ export const AUDIT = 'audit'
 export const GROUP = 'movers'
 export const TRANSACTIONAL_ID = 'mover'
 
+/** How a mover speaks of its transactions: as all clients did, or each with an epoch of its own (KIP-890). */
+export type MoverKind = 'kafkajs' | 'epochs'
+
 /** What a mover is told in its environment, as JSON. */
 export interface MoverOrders {
   readonly address: string

@@ -30,10 +30,10 @@ test('versions 0 to 2 are told of and refused: by the end of the connection, wit
     clientSoftwareVersion: '',
   })
   const { minVersion, maxVersion } = told.apiKeys.find(({ apiKey }) => apiKey === 0)!
-  assert.deepEqual([minVersion, maxVersion], [0, 11])
+  assert.deepEqual([minVersion, maxVersion], [0, 12])
   client.sendBatch('orders', batchOf(['a']), { version: 2, acks: 1 })
   await client.wire.closed
-  assert.match(logged.join('\n'), /closed: a Produce request of version 2: 3 to 11 are served/)
+  assert.match(logged.join('\n'), /closed: a Produce request of version 2: 3 to 12 are served/)
 })
 
 test('acks 0 gets no answer, so that the next one on the wire is that to the next request', async (t) => {

@@ -64,9 +64,9 @@ export class TransactionalProducer {
     return errorOf(await this.#client.wire.call(addOffsetsToTxnRequest, addOffsetsToTxnResponse, 4, asked))
   }
 
-  async commitOffset(groupId: string, topic: string, offset: bigint, version = 4): Promise<string> {
+  async commitOffset(groupId: string, topic: string, offset: bigint, version = 4, index = 0): Promise<string> {
     const { transactionalId, producerId, producerEpoch } = this
-    const partition = { partitionIndex: 0, committedOffset: offset, committedMetadata: '' }
+    const partition = { partitionIndex: index, committedOffset: offset, committedMetadata: '' }
     const answer = await this.#client.wire.call(txnOffsetCommitRequest, txnOffsetCommitResponse, version, {
       ...{ transactionalId, groupId, producerId, producerEpoch },
       topics: [{ name: topic, partitions: [partition] }],
@@ -77,6 +77,13 @@ export class TransactionalProducer {
   async end(committed: boolean, version = 4): Promise<string> {
     const { transactionalId, producerId, producerEpoch } = this
     const asked = { transactionalId, producerId, producerEpoch, committed }
-    return errorOf(await this.#client.wire.call(endTxnRequest, endTxnResponse, version, asked))
+    const answer = await this.#client.wire.call(endTxnRequest, endTxnResponse, version, asked)
+    if (version >= 5 && answer.errorCode === 0) {
+      // Each transaction has an epoch of its own, in which the numbers begin anew.
+      this.producerId = answer.producerId
+      this.producerEpoch = answer.producerEpoch
+      this.#sequences.clear()
+    }
+    return errorOf(answer)
   }
 }
