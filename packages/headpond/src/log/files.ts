@@ -70,6 +70,11 @@ export class OpenFiles {
     }
   }
 
+  /** So many were in use that none could be closed. */
+  get isOverfull(): boolean {
+    return this.#open.size > OPEN_FILES_MAX
+  }
+
   closed(file: LogFile): void {
     this.#open.delete(file)
   }
@@ -226,7 +231,7 @@ export class LogFile {
 
   #end(then: () => void): void {
     this.#useCount--
-    if (this.#useCount === 0 && this.#isClosing) {
+    if (this.#useCount === 0 && (this.#isClosing || this.#files.isOverfull)) {
       this.#isClosing = false
       this.close()
     }

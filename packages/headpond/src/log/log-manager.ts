@@ -653,6 +653,8 @@ export class LogManager {
     if (--turn.pendingCount > 0) return
     if (this.#lastTurn === turn) this.#lastTurn = null
     if (this.#catalogTurn === turn) this.#catalogTurn = null
+    // What was written beside the event loop can be forgotten only now.
+    this.#memory.trim()
     turn.resolve()
     if (turn.next !== null) this.#settle(turn.next)
   }

@@ -5,7 +5,7 @@ import { CleanedSegmentWriter } from './cleaned-segment.ts'
 import type { CleanableLog, CleanableSegment, CleanedSegment, LastProducerRecord } from './compaction/cleanable-log.ts'
 import { CompressionError } from './compression/compression-error.ts'
 import type { LogRefusal } from './errors.ts'
-import { syncPaths } from './files.ts'
+import { syncPath, syncPaths } from './files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { LogSettings } from './log-settings.ts'
 import type { PartitionDirectory } from './partition-directory.ts'
@@ -395,6 +395,11 @@ export class PartitionLog implements CleanableLog {
   roll(): void {
     const sealed = this.#segments[this.#segments.length - 1]
     assert(sealed.sizeBytes > 0, 'roll: an empty segment needs no successor')
+    // A loss of power must not leave a segment without those before it. Only the first one has no safe name by now.
+    if (!sealed.isNameSynced && this.#directory !== null) {
+      syncPath(this.#directory.path)
+      sealed.isNameSynced = true
+    }
     sealed.saveIndexes()
     this.#takeSnapshot(true)
     const segment = this.#newSegment(this.#logEndOffset)

@@ -190,12 +190,13 @@ export class PartitionWriter {
     this.#unsynced = []
     const directory = this.#log.directory as PartitionDirectory
     const paths = segments.filter((segment) => segment !== target.segment).flatMap((segment) => segment.pathsToSync())
-    if (segments.some(({ isNameSynced }) => !isNameSynced)) paths.push(directory.path)
+    const unnamed = this.#log.segments.filter(({ isNameSynced }) => !isNameSynced)
+    if (unnamed.length > 0) paths.push(directory.path)
     if (!this.#isDirectorySynced) paths.push(directory.parent)
     const finish = (error: Error | null) => {
       if (error !== null && !this.#log.isDeleted && this.#log.storageProblem === null) this.#parts.failed(error)
       if (error === null) {
-        for (const segment of segments) segment.isNameSynced = true
+        for (const segment of unnamed) segment.isNameSynced = true
         this.#isDirectorySynced = true
         this.#recoveryPoint = Math.max(this.#recoveryPoint, target.offset)
         this.#syncedAtMs = this.#parts.nowMs()
