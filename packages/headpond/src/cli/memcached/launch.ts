@@ -113,7 +113,7 @@ function say(message: string): void {
 }
 
 /** It is a cache: unless a variable says otherwise, there is no other protocol, and nothing is kept. */
-const DEFAULTS: DirectiveOptions = { port: 0, ephemeral: true, maxmemoryPolicy: 'allkeys-lru' }
+const DEFAULTS: DirectiveOptions = { port: 0, kafkaPort: 0, ephemeral: true, maxmemoryPolicy: 'allkeys-lru' }
 
 /** What memcached's flags decide, decides over everything else. */
 function directivesOf(plan: LaunchPlan): DirectiveOptions {
