@@ -30,6 +30,10 @@ test('everything at once, killed, and started again: nothing is lost', async (t)
   await main.end('SIGKILL')
 
   main = await start('0')
-  assert.ok((await winCount()) >= before, 'what was counted is there')
+  // An append-only file with everysec may lack the end; the topic does not, and the monitor's position is as old as its counts.
+  for (let count = 0; count < 600 && (await winCount()) < before; count++) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.ok((await winCount()) >= before, `what was counted is there again: ${before}`)
   assert.equal(await main.end('SIGTERM'), 0)
 })
