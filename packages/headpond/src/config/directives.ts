@@ -93,8 +93,6 @@ const sections = [
       summary: 'Largest item of the memcached protocol, key and header included' },
     { name: 'memcached-unixsocket', type: optionalText({ placeholder: '<path>' }), default: '', startOnly: true,
       acting: true, summary: 'Unix socket of the memcached protocol' },
-    { name: 'busy-poll-us', type: integer(0, 1_000_000), default: '50', acting: true,
-      summary: 'Microseconds to stay awake for the next requests while they come this fast' },
     { name: 'kafka-port', type: port, default: '9092', startOnly: true, acting: true,
       summary: 'Port of the Kafka protocol' },
     { name: 'kafka-advertised-host', type: optionalText({ placeholder: '<host>[:<port>]' }), default: '',

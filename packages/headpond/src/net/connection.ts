@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import type { BusyPoll } from './busy-poll.ts'
 import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
@@ -13,8 +12,6 @@ export interface ConnectionLimits {
   readonly gate: OutputGate
   /** Whether replies of any size wait for the end of the turn, so that who gets too much of them gets none. */
   readonly gathersAll?: boolean
-  /** Told of each turn that has answered. */
-  readonly busyPoll?: BusyPoll
 }
 
 /**
@@ -52,7 +49,6 @@ export function flushOutboxes(): void {
   const due = withOutbox
   withOutbox = []
   for (const connection of due) connection.flushOutbox()
-  due.at(0)?.busyPoll?.turnEnded()
 }
 
 /**
@@ -110,10 +106,6 @@ export class Connection implements OutputSink, HeldOutput {
   /** Ties the connection to its protocol; input may arrive from now on. */
   open(): void {
     this.#session = this.#protocol.open(this)
-  }
-
-  get busyPoll(): BusyPoll | undefined {
-    return this.#limits.busyPoll
   }
 
   get isClosing(): boolean {

@@ -221,8 +221,6 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
       port: 'auto',
       memcachedPort: 'auto',
       bind: ['127.0.0.1'],
-      // The loop is the program's own, which may want to rest.
-      busyPollUs: 0,
       ephemeral: !asksForDisk(directives),
       ...kafkaDirectives(kafka?.config),
       ...directives,

@@ -5,7 +5,6 @@ import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { asksForLogin, isEncrypted, type ListenerPlan, listenerPlans } from '../kafka/listener.ts'
 import type { RequestHook } from '../kafka/request-hook.ts'
-import type { BusyPoll } from '../net/busy-poll.ts'
 import type { Clock } from '../net/clock.ts'
 import { OutputGate } from '../net/output-gate.ts'
 import type { EngineLog } from '../resp/engine.ts'
@@ -20,7 +19,6 @@ export interface KafkaParts {
   readonly log: EngineLog
   readonly random: () => number
   readonly users: UserDirectory
-  readonly busyPoll: BusyPoll
 }
 
 /** Below the data directory, unless `kafka.log.dirs` says otherwise. */
@@ -113,7 +111,6 @@ export class Kafka {
         limits: {
           inputBytesMax: () => this.#service?.engine.inputBytesMax ?? UNREAD_BYTES_MAX,
           gate: new OutputGate(),
-          busyPoll: this.#parts.busyPoll,
         },
         refuse: (peer) => this.#refusal(plan, peer),
         readBytes: READ_BYTES,

@@ -1,7 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { MemcachedEngine } from '../memcached/engine.ts'
-import type { BusyPoll } from '../net/busy-poll.ts'
 import type { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener, type ListenerOptions } from '../net/listener.ts'
 import type { OutputGate } from '../net/output-gate.ts'
@@ -15,7 +14,6 @@ export interface ListenersParts {
   readonly clock: Clock
   readonly log: EngineLog
   readonly gate: OutputGate
-  readonly busyPoll: BusyPoll
   readonly resp: RespEngine
   readonly memcached: MemcachedEngine
   /** Where memcached's protocol is spoken in place of `memcached-port`, if so. */
@@ -198,11 +196,11 @@ export class Listeners {
   }
 
   #commonOptions(): ListenerOptions {
-    const { config, gate, busyPoll } = this.#parts
+    const { config, gate } = this.#parts
     const { settings } = config
     return {
       keepAliveSeconds: () => settings.tcpKeepalive,
-      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate, busyPoll },
+      limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate },
     }
   }
 }

@@ -1,7 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { MemcachedEngine } from '../memcached/engine.ts'
 import { DEFAULT_OPTIONS, type MemcachedOptions } from '../memcached/settings.ts'
-import { BusyPoll } from '../net/busy-poll.ts'
 import { Clock } from '../net/clock.ts'
 import { OutputGate } from '../net/output-gate.ts'
 import type { OpenLogFile } from '../persistence/aof/log-file.ts'
@@ -38,7 +37,6 @@ export class Server {
   readonly clock = new Clock()
   /** Holds back the replies of every protocol while they have to wait for the disk. */
   readonly gate = new OutputGate()
-  readonly #busyPoll = new BusyPoll(() => this.config.settings.busyPollUs)
   readonly store: Store
   readonly persistence: Persistence
   readonly resp: RespEngine
@@ -99,7 +97,6 @@ export class Server {
       clock: this.clock,
       log: parts.log,
       gate: this.gate,
-      busyPoll: this.#busyPoll,
       resp: this.resp,
       memcached: this.memcached,
       memcachedAddresses: parts.memcachedAddresses ?? [],
@@ -109,7 +106,6 @@ export class Server {
       clock: this.clock,
       log: parts.log,
       random,
-      busyPoll: this.#busyPoll,
       users: this.resp.acl.users,
     })
   }
