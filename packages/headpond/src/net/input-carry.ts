@@ -27,10 +27,6 @@ export class InputCarry {
     return this.#end - this.#start
   }
 
-  get capacityBytes(): number {
-    return this.#bytes?.length ?? 0
-  }
-
   /** What of the buffer was asked for: the rest of it, up to the next size class, is lent from the spares. */
   get ownBytes(): number {
     return this.#bytes === null ? 0 : Math.max(this.#end, this.#askedBytes)

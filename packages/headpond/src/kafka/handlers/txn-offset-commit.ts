@@ -8,6 +8,7 @@ import {
   txnOffsetCommitResponse,
 } from '../schemas/txn-offset-commit.ts'
 import { inWordsOf } from '../transactions/fencing.ts'
+import { offsetsToCommit } from './offsets-to-commit.ts'
 
 /** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
 const ABORTABLE_VERSION = 4
@@ -21,39 +22,15 @@ type Partition = TxnOffsetCommitRequest['topics'][number]['partitions'][number]
 
 async function handle(request: TxnOffsetCommitRequest, context: RequestContext): Promise<TxnOffsetCommitResponse> {
   const { broker, version } = context
-  const { groups, logs } = broker
   if (!may(context, 'write', 'transactionalId', request.transactionalId)) {
     return answer(request, () => 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
   }
   if (!may(context, 'read', 'group', request.groupId)) return answer(request, () => 'GROUP_AUTHORIZATION_FAILED')
-  const readable = new Set(request.topics.map(({ name }) => name).filter((name) => may(context, 'read', 'topic', name)))
-  const isKnown = (topic: string, { partitionIndex }: Partition) =>
-    readable.has(topic) && logs.partition(topic, partitionIndex) !== undefined
-  const isTooLong = ({ committedMetadata }: Partition) =>
-    (committedMetadata?.length ?? 0) > groups.offsetMetadataCharactersMax
+  const { offsets, errorOf } = offsetsToCommit(request.topics, context)
+  const { groupId, producerId, producerEpoch } = request
   const refusal = refusalOf(request, version, broker)
-  let error: ErrorName | null = refusal
-  if (refusal === null) {
-    const { groupId, producerId, producerEpoch } = request
-    const offsets = request.topics.flatMap(({ name, partitions }) =>
-      partitions
-        .filter((partition) => isKnown(name, partition) && !isTooLong(partition))
-        .map((partition) => ({
-          topic: name,
-          partition: partition.partitionIndex,
-          offset: partition.committedOffset,
-          leaderEpoch: partition.committedLeaderEpoch,
-          metadata: partition.committedMetadata ?? '',
-        })),
-    )
-    error = await groups.commitInTransaction(groupId, { producerId, producerEpoch }, offsets)
-  }
-  const errorOf = (topic: string, partition: Partition): ErrorName | null => {
-    if (!readable.has(topic)) return 'TOPIC_AUTHORIZATION_FAILED'
-    if (!isKnown(topic, partition)) return 'UNKNOWN_TOPIC_OR_PARTITION'
-    return refusal ?? (isTooLong(partition) ? 'OFFSET_METADATA_TOO_LARGE' : error)
-  }
-  return answer(request, errorOf)
+  const error = refusal ?? (await broker.groups.commitInTransaction(groupId, { producerId, producerEpoch }, offsets))
+  return answer(request, (topic, partition) => errorOf(topic, partition, refusal, error))
 }
 
 function answer(
