@@ -181,6 +181,12 @@ export class Connection implements OutputSink, HeldOutput {
     }
   }
 
+  /** Takes what was read without looking into it; `resume` does. */
+  hold(chunk: Uint8Array, sizeBytes: number): void {
+    this.receivedBytes += sizeBytes
+    if (!this.#isClosing) this.#carryOver(chunk, 0, sizeBytes)
+  }
+
   /** Goes on with what is carried over: the request that had to wait may run now. */
   resume(): void {
     if (this.#isClosing || this.#consuming) return

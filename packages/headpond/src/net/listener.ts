@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
+import { connectionAccepted, goOnAfterBurst, isAccepting } from './accept-burst.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Protocol } from './protocol.ts'
@@ -41,8 +42,8 @@ export interface ListenerTls {
 }
 
 /**
- * Node accepts one connection in each turn of its loop, so that many at once wait longer here than with other servers;
- * those for whom there is no room try again only after a second. The system's own limit (somaxconn) holds.
+ * Node accepts one connection in each turn of its loop, so that more of them wait here than with other servers; those for
+ * whom there is no room try again only after a second. The system's own limit (somaxconn) holds.
  */
 const BACKLOG_MIN = 4096
 /**
@@ -96,6 +97,7 @@ export class Listener {
       tls === undefined ? null : new TlsHandshakes({ ...tls, onSecure: (socket) => this.#welcome(socket) })
     this.#server = createServer({ pauseOnConnect: tls === undefined, noDelay: true, allowHalfOpen: true }, (socket) => {
       this.acceptedCount++
+      connectionAccepted()
       if (this.#handshakes === null) this.#welcome(socket)
       else this.#handshakes.begin(socket)
     })
@@ -187,6 +189,11 @@ export class Listener {
       const { readBytes } = this.#options
       let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
+        if (isAccepting()) {
+          connection!.hold(buffer, sizeBytes)
+          goOnAfterBurst(connection!)
+          return false
+        }
         connection!.receive(buffer, sizeBytes)
         const { requestBytes } = connection!
         const isLarge = requestBytes >= LARGE_REQUEST_BYTES

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createConnection, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { ServerProcess } from '../server-process.ts'
+
+const CLIENTS = 40
+/** A request of 29 bytes: a pipeline is eight reads of the server. */
+const REQUESTS = 4500
+
+/** What a server does of the work of all before it answers a client for the first time, at most. */
+async function firstReplies(port: number, server: ServerProcess): Promise<number[]> {
+  const busy = await server.connect()
+  // While it sleeps, the system lets everybody in and takes their bytes; when it wakes, all of them are there.
+  const asleep = busy.call('DEBUG', 'SLEEP', '0.3')
+  const requests = Buffer.from('*2\r\n$4\r\nINCR\r\n$7\r\ncounter\r\n'.repeat(REQUESTS))
+  const clients: { socket: Socket; replies: string }[] = []
+  for (let index = 0; index < CLIENTS; index++) {
+    const socket = createConnection(port, '127.0.0.1')
+    const client = { socket, replies: '' }
+    socket.on('data', (bytes) => {
+      client.replies += bytes.toString('latin1')
+    })
+    clients.push(client)
+    await once(socket, 'connect')
+    socket.write(requests)
+  }
+  await asleep
+  for (const client of clients) {
+    while (client.replies.split('\r\n').length <= REQUESTS) await once(client.socket, 'data')
+    client.socket.destroy()
+  }
+  busy.close()
+  return clients.map(({ replies }) => Number(/^:(\d+)\r\n/.exec(replies)![1]))
+}
+
+test('clients that connect at once with long pipelines are answered side by side', async (t) => {
+  const server = await ServerProcess.start('--enable-debug-command', 'yes')
+  t.after(() => server.stop())
+  const first = await firstReplies(server.port, server)
+  const share = Math.max(...first) / (CLIENTS * REQUESTS)
+  // A client for each turn of the loop, each turn with a read of all who are in: the last one would come at 0.85.
+  assert.ok(share < 0.5, `the last client got its first reply after ${share.toFixed(2)} of all work`)
+})
