@@ -600,7 +600,7 @@ function segmentBytesFor(usedCount: number): number {
 function buildSegmentSizes(): number[] {
   const sizes = [64]
   while (sizes[sizes.length - 1] < SEGMENT_BYTES_MAX) {
-    const sizeBytes = Heap.classBytes(Math.ceil(sizes[sizes.length - 1] * 1.2))
+    const sizeBytes = Heap.classBytes(Math.ceil(sizes[sizes.length - 1] * 1.22))
     sizes.push(Math.min(sizeBytes, SEGMENT_BYTES_MAX))
   }
   return sizes

@@ -39,7 +39,11 @@ const KEPT_BYTES_MAX = 256 * 2 ** 20
 /** What is not worth being given back. */
 const KEPT_FOR_GOOD_BYTES_MAX = 16 * 2 ** 20
 
-/** Block sizes in units: every 16 bytes up to 512, then those that divide a page into n equal blocks. */
+/**
+ * Block sizes in units: every 16 bytes up to 512, then those that divide a page into n equal blocks, in steps of a
+ * sixteenth, or every n where n is small. **(measured)**: with steps of an eighth, what is between two sizes (full nodes
+ * of streams, packed hashes) took a tenth more than redis-server's.
+ */
 const CLASS_UNITS = buildClasses()
 const CLASS_COUNT = CLASS_UNITS.length
 const CLASS_CAPACITY = CLASS_UNITS.map((units) => Math.floor(PAGE_UNITS / units))
@@ -392,7 +396,7 @@ function buildClasses(): number[] {
   for (let unit = 1; unit <= 32; unit++) units.push(unit)
   for (let perPage = Math.floor(PAGE_UNITS / 32 / 1.1); perPage >= 2; ) {
     units.push(Math.floor(PAGE_UNITS / perPage))
-    perPage = perPage > 10 ? Math.floor(perPage / 1.125) : perPage - 1
+    perPage = perPage > 32 ? Math.floor(perPage / 1.0625) : perPage - 1
   }
   return units
 }

@@ -19,8 +19,8 @@ export class IdTable {
   readonly #heap: Heap
   readonly #rowWords: number
   /** The chunks in order; none is empty. */
-  readonly #chunks: Handle[] = []
-  readonly #rowCounts: number[] = []
+  #chunks: Handle[] = []
+  #rowCounts: number[] = []
   #count = 0
   #chunk = 0
   #row = 0
@@ -217,8 +217,15 @@ export class IdTable {
   #toEnd(): void {
     const last = this.#chunks.length - 1
     if (last < 0 || this.#rowCounts[last] === ROWS_MAX) {
-      this.#chunks.push(this.#heap.allocate(ROWS_MIN * this.#rowWords * WORD_BYTES))
-      this.#rowCounts.push(0)
+      const added = this.#heap.allocate(ROWS_MIN * this.#rowWords * WORD_BYTES)
+      if (last < 0) {
+        // An array that is pushed to gets room for 17, which short tables never need.
+        this.#chunks = [added]
+        this.#rowCounts = [0]
+      } else {
+        this.#chunks.push(added)
+        this.#rowCounts.push(0)
+      }
       this.#chunk = last + 1
       this.#row = 0
     } else {

@@ -132,13 +132,12 @@ export class Stream implements Structure {
   readonly firstId = new StreamId()
   /** The largest id that XDEL took out. */
   readonly maxDeletedId = new StreamId()
-  /** By name, a character for each byte. */
-  readonly groups = new Map<string, ConsumerGroup>()
+  /** Made with the first group: most streams of an application that has very many have none. */
+  #groups: Map<string, ConsumerGroup> | null = null
 
   /** The node that `#openNode` turned to. */
   #u8: Uint8Array
   #at = 0
-  readonly #masterId = new StreamId()
   /** What the latest full node took: a good guess at what the next one will take. */
   #fullNodeBytes = 0
 
@@ -146,6 +145,11 @@ export class Stream implements Structure {
     this.heap = heap
     this.nodes = nodes
     this.#u8 = heap.arenaOf(NONE).u8
+  }
+
+  /** By name, a character for each byte. */
+  get groups(): ReadonlyMap<string, ConsumerGroup> {
+    return this.#groups ?? NO_GROUPS
   }
 
   get sizeBytes(): number {
@@ -260,7 +264,7 @@ export class Stream implements Structure {
     if (!this.#openTail(textBytes, bytesMax, limits.streamNodeMaxEntries)) {
       this.#addNode(id, bytes, places, firstPlace, fieldCount, bytesMax)
     }
-    const masterId = this.nodes.readId(this.#masterId)
+    const masterId = this.nodes.readId(master)
     const liveAt = this.#at + listpack.HEADER_BYTES
     const isSame = this.#hasMasterFields(liveAt, bytes, places, firstPlace, fieldCount)
     const firstText = isSame ? firstPlace + 2 : firstPlace
@@ -470,7 +474,7 @@ export class Stream implements Structure {
     const u8 = this.#u8
     let entry = listpack.last(u8, this.#at)
     for (let left = listpack.integer(u8, entry); left > 0; left--) entry = listpack.previous(u8, this.#at, entry)
-    return readEntryId(u8, entry, this.nodes.readId(this.#masterId), edge)
+    return readEntryId(u8, entry, this.nodes.readId(master), edge)
   }
 
   /** Marks entries at the front of the open node as deleted. Returns how many. */
@@ -537,15 +541,16 @@ export class Stream implements Structure {
     const group = new ConsumerGroup(this.heap, name)
     group.lastId.set(lastId)
     group.entriesRead = entriesRead
-    this.groups.set(name, group)
+    this.#groups ??= new Map()
+    this.#groups.set(name, group)
     return group
   }
 
   /** Takes a group out; false when there is none of that name. */
   destroyGroup(store: Store, name: string): boolean {
-    const group = this.groups.get(name)
+    const group = this.#groups?.get(name)
     if (group === undefined) return false
-    this.groups.delete(name)
+    this.#groups!.delete(name)
     let isDone = !group.dismantle(FREED_AT_ONCE)
     store.lazyFree.add({
       get leftCount() {
@@ -576,7 +581,10 @@ export class Stream implements Structure {
     copy.lastId.set(this.lastId)
     copy.firstId.set(this.firstId)
     copy.maxDeletedId.set(this.maxDeletedId)
-    for (const [name, group] of this.groups) copy.groups.set(name, group.clone())
+    if (this.#groups !== null) {
+      copy.#groups = new Map()
+      for (const [name, group] of this.#groups) copy.#groups.set(name, group.clone())
+    }
     return copy
   }
 
@@ -591,7 +599,7 @@ export class Stream implements Structure {
     for (const [name, group] of this.groups) {
       if (left <= 0) return
       left--
-      if (!group.dismantle(left)) this.groups.delete(name)
+      if (!group.dismantle(left)) this.#groups!.delete(name)
     }
   }
 }
@@ -771,6 +779,9 @@ const MAX = StreamId.max()
 /** For what streams look up themselves. */
 const walker = new StreamCursor()
 const edge = new StreamId()
+/** The master id of the node that is looked at. */
+const master = new StreamId()
+const NO_GROUPS: ReadonlyMap<string, ConsumerGroup> = new Map()
 
 /**
  * Whether bytes are a node in the layout above, with at least one entry: what comes from outside is read only after
