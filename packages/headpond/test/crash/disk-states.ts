@@ -159,3 +159,20 @@ function isWithin(directories: ReadonlySet<string>, path: string, root: string):
   for (let at = path; at !== root; at = dirname(at)) if (!directories.has(at)) return false
   return true
 }
+
+/** Half of them anywhere, half right after something that changes more than the length of a file. */
+export function chooseMoments(
+  events: readonly DiskEvent[],
+  fromMs: number,
+  count: number,
+  random: SeededRandom,
+): number[] {
+  const last = events.at(-1)!.atMs
+  const turns = events.filter(
+    ({ kind, atMs }) => atMs > fromMs && kind !== 'write' && kind !== 'sync' && kind !== 'synced',
+  )
+  return Array.from({ length: count }, (_, index) => {
+    if (index % 2 === 0 || turns.length === 0) return fromMs + (random.below(1_000_000) / 1_000_000) * (last - fromMs)
+    return random.pick(turns).atMs
+  })
+}

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { type CrashResult, crashRepeatedly, type Policy } from './crash-run.ts'
 import { crashGroupsRepeatedly } from './groups/group-crash-run.ts'
+import { losePowerOfGroups } from './groups/group-power-loss.ts'
 import { crashLogsRepeatedly, losePowerOfLogs } from './log/log-crash-run.ts'
 import { losePower } from './power-loss.ts'
 import { crashTransactionsRepeatedly } from './transactions/transaction-crash-run.ts'
@@ -88,7 +89,7 @@ async function main(): Promise<void> {
   const isWanted = (which: string) => values.only === undefined || values.only === which
   if (isWanted('store')) await crashStore(count, powerLossCount, seed)
   if (isWanted('logs')) await crashLogs(count, powerLossCount, seed)
-  if (isWanted('groups')) await crashGroups(count, seed)
+  if (isWanted('groups')) await crashGroups(count, powerLossCount, seed)
   if (isWanted('transactions')) await crashTransactions(count, seed)
 }
 
@@ -126,7 +127,7 @@ async function crashLogs(count: number, powerLossCount: number, seed: number): P
   write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
 }
 
-async function crashGroups(count: number, seed: number): Promise<void> {
+async function crashGroups(count: number, powerLossCount: number, seed: number): Promise<void> {
   const startedAtMs = performance.now()
   const results = await crashGroupsRepeatedly({
     count,
@@ -137,6 +138,21 @@ async function crashGroups(count: number, seed: number): Promise<void> {
   })
   const ackedCount = results.reduce((sum, each) => sum + each.ackedCount, 0)
   write(`groups: ${results.length} kills; ${ackedCount} offsets acknowledged, none lost, none went back`)
+  let stateCount = 0
+  let eventCount = 0
+  for (let load = 0; stateCount < powerLossCount; load++) {
+    const run = await losePowerOfGroups({
+      seed: (seed + load) >>> 0,
+      loadMs: POWER_LOAD_MS,
+      stateCount: Math.min(STATES_PER_LOAD, powerLossCount - stateCount),
+      isSynced: (seed + load) % 3 > 0,
+    })
+    stateCount += run.stateCount
+    eventCount += run.eventCount
+  }
+  write(
+    `groups: ${stateCount} losses of power in ${eventCount} steps to the disk; no offset lost that was synced, none that never was`,
+  )
   write(`${((performance.now() - startedAtMs) / 1000).toFixed(0)} s`)
 }
 

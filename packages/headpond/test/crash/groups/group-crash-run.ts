@@ -18,11 +18,12 @@ export interface GroupCrashResult {
   readonly ackedCount: number
 }
 
-const TOPIC = 'orders'
+export const TOPIC = 'orders'
 const PARTITION_COUNT = 3
 const WORKERS = 8
 const CRASHES_PER_DIRECTORY = 10
 const LOAD_MS_MAX = 500
+const ALL_KEPT = { atMs: Number.MAX_VALUE, isEverythingKept: true }
 
 export async function crashGroupsRepeatedly(options: {
   count: number
@@ -36,23 +37,13 @@ export async function crashGroupsRepeatedly(options: {
     const lifeSeed = (seed + life * 7919) >>> 0
     const random = new SeededRandom(lifeSeed)
     const base = mkdtempSync(join(tmpdir(), 'headpond-group-crash-'))
-    const settings = [
-      ...['--dir', base, '--save', '', '--appendonly', 'no', '--kafka-port', 'auto'],
-      ...['--kafka.num.partitions', String(PARTITION_COUNT), '--kafka.group.initial.rebalance.delay.ms', '0'],
-      ...['--kafka.offsets.topic.num.partitions', '3'],
-      // Cleaning goes on while it is written to.
-      ...['--kafka.offsets.topic.segment.bytes', String(random.pick([2000, 50_000, 2 ** 20]))],
-      ...['--kafka.log.cleaner.backoff.ms', '20', '--kafka.log.cleaner.min.cleanable.ratio', '0.01'],
-    ]
-    const workers = Array.from({ length: WORKERS }, (_, index) => {
-      const chance = new SeededRandom(random.below(2 ** 32))
-      return new GroupWorker(`group-${index}`, index % 2 === 0 ? 'outside' : 'member', TOPIC, PARTITION_COUNT, chance)
-    })
+    const settings = ['--dir', base, ...chooseGroupSettings(random)]
+    const workers = makeGroupWorkers(random)
     const ackedCount = () => workers.reduce((sum, worker) => sum + worker.ackedCount, 0)
     let server: ServerProcess | null = null
     try {
       server = await ServerProcess.startIn(base, ...settings)
-      await onConnection(server, (wire) => createTopics(wire, [TOPIC]))
+      await onGroupBroker(addressOf(server), (wire) => createTopics(wire, [TOPIC]))
       for (let crash = 0; crash < crashesPerDirectory && results.length < count; crash++) {
         const ackedBefore = ackedCount()
         const clients = await Promise.all(workers.map(() => WireClient.connect(addressOf(server!))))
@@ -63,8 +54,8 @@ export async function crashGroupsRepeatedly(options: {
         await server.stop('SIGKILL')
         await work
         server = await ServerProcess.startIn(base, ...settings)
-        await onConnection(server, async (wire) => {
-          for (const worker of workers) await worker.verify(wire)
+        await onGroupBroker(addressOf(server), async (wire) => {
+          for (const worker of workers) await worker.verify(wire, ALL_KEPT, true)
         })
         const result = { index: results.length, seed: lifeSeed, ackedCount: ackedCount() - ackedBefore }
         results.push(result)
@@ -84,15 +75,34 @@ export async function crashGroupsRepeatedly(options: {
   return results
 }
 
-function addressOf(server: ServerProcess): string {
+export function addressOf(server: ServerProcess): string {
   return String(server.readyLine['kafka'])
 }
 
-async function onConnection(server: ServerProcess, run: (wire: WireClient) => Promise<void>): Promise<void> {
-  const wire = await WireClient.connect(addressOf(server))
+export async function onGroupBroker(address: string, run: (wire: WireClient) => Promise<void>): Promise<void> {
+  const wire = await WireClient.connect(address)
   try {
     await run(wire)
   } finally {
     wire.close()
   }
+}
+
+/** All but the directory. */
+export function chooseGroupSettings(random: SeededRandom): string[] {
+  return [
+    ...['--save', '', '--appendonly', 'no', '--kafka-port', 'auto'],
+    ...['--kafka.num.partitions', String(PARTITION_COUNT), '--kafka.group.initial.rebalance.delay.ms', '0'],
+    ...['--kafka.offsets.topic.num.partitions', '3'],
+    // Cleaning goes on while it is written to.
+    ...['--kafka.offsets.topic.segment.bytes', String(random.pick([2000, 50_000, 2 ** 20]))],
+    ...['--kafka.log.cleaner.backoff.ms', '20', '--kafka.log.cleaner.min.cleanable.ratio', '0.01'],
+  ]
+}
+
+export function makeGroupWorkers(random: SeededRandom): GroupWorker[] {
+  return Array.from({ length: WORKERS }, (_, index) => {
+    const chance = new SeededRandom(random.below(2 ** 32))
+    return new GroupWorker(`group-${index}`, index % 2 === 0 ? 'outside' : 'member', TOPIC, PARTITION_COUNT, chance)
+  })
 }

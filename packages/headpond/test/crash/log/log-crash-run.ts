@@ -10,7 +10,7 @@ import { WireClient } from '../../kafka/wire-client.ts'
 import { LogFixture, readToEnd } from '../../log/log-fixture.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { ServerProcess } from '../../server-process.ts'
-import { type DiskEvent, DiskRecord } from '../disk-states.ts'
+import { chooseMoments, DiskRecord } from '../disk-states.ts'
 import { performanceNowMs } from '../operations.ts'
 import type { LogBounds, SeenRecord } from './log-bounds.ts'
 import { LogProducer } from './log-producer.ts'
@@ -265,16 +265,4 @@ async function readDirectory(directory: string): Promise<Map<Place, SeenRecord[]
   }
   await logs.close()
   return all
-}
-
-/** Half of them anywhere, half right after something that changes more than the length of a file. */
-function chooseMoments(events: readonly DiskEvent[], fromMs: number, count: number, random: SeededRandom): number[] {
-  const last = (events.at(-1) as DiskEvent).atMs
-  const turns = events.filter(
-    ({ kind, atMs }) => atMs > fromMs && kind !== 'write' && kind !== 'sync' && kind !== 'synced',
-  )
-  return Array.from({ length: count }, (_, index) => {
-    if (index % 2 === 0 || turns.length === 0) return fromMs + (random.below(1_000_000) / 1_000_000) * (last - fromMs)
-    return random.pick(turns).atMs
-  })
 }
