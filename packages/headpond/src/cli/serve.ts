@@ -63,13 +63,16 @@ async function runServer(argv: readonly string[]): Promise<number> {
   setRuntimeFlags()
   const isTerminal = process.stdout.isTTY === true && config.settings.logfile === ''
   const log = await createLog(config, isTerminal)
-  if (!isTerminal) log.info(startingText())
   const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
 
   stopOnSignals(server, config.settings, log, process, (exitCode) => process.exit(exitCode))
   if (isTerminal) showLoading(server.persistence)
 
-  await server.start().catch((error: unknown) => {
+  // Who waits for this line connects next, though the data is still being loaded.
+  const onListening = () => {
+    if (!isTerminal) log.info(startingText())
+  }
+  await server.start(onListening).catch((error: unknown) => {
     // Who reads the log alone has to see it too; a terminal shows both.
     if (!isTerminal && isDataError(error)) log.error(error.message)
     throw error

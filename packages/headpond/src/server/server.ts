@@ -142,15 +142,16 @@ export class Server {
   }
 
   /**
-   * Starts listening, then loads what is on disk: clients that connect meanwhile are told to wait. Rejects with ConfigError
+   * Starts listening (and says so), then loads what is on disk: clients that connect meanwhile are told to wait. Rejects with ConfigError
    * when an address cannot be had, with DataDirectoryError or RdbLoadError when the data cannot.
    */
-  async start(): Promise<void> {
+  async start(onListening?: () => void): Promise<void> {
     try {
       this.persistence.prepareDirectory()
       const { appendonly, ephemeral, dir, appenddirname } = this.config.settings
       if (appendonly && !ephemeral) this.#dataLock = await DataLock.take(dir, appenddirname)
       await this.#listeners.openRedis()
+      onListening?.()
       await this.persistence.start()
       if (this.#closing !== null) return
       // These clients have no way to be told to wait while data is loaded.

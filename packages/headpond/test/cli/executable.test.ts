@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createServer as createHeadpond } from '#src/index.ts'
 import { DataDirectoryError } from '#src/persistence/data-directory-error.ts'
+import { freePort, isListening } from '../free-port.ts'
 import { inDirectory } from '../persistence/aof/data-server.ts'
 import { EXECUTABLE, ServerProcess } from '../server-process.ts'
 
@@ -38,6 +39,21 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     }
   })
 }
+
+test('who has read the id of its process can connect', () =>
+  inDirectory(async (directory) => {
+    const port = await freePort()
+    const args = ['--port', String(port), '--memcached-port', '0', '--kafka-port', '0', '--dir', directory]
+    const child = spawn(process.execPath, [EXECUTABLE, ...args], { timeout: 20_000 })
+    try {
+      let output = ''
+      while (!output.includes(`PID: ${child.pid}`)) output += (await once(child.stdout, 'data'))[0]
+      assert.ok(await isListening(port), output)
+    } finally {
+      child.kill('SIGKILL')
+      await once(child, 'close')
+    }
+  }))
 
 test('a refusal is one line that names the place and the remedy', async () => {
   const occupied = createServer().listen(0, '127.0.0.1')
