@@ -13,7 +13,7 @@ import { ApacheKafka, KAFKA_VERSION, kafkaProblem } from './apache-kafka.ts'
 import { runTool, skipTools } from './kafka-tool.ts'
 
 const AUTHORIZER = 'org.apache.kafka.metadata.authorizer.StandardAuthorizer'
-const USERS = ['admin', 'alice', 'bob']
+const USERS = ['admin', 'alice', 'bob', 'carl']
 const PASSWORD = 'secret'
 /** The broker hears of a change a moment after the controller has made it. */
 const SETTLE_MS = 20_000
@@ -25,6 +25,7 @@ const GUARDED = [
   'sasl.mechanism.inter.broker.protocol=PLAIN',
   `listener.name.plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
 username="admin" password="${PASSWORD}" ${USERS.map((user) => `user_${user}="${PASSWORD}"`).join(' ')};`,
+  'delegation.token.secret.key=hush',
   `authorizer.class.name=${AUTHORIZER}`,
   'super.users=User:admin;User:ANONYMOUS',
 ]

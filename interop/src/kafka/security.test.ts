@@ -5,12 +5,16 @@ import { type TestContext, test } from 'node:test'
 import { createServer, type HeadpondServer } from 'headpond'
 import { CertificateFiles, createAuthority, createCertificate } from 'headpond/test/certificates.ts'
 import { hold, saslDialogs } from 'headpond/test/kafka/security/dialogs.ts'
+import { holdDisabledTokenDialogs, holdTokenDialogs } from 'headpond/test/kafka/security/token-dialogs.ts'
 import { WireClient } from 'headpond/test/kafka/wire-client.ts'
 import { ApacheKafka, kafkaProblem } from './apache-kafka.ts'
 import { runTool, skipTools } from './kafka-tool.ts'
 import { runProgram, skipUnless } from './program.ts'
 
 const EXPECTED = new URL('../../../packages/headpond/test/kafka/security/dialogs.txt', import.meta.url)
+const EXPECTED_OF_TOKENS = new URL('token-dialogs.txt', EXPECTED)
+/** The broker hears of a change a moment after the controller has made it. */
+const TOKEN_SETTLE_MS = 300
 const LOGIN = 'org.apache.kafka.common.security'
 const USER = 'alice'
 const PASSWORD = 'alice-secret'
@@ -37,6 +41,31 @@ test("what a client that logs in is told is Apache Kafka's", { skip: kafkaProble
     }
   }
   assert.deepEqual(lines, readFileSync(EXPECTED, 'utf8').split('\n'))
+})
+
+test("what is said of delegation tokens is Apache Kafka's", { skip: kafkaProblem() ?? false }, async (t) => {
+  const listener = 'listener.name.sasl_plaintext'
+  const scram = `${LOGIN}.scram.ScramLoginModule required;`
+  const users = ['alice', 'bob', 'carol'].map((name) => `user_${name}="${name}-secret"`).join(' ')
+  const lines: string[] = []
+  for (const [settings, hold] of [
+    [['delegation.token.secret.key=hush'], holdTokenDialogs],
+    [[], holdDisabledTokenDialogs],
+  ] as const) {
+    const kafka = await ApacheKafka.start([
+      'listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT',
+      'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      `${listener}.plain.sasl.jaas.config=${LOGIN}.plain.PlainLoginModule required ${users};`,
+      `${listener}.scram-sha-256.sasl.jaas.config=${scram}`,
+      `${listener}.scram-sha-512.sasl.jaas.config=${scram}`,
+      ...settings,
+    ])
+    t.after(() => kafka.stop())
+    const connect = () => WireClient.connect(kafka.saslPort)
+    const settle = () => new Promise<void>((resolve) => setTimeout(resolve, TOKEN_SETTLE_MS))
+    lines.push(...(await hold({ connect, settle, nowMs: () => Date.now() })), '')
+  }
+  assert.deepEqual(lines, readFileSync(EXPECTED_OF_TOKENS, 'utf8').split('\n'))
 })
 
 /** A server with a listener of each kind, and the files that clients need. */
@@ -94,6 +123,42 @@ test('kcat logs in by every mechanism, over TLS, and by its certificate', { skip
   }
   await kcat('SSL', { 'ssl.ca.location': ca, ...certificate })
   assert.equal((await server.kafka.records('orders')).length, MECHANISMS.length * 2 + 1)
+})
+
+test('kafka-delegation-tokens makes, renews and ends tokens, and a tool logs in by one', {
+  skip: skipTools,
+}, async (t) => {
+  const files = new CertificateFiles()
+  const server = await createServer({
+    kafka: {
+      topics: { orders: 1 },
+      config: { listeners: 'SASL_PLAINTEXT://:0', 'delegation.token.secret.key': 'hush' },
+    },
+  })
+  t.after(async () => {
+    await server.close()
+    files[Symbol.dispose]()
+  })
+  await server.execute('ACL', 'SETUSER', USER, 'on', `>${PASSWORD}`)
+  const configured = (name: string, user: string, password: string, more = '') => {
+    const lines = [
+      'security.protocol=SASL_PLAINTEXT',
+      'sasl.mechanism=SCRAM-SHA-256',
+      `sasl.jaas.config=${LOGIN}.scram.ScramLoginModule required username="${user}" password="${password}"${more};`,
+    ]
+    return ['--bootstrap-server', server.urls.kafka, '--command-config', files.write(name, lines.join('\n'))]
+  }
+  const asAlice = configured('alice.properties', USER, PASSWORD)
+  const tokens = (...args: string[]) => runTool('org.apache.kafka.tools.DelegationTokenCommand', [...asAlice, ...args])
+  const made = await tokens('--create', '--max-life-time-period', '-1', '--renewer-principal', 'User:bob')
+  const [, id, hmac] = /^(\S+)\s+(\S+)\s+User:alice\s+User:alice\s+\[?User:bob/m.exec(made) ?? []
+  assert.ok(hmac, made)
+  assert.match(await tokens('--describe', '--owner-principal', 'User:alice'), new RegExp(`^${id}`, 'm'))
+  const byToken = configured('token.properties', id, hmac, ' tokenauth="true"')
+  assert.match(await runTool('org.apache.kafka.tools.TopicCommand', [...byToken, '--list']), /orders/)
+  assert.match(await tokens('--renew', '--renew-time-period', '-1', '--hmac', hmac), /Completed renew operation/)
+  assert.match(await tokens('--expire', '--expiry-time-period', '-1', '--hmac', hmac), /Completed expire operation/)
+  await assert.rejects(tokens('--renew', '--renew-time-period', '-1', '--hmac', hmac), /DelegationTokenNotFound/)
 })
 
 test("Apache Kafka's tools set credentials and log in with them, over TLS too", { skip: skipTools }, async (t) => {

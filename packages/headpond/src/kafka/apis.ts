@@ -1,14 +1,17 @@
 import type { Api } from './api.ts'
 import { addOffsetsToTxn } from './handlers/add-offsets-to-txn.ts'
 import { addPartitionsToTxn } from './handlers/add-partitions-to-txn.ts'
+import { addRaftVoter } from './handlers/add-raft-voter.ts'
 import { alterClientQuotas } from './handlers/alter-client-quotas.ts'
 import { alterConfigs } from './handlers/alter-configs.ts'
 import { alterPartitionReassignments } from './handlers/alter-partition-reassignments.ts'
+import { alterReplicaLogDirs } from './handlers/alter-replica-log-dirs.ts'
 import { alterUserScramCredentials } from './handlers/alter-user-scram-credentials.ts'
 import { apiVersions } from './handlers/api-versions.ts'
 import { consumerGroupDescribe } from './handlers/consumer-group-describe.ts'
 import { consumerGroupHeartbeat } from './handlers/consumer-group-heartbeat.ts'
 import { createAcls } from './handlers/create-acls.ts'
+import { createDelegationToken } from './handlers/create-delegation-token.ts'
 import { createPartitions } from './handlers/create-partitions.ts'
 import { createTopics } from './handlers/create-topics.ts'
 import { deleteAcls } from './handlers/delete-acls.ts'
@@ -19,6 +22,7 @@ import { describeAcls } from './handlers/describe-acls.ts'
 import { describeClientQuotas } from './handlers/describe-client-quotas.ts'
 import { describeCluster } from './handlers/describe-cluster.ts'
 import { describeConfigs } from './handlers/describe-configs.ts'
+import { describeDelegationToken } from './handlers/describe-delegation-token.ts'
 import { describeGroups } from './handlers/describe-groups.ts'
 import { describeLogDirs } from './handlers/describe-log-dirs.ts'
 import { describeProducers } from './handlers/describe-producers.ts'
@@ -28,6 +32,7 @@ import { describeTransactions } from './handlers/describe-transactions.ts'
 import { describeUserScramCredentials } from './handlers/describe-user-scram-credentials.ts'
 import { electLeaders } from './handlers/elect-leaders.ts'
 import { endTxn } from './handlers/end-txn.ts'
+import { expireDelegationToken } from './handlers/expire-delegation-token.ts'
 import { fetch } from './handlers/fetch.ts'
 import { findCoordinator } from './handlers/find-coordinator.ts'
 import { heartbeat } from './handlers/heartbeat.ts'
@@ -35,6 +40,7 @@ import { incrementalAlterConfigs } from './handlers/incremental-alter-configs.ts
 import { initProducerId } from './handlers/init-producer-id.ts'
 import { joinGroup } from './handlers/join-group.ts'
 import { leaveGroup } from './handlers/leave-group.ts'
+import { listConfigResources } from './handlers/list-config-resources.ts'
 import { listGroups } from './handlers/list-groups.ts'
 import { listOffsets } from './handlers/list-offsets.ts'
 import { listPartitionReassignments } from './handlers/list-partition-reassignments.ts'
@@ -45,10 +51,13 @@ import { offsetDelete } from './handlers/offset-delete.ts'
 import { offsetFetch } from './handlers/offset-fetch.ts'
 import { offsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts'
 import { produce } from './handlers/produce.ts'
+import { removeRaftVoter } from './handlers/remove-raft-voter.ts'
+import { renewDelegationToken } from './handlers/renew-delegation-token.ts'
 import { saslAuthenticate } from './handlers/sasl-authenticate.ts'
 import { saslHandshake } from './handlers/sasl-handshake.ts'
 import { syncGroup } from './handlers/sync-group.ts'
 import { txnOffsetCommit } from './handlers/txn-offset-commit.ts'
+import { unregisterBroker } from './handlers/unregister-broker.ts'
 import { updateFeatures } from './handlers/update-features.ts'
 import { writeTxnMarkers } from './handlers/write-txn-markers.ts'
 
@@ -89,9 +98,14 @@ export const apis: readonly Api[] = [
   describeConfigs,
   alterConfigs,
   incrementalAlterConfigs,
+  listConfigResources,
   describeLogDirs,
+  alterReplicaLogDirs,
   describeTopicPartitions,
   describeQuorum,
+  unregisterBroker,
+  addRaftVoter,
+  removeRaftVoter,
   electLeaders,
   describeClientQuotas,
   alterClientQuotas,
@@ -100,6 +114,10 @@ export const apis: readonly Api[] = [
   describeProducers,
   describeUserScramCredentials,
   alterUserScramCredentials,
+  createDelegationToken,
+  renewDelegationToken,
+  expireDelegationToken,
+  describeDelegationToken,
   updateFeatures,
   describeAcls,
   createAcls,

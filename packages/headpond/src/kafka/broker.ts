@@ -36,6 +36,9 @@ export interface BrokerEndpoint {
   readonly port: number
 }
 
+/** What stands for the directory of a broker that keeps everything in memory. */
+const IN_MEMORY = '(memory)'
+
 /** What the handlers of all APIs share. */
 export class Broker {
   readonly logs: LogManager
@@ -91,6 +94,11 @@ export class Broker {
     return this.logs.nodeId
   }
 
+  /** Of every log, as clients are told it. */
+  get logDirectory(): string {
+    return this.metadata.directory ?? IN_MEMORY
+  }
+
   /** Where this broker stands, for consumers that prefer one nearby; null: nobody has said. */
   get rack(): string | null {
     return this.config.text('broker.rack')
@@ -108,6 +116,7 @@ export class Broker {
     this.authorizer?.load()
     this.config.useMetadata(this.metadata)
     this.quotas.clients.useStorage(this.metadata)
+    this.authentication.tokens.useStorage(this.metadata)
     await this.logs.start()
     this.config.onChange.add(() => this.logs.refreshSettings())
     this.config.onChange.add(() => this.authorizer?.useSettings(authorizerSettings(this.config)))
@@ -119,6 +128,7 @@ export class Broker {
   async close(): Promise<void> {
     this.groups.close()
     this.transactions.close()
+    this.authentication.tokens.close()
     await this.#loaded
     await this.logs.close()
   }

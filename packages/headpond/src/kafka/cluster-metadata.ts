@@ -1,6 +1,6 @@
 /**
  * What is known of the whole cluster beside its topics: settings that clients have changed while it ran (of brokers,
- * groups and client metrics), quotas, and levels of features. One small file of JSON in the directory of the logs; each change writes it anew,
+ * groups and client metrics), quotas, levels of features, and delegation tokens. One small file of JSON in the directory of the logs; each change writes it anew,
  * and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { diskFiles } from '../config/files.ts'
 import { INITIAL_FEATURES, type StoredFeatures } from './features.ts'
 import type { StoredQuotas } from './quotas/client-quotas.ts'
+import type { DelegationToken } from './security/delegation-tokens.ts'
 
 const FILE_NAME = 'cluster-metadata.json'
 const FORMAT_VERSION = 1
@@ -25,6 +26,7 @@ interface Stored {
   /** Absent in files of before there were any. */
   readonly quotas?: readonly StoredQuotas[]
   readonly features?: StoredFeatures
+  readonly tokens?: readonly DelegationToken[]
 }
 
 export class ClusterMetadata {
@@ -39,6 +41,7 @@ export class ClusterMetadata {
 
   #quotas: readonly StoredQuotas[] = []
   #features = INITIAL_FEATURES
+  #tokens: readonly DelegationToken[] = []
 
   /** @param directory null: nothing is kept on disk */
   constructor(directory: string | null) {
@@ -60,6 +63,7 @@ export class ClusterMetadata {
     if (stored.version !== FORMAT_VERSION) throw new Error(`${this.#path} has format ${stored.version}, not 1`)
     this.#quotas = stored.quotas ?? []
     this.#features = stored.features ?? INITIAL_FEATURES
+    this.#tokens = stored.tokens ?? []
     for (const owner of Object.keys(this.#configs) as ConfigOwner[]) {
       for (const [name, config] of Object.entries(stored.configs[owner] ?? {})) {
         this.#configs[owner].set(name, new Map(Object.entries(config)))
@@ -83,6 +87,15 @@ export class ClusterMetadata {
 
   setFeatureLevels(levels: Readonly<Record<string, number>>): void {
     this.#features = { epoch: this.#features.epoch + 1, levels: { ...this.#features.levels, ...levels } }
+    this.save()
+  }
+
+  get tokens(): readonly DelegationToken[] {
+    return this.#tokens
+  }
+
+  setTokens(tokens: readonly DelegationToken[]): void {
+    this.#tokens = tokens
     this.save()
   }
 
@@ -117,6 +130,7 @@ export class ClusterMetadata {
       configs,
       quotas: this.#quotas,
       features: this.#features,
+      tokens: this.#tokens,
     }
     diskFiles.replace(this.#path, Buffer.from(`${JSON.stringify(stored, null, 2)}\n`))
   }

@@ -30,6 +30,8 @@ export class KafkaSession {
   readonly localPort: number
   /** Who the client has proved to be: whoever authenticates it says so here. */
   principal: KafkaPrincipal = ANONYMOUS
+  /** It has done so by a delegation token. */
+  isTokenLogin = false
   /** What the authorizer has decided for it so far. */
   decisions: DecisionCache | null = null
   /** Looks at its requests first: until it has logged in, and afterwards where it must do so again. Null: nobody needs to. */

@@ -98,12 +98,13 @@ export class ScramServer {
 
   /** Who wants to come in. Throws ScramFailure. */
   receiveFirst(bytes: Uint8Array): string {
-    const first = asFailure(() => parseClientFirst(bytes))
-    if (first.extensions.get('tokenauth')?.toLowerCase() === 'true') {
-      throw new ScramFailure('there are no delegation tokens')
-    }
-    this.#first = first
-    return first.user
+    this.#first = asFailure(() => parseClientFirst(bytes))
+    return this.#first.user
+  }
+
+  /** What the client gives as its name is that of a delegation token. */
+  get isForToken(): boolean {
+    return this.#first!.extensions.get('tokenauth')?.toLowerCase() === 'true'
   }
 
   /** The client wants to be somebody else than who it proves to be. */
@@ -146,19 +147,25 @@ export class ScramServer {
   }
 }
 
+/** Behind a client's name: the name is that of a delegation token (an extension of Kafka's). */
+const FOR_TOKEN = ',tokenauth=true'
+
 /** The side of a client. */
 export class ScramClient {
   readonly #mechanism: ScramMechanism
   readonly #user: string
   readonly #password: string
   readonly #nonce: string
+  readonly #extensions: string
   #signature: Buffer = Buffer.alloc(0)
 
-  constructor(mechanism: ScramMechanism, user: string, password: string, nonce = newNonce()) {
+  /** @param isForToken user and password are the name and the secret of a delegation token */
+  constructor(mechanism: ScramMechanism, user: string, password: string, isForToken = false, nonce = newNonce()) {
     this.#mechanism = mechanism
     this.#user = user
     this.#password = password
     this.#nonce = nonce
+    this.#extensions = isForToken ? FOR_TOKEN : ''
   }
 
   first(): Buffer {
@@ -166,7 +173,7 @@ export class ScramClient {
   }
 
   get #firstBare(): string {
-    return `n=${saslNameOf(this.#user)},r=${this.#nonce}`
+    return `n=${saslNameOf(this.#user)},r=${this.#nonce}${this.#extensions}`
   }
 
   /** The last message, which proves the password. Rejects with ScramFailure when the server's is none to answer. */

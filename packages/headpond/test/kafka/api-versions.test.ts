@@ -42,9 +42,14 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   31: ['DeleteAcls', 1, 3],
   32: ['DescribeConfigs', 1, 4],
   33: ['AlterConfigs', 0, 2],
+  34: ['AlterReplicaLogDirs', 1, 2],
   35: ['DescribeLogDirs', 1, 4],
   36: ['SaslAuthenticate', 0, 2],
   37: ['CreatePartitions', 0, 3],
+  38: ['CreateDelegationToken', 1, 3],
+  39: ['RenewDelegationToken', 1, 2],
+  40: ['ExpireDelegationToken', 1, 2],
+  41: ['DescribeDelegationToken', 1, 3],
   42: ['DeleteGroups', 0, 2],
   43: ['ElectLeaders', 0, 2],
   44: ['IncrementalAlterConfigs', 0, 1],
@@ -64,7 +69,10 @@ const RANGES: Record<number, [name: string, min: number, max: number]> = {
   66: ['ListTransactions', 0, 2],
   68: ['ConsumerGroupHeartbeat', 0, 1],
   69: ['ConsumerGroupDescribe', 0, 1],
+  74: ['ListConfigResources', 0, 1],
   75: ['DescribeTopicPartitions', 0, 0],
+  80: ['AddRaftVoter', 0, 1],
+  81: ['RemoveRaftVoter', 0, 0],
 }
 /** What there is a client for that does without it, and what is not for clients. */
 const NEEDED = [

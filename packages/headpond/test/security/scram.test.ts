@@ -36,7 +36,7 @@ async function verifierFor(
 
 test('the example of RFC 7677', async () => {
   const nonces = { client: 'rOprNGfwEbeRWgbNEkqO', server: '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0' }
-  const client = new ScramClient('SCRAM-SHA-256', 'user', 'pencil', nonces.client)
+  const client = new ScramClient('SCRAM-SHA-256', 'user', 'pencil', false, nonces.client)
   const server = new ScramServer('SCRAM-SHA-256', nonces.server)
   assert.equal(client.first().toString(), 'n,,n=user,r=rOprNGfwEbeRWgbNEkqO')
   assert.equal(server.receiveFirst(client.first()), 'user')
@@ -120,7 +120,7 @@ test('a client that writes its nonce twice is understood, as long as the rest is
 })
 
 test('a client takes no server that it cannot trust', async () => {
-  const client = () => new ScramClient('SCRAM-SHA-512', 'alice', 'secret', 'abc')
+  const client = () => new ScramClient('SCRAM-SHA-512', 'alice', 'secret', false, 'abc')
   const rejects = (text: string) => assert.rejects(client().final(Buffer.from(text)), ScramFailure, text)
   await rejects('r=xyz123,s=AAAA,i=4096')
   await rejects('r=abc,s=AAAA,i=4096')
@@ -171,10 +171,14 @@ test('a first message that asks for what there is not is none', () => {
   assert.equal(parseClientFirst(Buffer.from('y,,n=alice,r=x')).header, 'y,,')
   const { extensions } = parseClientFirst(Buffer.from('n,,n=alice,r=x,a=1,tokenauth=true'))
   assert.deepEqual([...extensions], [['a', '1'], ['tokenauth', 'true']]) // biome-ignore format: pairs
-  assert.throws(
-    () => new ScramServer('SCRAM-SHA-256').receiveFirst(Buffer.from('n,,n=alice,r=x,tokenauth=true')),
-    /no delegation tokens/,
-  )
+  const server = new ScramServer('SCRAM-SHA-256')
+  for (const [isForToken, wanted] of [
+    [true, true],
+    [false, false],
+  ] as const) {
+    server.receiveFirst(new ScramClient('SCRAM-SHA-256', 'alice', 'secret', isForToken).first())
+    assert.equal(server.isForToken, wanted)
+  }
 })
 
 test('every parser takes a whole message or says that it is none, whatever it is given', () => {

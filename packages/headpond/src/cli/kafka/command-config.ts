@@ -79,7 +79,8 @@ function saslOf(properties: ReadonlyMap<string, string>, complain: Complain): Sa
   if (user === undefined || password === undefined) {
     throw complain('sasl.jaas.config', 'there is no username="..." password="..." in it')
   }
-  return { mechanism, user, password }
+  const isToken = optionOf(login, 'tokenauth')?.toLowerCase() === 'true'
+  return { mechanism, user, password, isToken }
 }
 
 /** An option of Java's login configuration: `name="value"`, with backslashes before quotes. */

@@ -104,7 +104,8 @@ function saslOptions(
   const name = args.text('--mechanism') ?? configured.sasl?.mechanism ?? env['KAFKA_SASL_MECHANISM'] ?? 'PLAIN'
   const mechanism = SASL_MECHANISMS.find((each) => each === name.toUpperCase())
   if (mechanism === undefined) throw new UsageError(`--mechanism: one of ${SASL_MECHANISMS.join(', ')}, not ${name}`)
-  return { sasl: { user, password, mechanism } }
+  const isToken = isOfFile && configured.sasl?.isToken === true
+  return { sasl: { user, password, mechanism, isToken } }
 }
 
 function tlsOptions(args: Arguments): ConnectionOptions {

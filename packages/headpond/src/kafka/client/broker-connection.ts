@@ -33,6 +33,8 @@ export interface SaslCredentials {
   readonly password: string
   /** PLAIN by default. */
   readonly mechanism?: SaslMechanism
+  /** With SCRAM: they are the name and the secret of a delegation token. */
+  readonly isToken?: boolean
 }
 
 export interface ConnectionSettings {
@@ -234,7 +236,7 @@ export class BrokerConnection {
     )
   }
 
-  async #logIn({ user, password, mechanism = 'PLAIN' }: SaslCredentials): Promise<void> {
+  async #logIn({ user, password, mechanism = 'PLAIN', isToken }: SaslCredentials): Promise<void> {
     const what = `log in at ${addressText(this.address)} as ${user}`
     const handshake = await this.#callNow(HANDSHAKE, { mechanism })
     if (handshake.errorCode !== ERROR.NONE) {
@@ -257,7 +259,7 @@ export class BrokerConnection {
       await say(Buffer.from(`\0${user}\0${password}`))
       return
     }
-    const scram = new ScramClient(mechanism, user, password)
+    const scram = new ScramClient(mechanism, user, password, isToken)
     try {
       scram.verify(await say(await scram.final(await say(scram.first()))))
     } catch (error) {

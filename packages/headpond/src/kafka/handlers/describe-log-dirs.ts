@@ -11,15 +11,12 @@ import {
 
 export const describeLogDirs = api(describeLogDirsRequest, describeLogDirsResponse, [1, 4], handle)
 
-/** What stands for the directory of a broker that keeps everything in memory. */
-const IN_MEMORY = '(memory)'
 const UNKNOWN_BYTES = -1
 
 /** There is one directory, and every partition is in it. What is not there is left out, as in Kafka. */
 async function handle(request: DescribeLogDirsRequest, context: RequestContext): Promise<DescribeLogDirsResponse> {
   if (!mayOnCluster(context, 'describe')) return { errorCode: ERROR.CLUSTER_AUTHORIZATION_FAILED, results: [] }
   const { broker } = context
-  const { directory } = broker.metadata
   const wanted =
     request.topics ??
     [...broker.logs.topics.values()].map(({ name, partitions }) => ({
@@ -39,8 +36,8 @@ async function handle(request: DescribeLogDirsRequest, context: RequestContext):
       })),
     }
   })
-  const { totalBytes, usableBytes } = await spaceOf(directory)
-  const result = { errorCode: ERROR.NONE, logDir: directory ?? IN_MEMORY, topics, totalBytes, usableBytes }
+  const { totalBytes, usableBytes } = await spaceOf(broker.metadata.directory)
+  const result = { errorCode: ERROR.NONE, logDir: broker.logDirectory, topics, totalBytes, usableBytes }
   return { errorCode: ERROR.NONE, results: [result] }
 }
 

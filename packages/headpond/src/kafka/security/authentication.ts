@@ -10,6 +10,7 @@ import type { UserDirectory } from '../../security/user-directory.ts'
 import type { BrokerConfig } from '../broker-config.ts'
 import { asksForLogin, type KafkaListener } from '../listener.ts'
 import type { KafkaSession } from '../session.ts'
+import { DelegationTokens } from './delegation-tokens.ts'
 import { delayOfFailure } from './failed-login.ts'
 import { PrincipalMapping } from './principal-mapping.ts'
 import { SASL_MECHANISMS, SaslConversation, type SaslMechanism, type TokenOutcome } from './sasl.ts'
@@ -22,12 +23,14 @@ export interface AuthenticationParts {
 }
 
 export class Authentication {
+  readonly tokens: DelegationTokens
   readonly #parts: AuthenticationParts
   /** By the names of listeners. */
   readonly #mappings = new Map<string, PrincipalMapping>()
 
   constructor(parts: AuthenticationParts) {
     this.#parts = parts
+    this.tokens = new DelegationTokens(parts.config, parts.clock)
   }
 
   get scram(): ScramCredentials {
@@ -80,6 +83,7 @@ export class Authentication {
     session.sasl = new SaslConversation({
       users,
       scram,
+      tokens: this.tokens,
       mechanisms: () => this.mechanismsOf(listener),
       sessionLifetimeMs: (mechanism) => this.#sessionLifetimeMs(listener, mechanism),
     })
@@ -116,6 +120,7 @@ export class Authentication {
     const outcome = await sasl!.receive(token, () => this.#parts.clock.nowMs())
     if (outcome.kind === 'done') {
       session.principal = { type: 'User', name: outcome.user }
+      session.isTokenLogin = outcome.isByToken
       session.decisions = null
       // Nothing of its requests has to be looked at any more.
       if (!sasl!.expires) session.sasl = null

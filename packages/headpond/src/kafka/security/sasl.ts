@@ -1,12 +1,20 @@
 /** Logging in by SASL, on a listener that asks for it: the conversation of one connection, as Kafka has it (KIP-152, KIP-368). */
 
 import { byteText } from '../../security/configured-users.ts'
-import { isScramMechanism, SCRAM_MECHANISMS, ScramFailure, ScramServer } from '../../security/scram.ts'
+import {
+  isScramMechanism,
+  SCRAM_MECHANISMS,
+  ScramFailure,
+  ScramServer,
+  type ScramVerifier,
+} from '../../security/scram.ts'
 import type { ScramCredentials } from '../../security/scram-credentials.ts'
 import type { UserDirectory } from '../../security/user-directory.ts'
+import type { KafkaPrincipal } from '../principal.ts'
 import { apiVersionsRequest } from '../schemas/api-versions.ts'
 import { saslAuthenticateRequest } from '../schemas/sasl-authenticate.ts'
 import { saslHandshakeRequest } from '../schemas/sasl-handshake.ts'
+import type { DelegationTokens } from './delegation-tokens.ts'
 import { partsOfPlainToken } from './plain.ts'
 
 export const SASL_MECHANISMS = ['PLAIN', ...SCRAM_MECHANISMS] as const
@@ -16,6 +24,7 @@ export type SaslMechanism = (typeof SASL_MECHANISMS)[number]
 export interface SaslPolicy {
   readonly users: UserDirectory
   readonly scram: ScramCredentials
+  readonly tokens: Pick<DelegationTokens, 'login'>
   /** Those that clients may choose from. */
   mechanisms(): readonly SaslMechanism[]
   /** How long a login lasts; 0: as long as the connection. */
@@ -25,7 +34,13 @@ export interface SaslPolicy {
 /** What came of a token. */
 export type TokenOutcome =
   | { readonly kind: 'challenge'; readonly bytes: Uint8Array }
-  | { readonly kind: 'done'; readonly bytes: Uint8Array; readonly user: string; readonly sessionLifetimeMs: number }
+  | {
+      readonly kind: 'done'
+      readonly bytes: Uint8Array
+      readonly user: string
+      readonly sessionLifetimeMs: number
+      readonly isByToken: boolean
+    }
   /** `message` is for the client and tells little; `reason` is for the log. */
   | { readonly kind: 'failed'; readonly message: string; readonly reason: string }
 
@@ -57,6 +72,8 @@ export class SaslConversation {
   #mechanism: SaslMechanism | null = null
   #scram: ScramServer | null = null
   #scramUser = ''
+  /** By which the client wants to come in; null: by a password of its own. */
+  #token: { readonly owner: KafkaPrincipal; readonly expiresAtMs: number } | null = null
   /** Tokens come in SaslAuthenticate requests rather than bare: the handshake was of version 1. */
   #hasHeaders = false
   /** Who logged in first: a second login must be of the same. */
@@ -126,6 +143,7 @@ export class SaslConversation {
     this.#mechanism = wanted
     this.#scram = isScramMechanism(wanted) ? new ScramServer(wanted) : null
     this.#scramUser = ''
+    this.#token = null
     this.#state = 'tokens'
     return 'agreed'
   }
@@ -137,12 +155,16 @@ export class SaslConversation {
     if (this.#user !== null && this.#user !== outcome) {
       return failed(`Cannot change principals during re-authentication from User.${this.#user}: User.${outcome}`)
     }
-    const lifetimeMs = this.#policy.sessionLifetimeMs(this.#mechanism!)
+    const allowedMs = this.#policy.sessionLifetimeMs(this.#mechanism!)
+    const limitMs = allowedMs > 0 ? allowedMs : Number.POSITIVE_INFINITY
+    const tokenMs = this.#token === null ? Number.POSITIVE_INFINITY : Math.max(0, this.#token.expiresAtMs - nowMs())
+    const lasting = Math.min(limitMs, tokenMs)
+    const lifetimeMs = lasting === Number.POSITIVE_INFINITY ? 0 : lasting
     this.#user = outcome
-    this.#expiresAtMs = lifetimeMs > 0 ? nowMs() + lifetimeMs : Number.POSITIVE_INFINITY
+    this.#expiresAtMs = nowMs() + lasting
     this.#state = 'done'
     const bytes = this.#finalBytes
-    return { kind: 'done', bytes, user: outcome, sessionLifetimeMs: lifetimeMs }
+    return { kind: 'done', bytes, user: outcome, sessionLifetimeMs: lifetimeMs, isByToken: this.#token !== null }
   }
 
   /** The last answer of the mechanism. */
@@ -169,11 +191,12 @@ export class SaslConversation {
       if (this.#scramUser !== '') {
         this.#finalBytes = scram.receiveFinal(token)
         // In the meantime it may have been deleted or disabled.
-        const verifier = await this.#policy.scram.verifierOf(this.#scramUser, scram.mechanism)
-        return verifier === null ? this.#failed(`as ${JSON.stringify(this.#scramUser)}`) : this.#scramUser
+        const verifier = await this.#verifierOf(this.#scramUser, scram)
+        if (verifier === null) return this.#failed(`as ${JSON.stringify(this.#scramUser)}`)
+        return this.#token === null ? this.#scramUser : this.#token.owner.name
       }
       const user = scram.receiveFirst(token)
-      const verifier = await this.#policy.scram.verifierOf(user, scram.mechanism)
+      const verifier = await this.#verifierOf(user, scram)
       if (verifier === null) return this.#failed(`as ${JSON.stringify(user)}, who has no credential`)
       if (scram.asksForAnother) return failed(OTHER_IDENTITY)
       this.#scramUser = user
@@ -184,6 +207,14 @@ export class SaslConversation {
         this.#scramUser === '' ? error.message : `as ${JSON.stringify(this.#scramUser)}: ${error.message}`,
       )
     }
+  }
+
+  async #verifierOf(user: string, { mechanism, isForToken }: ScramServer): Promise<ScramVerifier | null> {
+    if (!isForToken) return this.#policy.scram.verifierOf(user, mechanism)
+    const login = await this.#policy.tokens.login(user, mechanism)
+    if (login === null) return null
+    this.#token = login
+    return login.verifier
   }
 
   /** What is wrong with credentials is not told, since it would help those who guess. */

@@ -14,17 +14,27 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Message } from '#src/kafka/codec/message.ts'
 import { errorNameOf } from '#src/kafka/errors.ts'
+import { addRaftVoterRequest, addRaftVoterResponse } from '#src/kafka/schemas/add-raft-voter.ts'
 import { alterClientQuotasRequest, alterClientQuotasResponse } from '#src/kafka/schemas/alter-client-quotas.ts'
 import { alterConfigsRequest, alterConfigsResponse } from '#src/kafka/schemas/alter-configs.ts'
 import {
   alterPartitionReassignmentsRequest,
   alterPartitionReassignmentsResponse,
 } from '#src/kafka/schemas/alter-partition-reassignments.ts'
+import { alterReplicaLogDirsRequest, alterReplicaLogDirsResponse } from '#src/kafka/schemas/alter-replica-log-dirs.ts'
+import {
+  createDelegationTokenRequest,
+  createDelegationTokenResponse,
+} from '#src/kafka/schemas/create-delegation-token.ts'
 import { createPartitionsRequest, createPartitionsResponse } from '#src/kafka/schemas/create-partitions.ts'
 import { createTopicsRequest, createTopicsResponse } from '#src/kafka/schemas/create-topics.ts'
 import { deleteTopicsRequest, deleteTopicsResponse } from '#src/kafka/schemas/delete-topics.ts'
 import { describeClientQuotasRequest, describeClientQuotasResponse } from '#src/kafka/schemas/describe-client-quotas.ts'
 import { describeConfigsRequest, describeConfigsResponse } from '#src/kafka/schemas/describe-configs.ts'
+import {
+  describeDelegationTokenRequest,
+  describeDelegationTokenResponse,
+} from '#src/kafka/schemas/describe-delegation-token.ts'
 import { describeLogDirsRequest, describeLogDirsResponse } from '#src/kafka/schemas/describe-log-dirs.ts'
 import { describeProducersRequest, describeProducersResponse } from '#src/kafka/schemas/describe-producers.ts'
 import { describeQuorumRequest, describeQuorumResponse } from '#src/kafka/schemas/describe-quorum.ts'
@@ -34,13 +44,21 @@ import {
 } from '#src/kafka/schemas/describe-topic-partitions.ts'
 import { electLeadersRequest, electLeadersResponse } from '#src/kafka/schemas/elect-leaders.ts'
 import {
+  expireDelegationTokenRequest,
+  expireDelegationTokenResponse,
+} from '#src/kafka/schemas/expire-delegation-token.ts'
+import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from '#src/kafka/schemas/incremental-alter-configs.ts'
+import { listConfigResourcesRequest, listConfigResourcesResponse } from '#src/kafka/schemas/list-config-resources.ts'
 import {
   listPartitionReassignmentsRequest,
   listPartitionReassignmentsResponse,
 } from '#src/kafka/schemas/list-partition-reassignments.ts'
+import { removeRaftVoterRequest, removeRaftVoterResponse } from '#src/kafka/schemas/remove-raft-voter.ts'
+import { renewDelegationTokenRequest, renewDelegationTokenResponse } from '#src/kafka/schemas/renew-delegation-token.ts'
+import { unregisterBrokerRequest, unregisterBrokerResponse } from '#src/kafka/schemas/unregister-broker.ts'
 import { updateFeaturesRequest, updateFeaturesResponse } from '#src/kafka/schemas/update-features.ts'
 import type { WireClient } from '../wire-client.ts'
 
@@ -77,6 +95,7 @@ function played(request: unknown, response: unknown, template: Fields): Played {
 const topic = { name: '', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }
 const resource = { resourceType: 2, resourceName: '', configs: [] }
 const timeoutMs = 10_000
+const HMAC = Buffer.from('of no token')
 
 const APIS: Readonly<Record<string, Played>> = {
   CreateTopics: played(createTopicsRequest, createTopicsResponse, { topics: [topic], timeoutMs, validateOnly: false }),
@@ -127,6 +146,39 @@ const APIS: Readonly<Record<string, Played>> = {
     featureUpdates: [{ feature: '', maxVersionLevel: 1, allowDowngrade: false, upgradeType: 1 }],
     validateOnly: false,
   }),
+  ListConfigResources: played(listConfigResourcesRequest, listConfigResourcesResponse, { resourceTypes: [] }),
+  AlterReplicaLogDirs: played(alterReplicaLogDirsRequest, alterReplicaLogDirsResponse, {
+    dirs: [{ path: '', topics: [{ name: '', partitions: [0] }] }],
+  }),
+  UnregisterBroker: played(unregisterBrokerRequest, unregisterBrokerResponse, { brokerId: -1 }),
+  AddRaftVoter: played(addRaftVoterRequest, addRaftVoterResponse, {
+    clusterId: null,
+    timeoutMs,
+    voterId: 2,
+    voterDirectoryId: 'AAAAAAAAAAAAAAAAAAAAAg',
+    listeners: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9 }],
+    ackWhenCommitted: true,
+  }),
+  RemoveRaftVoter: played(removeRaftVoterRequest, removeRaftVoterResponse, {
+    clusterId: null,
+    voterId: 2,
+    voterDirectoryId: 'AAAAAAAAAAAAAAAAAAAAAg',
+  }),
+  CreateDelegationToken: played(createDelegationTokenRequest, createDelegationTokenResponse, {
+    ownerPrincipalType: null,
+    ownerPrincipalName: null,
+    renewers: [{ principalType: 'User', principalName: '' }],
+    maxLifetimeMs: -1,
+  }),
+  RenewDelegationToken: played(renewDelegationTokenRequest, renewDelegationTokenResponse, {
+    hmac: HMAC,
+    renewPeriodMs: -1,
+  }),
+  ExpireDelegationToken: played(expireDelegationTokenRequest, expireDelegationTokenResponse, {
+    hmac: HMAC,
+    expiryTimePeriodMs: -1,
+  }),
+  DescribeDelegationToken: played(describeDelegationTokenRequest, describeDelegationTokenResponse, { owners: null }),
   DescribeClientQuotas: played(describeClientQuotasRequest, describeClientQuotasResponse, {
     components: [],
     strict: false,
@@ -169,7 +221,7 @@ function isFields(value: unknown): value is Fields {
 }
 
 /** What differs from one run or machine to the next. */
-const PASSING = new Set(['throttleTimeMs', 'topicId', 'totalBytes', 'usableBytes', 'logDir', 'clusterId'])
+const PASSING = new Set(['throttleTimeMs', 'topicId', 'totalBytes', 'usableBytes', 'logDir', 'clusterId', 'hmac'])
 /** Where all is well, they say nothing. */
 const SILENT: readonly unknown[] = [null, '', false]
 

@@ -173,7 +173,19 @@ function withoutChance(value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, each]) => [name, withoutChance(each)]))
 }
 
-const CHANCE: ReadonlySet<string> = new Set(['port', 'producerId', 'records', 'rack', 'controllerId', 'nodes'])
+const TIMES_OF_TOKENS = [
+  ...['issueTimestampMs', 'expiryTimestampMs', 'maxTimestampMs'],
+  ...['issueTimestamp', 'expiryTimestamp', 'maxTimestamp', 'tokenId'],
+]
+const CHANCE: ReadonlySet<string> = new Set([
+  'port',
+  'producerId',
+  'records',
+  'rack',
+  'controllerId',
+  'nodes',
+  ...TIMES_OF_TOKENS,
+])
 
 /** `[deny] USER OPERATION RESOURCE NAME [from HOST]` */
 async function grant(text: string, broker: GuardedBroker): Promise<void> {

@@ -29,11 +29,12 @@ export async function logIn(
   mechanism: string,
   user: string,
   password: string,
+  isToken = false,
 ): Promise<LoginAnswer> {
   const { errorCode } = await handshake(client, mechanism)
   assert.equal(errorCode, 0, `${mechanism} is not offered`)
   if (!isScramMechanism(mechanism)) return authenticate(client, plainToken(user, password))
-  const scram = new ScramClient(mechanism, user, password)
+  const scram = new ScramClient(mechanism, user, password, isToken)
   const first = await authenticate(client, scram.first())
   if (first.errorCode !== 0) return first
   const last = await authenticate(client, await scram.final(first.authBytes))
