@@ -48,6 +48,7 @@ function dataDefaults(config: Config): DirectiveOptions {
  */
 const READY = 'Ready to accept connections'
 const STOPPED = 'Headpond is now ready to exit, bye bye...'
+const INITIALIZED = 'Server initialized'
 const startingText = () => `Headpond ${HEADPOND_VERSION} is starting, PID: ${process.pid}`
 
 /** Resolves with the exit code. */
@@ -68,9 +69,11 @@ async function runServer(argv: readonly string[]): Promise<number> {
   stopOnSignals(server, config.settings, log, process, (exitCode) => process.exit(exitCode))
   if (isTerminal) showLoading(server.persistence)
 
-  // Who waits for this line connects next, though the data is still being loaded.
+  // Who waits for these lines connects next, though the data is still being loaded.
   const onListening = () => {
-    if (!isTerminal) log.info(startingText())
+    if (isTerminal) return
+    log.info(startingText())
+    log.info(INITIALIZED)
   }
   await server.start(onListening).catch((error: unknown) => {
     // Who reads the log alone has to see it too; a terminal shows both.

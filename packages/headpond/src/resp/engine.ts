@@ -344,6 +344,7 @@ export class RespEngine implements Protocol<Client> {
     this.store.hitCount = 0
     this.store.missCount = 0
     this.store.expiredCount = 0
+    this.store.expiredFieldCount = 0
     this.store.activeExpiry.cutShortCount = 0
     this.store.lazyFree.freedObjectCount = 0
     this.clientEviction.evictedCount = 0

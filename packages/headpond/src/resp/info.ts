@@ -247,6 +247,7 @@ function statsSection(engine: RespEngine): Field[] {
     ['sync_full', 0],
     ['sync_partial_ok', 0],
     ['sync_partial_err', 0],
+    ['expired_subkeys', store.expiredFieldCount],
     ['expired_keys', store.expiredCount],
     ['expired_stale_perc', '0.00'],
     ['expired_time_cap_reached_count', store.activeExpiry.cutShortCount],
@@ -364,9 +365,10 @@ function latencySection(engine: RespEngine): Field[] {
 function keyspaceSection(engine: RespEngine): Field[] {
   return engine.store.databases
     .filter((database) => database.count > 0)
-    .map(({ index, count, expires }) => [
+    .map(({ index, count, expires, fieldExpires }) => [
       `db${index}`,
-      `keys=${count},expires=${expires.count},avg_ttl=${expires.averageTtlMs(engine.clock.nowMs())}`,
+      `keys=${count},expires=${expires.count},avg_ttl=${expires.averageTtlMs(engine.clock.nowMs())},` +
+        `subexpiry=${fieldExpires.count}`,
     ])
 }
 

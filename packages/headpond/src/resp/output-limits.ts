@@ -40,8 +40,8 @@ export class OutputLimits {
   }
 
   /**
-   * Its connection is closed at once, which frees what lies there. The client itself takes its leave when this turn is
-   * over: it may be running a command, or be one of those that a message is being sent to.
+   * Its connection is closed at once, which frees what lies there, and nobody sees it any more. The client itself takes its
+   * leave when this turn is over: it may be running a command, or be one of those that a message is being sent to.
    */
   #close(client: Client): void {
     const engine = this.#engine
@@ -50,6 +50,7 @@ export class OutputLimits {
     engine.outputOverflowCount++
     this.#slowSinceMs.delete(client)
     client.closesAfterReply = true
+    engine.clients.delete(client.id)
     client.connection!.destroy()
   }
 }

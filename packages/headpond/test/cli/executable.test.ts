@@ -40,15 +40,25 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-test('who has read the id of its process can connect', () =>
+test('who has read that the process is initialized can connect', () =>
   inDirectory(async (directory) => {
     const port = await freePort()
     const args = ['--port', String(port), '--memcached-port', '0', '--kafka-port', '0', '--dir', directory]
     const child = spawn(process.execPath, [EXECUTABLE, ...args], { timeout: 20_000 })
     try {
       let output = ''
-      while (!output.includes(`PID: ${child.pid}`)) output += (await once(child.stdout, 'data'))[0]
+      let heard = () => {}
+      child.stdout.on('data', (chunk) => {
+        output += chunk
+        heard()
+      })
+      const untilSaid = async (text: string) => {
+        while (!output.includes(text)) await new Promise<void>((resolve) => (heard = resolve))
+      }
+      await untilSaid(` PID: ${child.pid}`)
       assert.ok(await isListening(port), output)
+      await untilSaid('Server initialized')
+      assert.ok(output.indexOf(' PID: ') < output.indexOf('Server initialized'), output)
     } finally {
       child.kill('SIGKILL')
       await once(child, 'close')

@@ -40,6 +40,24 @@ async function namesLeft(server: HeadpondServer): Promise<string[]> {
   return [...(await memoryByName(server)).keys()].sort()
 }
 
+test('who is closed is seen no more, even by the next command', async () => {
+  await using server = await createServer()
+  const [large, watcher] = [await connect(server, 'large'), await connect(server, 'watcher')]
+  try {
+    await watcher.call('CLIENT', 'NO-EVICT', 'ON')
+    await hold(server, large, 'large', 2 * MB)
+    watcher.sendBytes('CONFIG SET maxmemory-clients 1mb\r\nCLIENT LIST\r\n')
+    assert.equal(await watcher.next(), '+OK')
+    const list = await watcher.next()
+    assert.match(list, /name=watcher /)
+    assert.doesNotMatch(list, /name=large /)
+    await large.untilClosed()
+  } finally {
+    large.close()
+    watcher.close()
+  }
+})
+
 test('those who take most are closed, and no more of them than need be', async () => {
   await using server = await createServer()
   const sizes = { one: 1, two: 2, three: 3, four: 4 }

@@ -34,6 +34,21 @@ function load(from: number, to: number, valueBytes: number): Buffer {
   return Buffer.concat(commands)
 }
 
+test('fields that have expired are counted beside the keys', async () => {
+  await using server = await createServer()
+  const expiredFields = async () =>
+    /\r\nexpired_subkeys:(\d+)\r/.exec(String(await server.execute('INFO', 'stats')))?.[1]
+  await server.execute('HSET', 'h', 'a', '1', 'b', '2', 'c', '3')
+  await server.execute('HPEXPIRE', 'h', '1000', 'FIELDS', '2', 'a', 'b')
+  assert.equal(await expiredFields(), '0')
+  server.clock.advance('2s')
+  assert.equal(await server.execute('HGET', 'h', 'a'), null)
+  assert.deepEqual(await server.execute('HKEYS', 'h'), ['c'])
+  assert.equal(await expiredFields(), '2')
+  await server.execute('CONFIG', 'RESETSTAT')
+  assert.equal(await expiredFields(), '0')
+})
+
 test('used_memory grows as the resident memory of the process does, within an eighth and 8 MB', async (t) => {
   const server = await ServerProcess.start()
   try {
@@ -209,7 +224,7 @@ aof_rewrites_consecutive_failures aof_last_write_status aof_last_cow_size module
 module_fork_last_cow_size total_connections_received total_commands_processed instantaneous_ops_per_sec
 total_net_input_bytes total_net_output_bytes total_net_repl_input_bytes total_net_repl_output_bytes
 instantaneous_input_kbps instantaneous_output_kbps instantaneous_input_repl_kbps instantaneous_output_repl_kbps
-rejected_connections sync_full sync_partial_ok sync_partial_err expired_keys expired_stale_perc
+rejected_connections sync_full sync_partial_ok sync_partial_err expired_subkeys expired_keys expired_stale_perc
 expired_time_cap_reached_count expire_cycle_cpu_milliseconds evicted_keys evicted_clients total_eviction_exceeded_time
 current_eviction_exceeded_time keyspace_hits keyspace_misses pubsub_channels pubsub_patterns pubsubshard_channels
 latest_fork_usec total_forks migrate_cached_sockets slave_expires_tracked_keys active_defrag_hits active_defrag_misses
