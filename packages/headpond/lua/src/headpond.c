@@ -20,6 +20,7 @@
 #include "lua.h"
 
 #include "lauxlib.h"
+#include "lgc.h"
 #include "lobject.h"
 #include "lstate.h"
 #include "lstring.h"
@@ -36,8 +37,11 @@
 /* Calls `headpond_invoke(f, L, ud)` and returns when it returns or throws. */
 IMPORT("try") void host_try (void (*f) (lua_State *, void *), lua_State *L, void *ud);
 IMPORT("throw") _Noreturn void host_throw (void);
-/* Runs the command whose arguments `places` tells. Returns the size of the reply, whose start is in `shared`. */
-IMPORT("call") int host_call (int argument_count);
+/*
+** Runs the command whose arguments `places` tells, and whose number is `command` unless that is 0. Returns the size of the
+** reply, whose start is in `shared`.
+*/
+IMPORT("call") int host_call (int argument_count, int command);
 /* Whether the user may run the command whose arguments `places` tells: 0, 1, or -1 for an unknown command. */
 IMPORT("mayCall") int host_may_call (int argument_count);
 /* One of `enum verdict`. */
@@ -96,6 +100,8 @@ static struct {
   int places_capacity;
   /* Where the host has put a reply. */
   int reply_at;
+  /* The host's number of the command that it has run, if it was given none, and may be given this one from now on. */
+  int command;
 } shared;
 
 static char reply_area[REPLY_AREA_BYTES];
@@ -486,20 +492,23 @@ static const char *skip_reply (lua_State *L, const char *at) {
 static const char *parse_reply (lua_State *L, const char *at) {
   const char *end;
   long long count, index;
+  /* These need one slot, which a function of C has, and an array has made sure of. */
+  if (*at == ':') {
+    at = parse_integer(at + 1, &count);
+    lua_pushnumber(L, (lua_Number)count);
+    return at;
+  }
+  if (*at == '$') {
+    at = parse_integer(at + 1, &count);
+    if (count < 0) {
+      lua_pushboolean(L, 0);
+      return at;
+    }
+    lua_pushlstring(L, at, (size_t)count);
+    return at + count + 2;
+  }
   luaL_checkstack(L, 6, "too many nested replies");
   switch (*at++) {
-    case '$':
-      at = parse_integer(at, &count);
-      if (count < 0) {
-        lua_pushboolean(L, 0);
-        return at;
-      }
-      lua_pushlstring(L, at, (size_t)count);
-      return at + count + 2;
-    case ':':
-      at = parse_integer(at, &count);
-      lua_pushnumber(L, (lua_Number)count);
-      return at;
     case '+':
       end = line_end(at);
       lua_createtable(L, 0, 1);
@@ -885,11 +894,18 @@ static int describe_arguments (lua_State *L) {
 static int call_command (lua_State *L, int raises) {
   int count, size;
   const char *reply;
+  TString *name;
   if (!is_running) return raise(L, "redis.call/pcall can only be called inside a script invocation");
   count = describe_arguments(L);
   if (count < 0) return raises ? lua_error(L) : 1;
-  size = host_call(count);
-  lua_settop(L, 0);
+  name = ttisstring(L->base) ? rawtsvalue(L->base) : NULL;
+  if (name != NULL && name->tsv.command != 0) size = host_call(count, name->tsv.command);
+  else {
+    shared.command = 0;
+    size = host_call(count, 0);
+    if (name != NULL) name->tsv.command = (lu_byte)shared.command;
+  }
+  L->top = L->base;
   reply = (const char *)shared.reply_at;
   if (size == 0) __builtin_trap();  /* every command answers */
   parse_reply(L, reply);
@@ -1514,6 +1530,27 @@ static void set_read_only_global (lua_State *L, enum field name) {
   L->top--;
 }
 
+/*
+** Sets the globals KEYS or ARGV. The table of the script before is used again if it is as that script found it: nothing
+** that a script leaves behind can lead to it.
+*/
+static void set_script_arguments (lua_State *L, enum field name, int first, int count) {
+  const TValue *global = luaH_getstr(hvalue(gt(L)), field_strings[name]);
+  Table *table = ttistable(global) ? hvalue(global) : NULL;
+  int index;
+  if (table == NULL || table->sizearray != count || table->metatable != NULL || !has_no_fields(table)) {
+    push_arguments(L, first, count);
+    set_read_only_global(L, name);
+    return;
+  }
+  for (index = 0; index < count; index++) {
+    const int *place = places + (first + index) * 2;
+    TString *text = luaS_newlstr(L, (const char *)place[0], (size_t)(place[1] - place[0]));
+    setsvalue(L, &table->array[index], text);
+    luaC_objbarriert(L, table, text);
+  }
+}
+
 struct run {
   int reference;
   int key_count;
@@ -1525,12 +1562,14 @@ struct run {
 static void prepare_run (lua_State *L, void *ud) {
   const struct run *run = ud;
   lua_rawgeti(runner, LUA_REGISTRYINDEX, run->reference);
+  if (run->is_for_scripts) {
+    luaC_checkGC(L);
+    set_script_arguments(runner, KEYS, 0, run->key_count);
+    set_script_arguments(runner, ARGV, run->key_count, run->argument_count);
+    return;
+  }
   push_arguments(runner, 0, run->key_count);
   push_arguments(runner, run->key_count, run->argument_count);
-  if (!run->is_for_scripts) return;
-  set_read_only_global(runner, ARGV);
-  set_read_only_global(runner, KEYS);
-  (void)L;
 }
 
 /*

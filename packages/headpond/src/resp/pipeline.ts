@@ -40,7 +40,7 @@ export class Pipeline {
     const { database } = client
     const { prefetch } = this.#store
     prefetch.begin(chunk)
-    if (first.count > 1) prefetch.add(database, first.start(1), first.end(1))
+    this.#add(client, first, chunk)
     let at = start
     let count = 0
     while (count < REQUESTS_MAX && at < end) {
@@ -51,7 +51,7 @@ export class Pipeline {
         break
       }
       this.#keys[count] = prefetch.count
-      if (request.count > 1) prefetch.add(database, request.start(1), request.end(1))
+      this.#add(client, request, chunk)
       this.#ends[count] = next
       at = next
       count++
@@ -60,6 +60,13 @@ export class Pipeline {
     this.#next = 0
     if (count > 0) prefetch.fetch(database)
     else prefetch.end()
+  }
+
+  /** hot: once for each command of a pipeline. */
+  #add(client: Client, request: Request, chunk: Uint8Array): void {
+    if (request.count < 2) return
+    const key = firstKeyOf(request, chunk)
+    if (key < request.count) this.#store.prefetch.add(client.database, request.start(key), request.end(key))
   }
 
   /** The request whose turn has come. There must be one. */
@@ -83,3 +90,20 @@ export class Pipeline {
     this.#store.prefetch.end()
   }
 }
+
+/** Where a command has its first key, by the beginning of its name alone: nearly always it is the first argument. */
+function firstKeyOf(request: Request, chunk: Uint8Array): number {
+  const nameAt = request.start(0)
+  const first = chunk[nameAt] | LOWER_CASE
+  if (first === LETTER_E) return (chunk[nameAt + 1] | LOWER_CASE) === LETTER_V ? FIRST_KEY_OF_SCRIPTS : 1
+  if (first === LETTER_F) return (chunk[nameAt + 1] | LOWER_CASE) === LETTER_C ? FIRST_KEY_OF_SCRIPTS : 1
+  return 1
+}
+
+/** EVAL, EVALSHA, FCALL and their like have what they run, and the number of keys, before the keys. */
+const FIRST_KEY_OF_SCRIPTS = 3
+const LOWER_CASE = 0x20
+const LETTER_C = 0x63
+const LETTER_E = 0x65
+const LETTER_F = 0x66
+const LETTER_V = 0x76

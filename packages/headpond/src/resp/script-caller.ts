@@ -39,6 +39,8 @@ export class ScriptCaller {
   readonly #reply = new Reply(this.#out)
   readonly #overflow = new Overflow()
   #vm: LuaVm | null = null
+  /** Commands by the numbers that Lua states know their names by, so that a name is looked up once. */
+  readonly #numbered: (Command | null)[] = [null]
 
   constructor(engine: RespEngine) {
     this.#engine = engine
@@ -78,7 +80,7 @@ export class ScriptCaller {
   }
 
   /** hot: once for each redis.call. See LuaHost. */
-  call(argumentCount: number): number {
+  call(argumentCount: number, commandNumber: number): number {
     const vm = this.#vm!
     const out = this.#out
     const request = this.#describe(vm, argumentCount)
@@ -87,7 +89,8 @@ export class ScriptCaller {
     out.at = 0
     out.end = area.length
     this.isInCommand = true
-    this.#run(request, this.#reply)
+    const named = commandNumber === 0 ? this.#findNamed(vm, request) : this.#numbered[commandNumber]
+    this.#run(named, request, this.#reply)
     this.isInCommand = false
     if (out.u8 === area && this.#overflow.isEmpty) {
       vm.replyIsInArea()
@@ -100,7 +103,7 @@ export class ScriptCaller {
   /** For redis.acl_check_cmd. */
   mayCall(argumentCount: number): boolean | null {
     const request = this.#describe(this.#vm!, argumentCount)
-    const command = this.#find(request)
+    const command = subcommandOf(this.#findName(request), request)
     if (command === null) return null
     return this.#engine.acl.check(this.client.user, command, request) === verdict.ALLOWED
   }
@@ -114,15 +117,25 @@ export class ScriptCaller {
     return request
   }
 
-  #find(request: Request): Command | null {
-    const command = this.#engine.table.find(request.chunk, request.start(0), request.end(0))
-    if (command === null || command.subcommands === null || request.count === 1) return command
-    return command.subcommands.get(request.text(1).toLowerCase()) ?? null
+  #findName(request: Request): Command | null {
+    return this.#engine.table.find(request.chunk, request.start(0), request.end(0))
+  }
+
+  /** As #findName, for a name that a state asks for the first time: gives it the command's number. */
+  #findNamed(vm: LuaVm, request: Request): Command | null {
+    const command = this.#findName(request)
+    if (command === null) return null
+    let commandNumber = this.#numbered.indexOf(command)
+    if (commandNumber < 0 && this.#numbered.length <= COMMAND_NUMBER_MAX) {
+      commandNumber = this.#numbered.push(command) - 1
+    }
+    if (commandNumber > 0) vm.nameCommand(commandNumber)
+    return command
   }
 
   /** The order of the checks is Redis's (script.c, scriptCall). */
-  #run(request: Request, reply: Reply): void {
-    const command = this.#find(request)
+  #run(named: Command | null, request: Request, reply: Reply): void {
+    const command = subcommandOf(named, request)
     const error = command === null ? 'ERR Unknown Redis command called from script' : this.#refusal(command, request)
     if (error !== null) {
       if (command !== null) command.rejectedCount++
@@ -172,6 +185,14 @@ export class ScriptCaller {
   }
 }
 
+/** What the request is for: a command, or its subcommand if it has some. */
+function subcommandOf(command: Command | null, request: Request): Command | null {
+  if (command === null || command.subcommands === null || request.count === 1) return command
+  return command.subcommands.get(request.text(1).toLowerCase()) ?? null
+}
+
+/** A state keeps the number in a byte. */
+const COMMAND_NUMBER_MAX = 255
 /** redis.REPL_AOF, redis.REPL_ALL. */
 const REPLICATE_TO_AOF = 1
 const REPLICATE_TO_ALL = 3

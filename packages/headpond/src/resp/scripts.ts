@@ -152,7 +152,7 @@ export class Scripts {
     const { caller } = runner
     const { settings, log } = this.#engine
     return {
-      call: (argumentCount) => caller.call(argumentCount),
+      call: (argumentCount, commandNumber) => caller.call(argumentCount, commandNumber),
       mayCall: (argumentCount) => caller.mayCall(argumentCount),
       interrupt: (maySuspend) => library?.loadVerdict() ?? runner.interrupt(maySuspend),
       isLogged: (level) => level >= LOG_LEVELS.indexOf(settings.loglevel),

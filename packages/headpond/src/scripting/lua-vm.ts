@@ -158,6 +158,11 @@ export class LuaVm {
     this.#shared[shared.REPLY_AT] = this.#replyAreaAt
   }
 
+  /** Says by which number `call` may be given the command from now on that it has just been asked for without one. */
+  nameCommand(commandNumber: number): void {
+    this.#shared[shared.COMMAND] = commandNumber
+  }
+
   /** Takes a reply in pieces that is too large for `replyArea`. Returns its size. */
   passLargeReply(pieces: readonly Uint8Array[]): number {
     const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
@@ -188,7 +193,7 @@ export class LuaVm {
       throw: () => {
         throw LUA_ERROR
       },
-      call: (argumentCount: number) => host.call(argumentCount),
+      call: (argumentCount: number, commandNumber: number) => host.call(argumentCount, commandNumber),
       mayCall: (argumentCount: number) => {
         const answer = host.mayCall(argumentCount)
         return answer === null ? -1 : answer ? 1 : 0
@@ -277,9 +282,10 @@ export class LuaVm {
 export interface LuaHost {
   /**
    * Runs the command whose arguments are at `places` in `memory`, and puts its reply, in RESP, into `replyArea`, or
-   * calls `passLargeReply`. Returns the reply's size.
+   * calls `passLargeReply`. Returns the reply's size. The command is the one that was numbered so by `nameCommand`, unless
+   * the number is 0.
    */
-  call(argumentCount: number): number
+  call(argumentCount: number, commandNumber: number): number
   /** Whether the user may run such a command; null when there is none of that name. */
   mayCall(argumentCount: number): boolean | null
   /** Asked every 100,000 instructions. */
@@ -364,8 +370,9 @@ const shared = {
   PLACES_AT: 7,
   PLACES_CAPACITY: 8,
   REPLY_AT: 9,
+  COMMAND: 10,
 } as const
-const SHARED_COUNT = 10
+const SHARED_COUNT = 11
 
 interface LuaExports {
   readonly memory: WasmMemory

@@ -96,7 +96,7 @@ typedef lu_int32 Instruction;
 
 /* minimum size for the string table (must be power of 2) */
 #ifndef MINSTRTABSIZE
-#define MINSTRTABSIZE	32
+#define MINSTRTABSIZE	2048  /* headpond: scripts come and go, the table need not */
 #endif
 
 

@@ -201,6 +201,7 @@ typedef union TString {
   struct {
     CommonHeader;
     lu_byte reserved;
+    lu_byte command;  /* headpond: the host's number of the command of this name, 0 for none known */
     unsigned int hash;
     size_t len;
   } tsv;

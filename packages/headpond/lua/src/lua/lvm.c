@@ -377,6 +377,28 @@ static void Arith (lua_State *L, StkId ra, const TValue *rb,
 
 
 
+/*
+** headpond: what most reads come to, without a call: a field or an item of the array that a table has itself. Nil stands
+** for everything else as well.
+*/
+static inline const TValue *own_field (const Table *h, const TString *key) {
+  const Node *n = gnode(h, lmod(key->tsv.hash, sizenode(h)));
+  do {
+    if (ttisstring(gkey(n)) && rawtsvalue(gkey(n)) == key) return gval(n);
+    n = gnext(n);
+  } while (n);
+  return luaO_nilobject;
+}
+
+static inline const TValue *own_item (const Table *h, const TValue *key) {
+  int k;
+  if (!ttisnumber(key)) return luaO_nilobject;
+  lua_number2int(k, nvalue(key));
+  if (k < 1 || k > h->sizearray || !luai_numeq(cast_num(k), nvalue(key))) return luaO_nilobject;
+  return &h->array[k - 1];
+}
+
+
 void luaV_execute (lua_State *L, int nexeccalls) {
   LClosure *cl;
   StkId base;
@@ -435,12 +457,25 @@ void luaV_execute (lua_State *L, int nexeccalls) {
       case OP_GETGLOBAL: {
         TValue g;
         TValue *rb = KBx(i);
+        const TValue *own = own_field(cl->env, rawtsvalue(rb));
+        if (!ttisnil(own)) {
+          setobj2s(L, ra, own);
+          continue;
+        }
         sethvalue(L, &g, cl->env);
         lua_assert(ttisstring(rb));
         Protect(luaV_gettable(L, &g, rb, ra));
         continue;
       }
       case OP_GETTABLE: {
+        const TValue *rb = RB(i), *rc = RKC(i);
+        if (ttistable(rb)) {
+          const TValue *own = ttisstring(rc) ? own_field(hvalue(rb), rawtsvalue(rc)) : own_item(hvalue(rb), rc);
+          if (!ttisnil(own)) {
+            setobj2s(L, ra, own);
+            continue;
+          }
+        }
         Protect(luaV_gettable(L, RB(i), RKC(i), ra));
         continue;
       }
