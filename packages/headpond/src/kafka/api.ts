@@ -14,7 +14,15 @@ export interface RequestContext {
   readonly sizeBytes: number
   /** Null while nobody has a quota for it. */
   readonly time: RequestTime | null
+  /** What a handler that has answered with UNFINISHED has done so far; null before. */
+  progress: unknown
 }
+
+/**
+ * In place of an answer: a large request has had its share of this turn of the event loop, and is to be handled again in
+ * another one, before any later request of its connection. Its views are made anew for that.
+ */
+export const UNFINISHED = Symbol('unfinished')
 
 export interface ApiOptions<Q, R> {
   /** It may begin while earlier ones of its kind wait for the disk; answers still leave in the order of requests. */
@@ -46,7 +54,7 @@ export interface Api<Q = unknown, R = unknown> extends ApiOptions<Q, R> {
  * Null sends nothing: a request that has no answer. Views of the request (`records`) are valid until it returns, not while
  * its promise is pending. A KafkaError that it throws refuses the whole request.
  */
-export type Answer<R> = R | null | Promise<R | null>
+export type Answer<R> = R | null | Promise<R | null> | typeof UNFINISHED
 
 /** @param versions those that are served, and told of by ApiVersions */
 export function api<Q, R>(

@@ -1,6 +1,6 @@
 import type { Connection } from '../net/connection.ts'
 import type { Protocol } from '../net/protocol.ts'
-import type { Api, RequestContext } from './api.ts'
+import { type Api, type RequestContext, UNFINISHED } from './api.ts'
 import type { Broker } from './broker.ts'
 import { ByteReader, MalformedMessage } from './codec/byte-reader.ts'
 import { ByteWriter } from './codec/byte-writer.ts'
@@ -16,6 +16,7 @@ import { TurnBudget } from './turn-budget.ts'
 const SIZE_BYTES = 4
 /** api_key, api_version, correlation_id, and the length of client_id. */
 const HEADER_BYTES_MIN = 2 + 2 + 4 + 2
+const CLIENT_ID_AT = 2 + 2 + 4
 /** Requests of one connection that may wait for the disk at a time. */
 const PIPELINED_COUNT_MAX = 64
 /** Answers that a client has not taken: beyond this, its next request waits until it has. */
@@ -210,6 +211,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
   /** hot: once for each request. False when it waits, and is to come again. */
   #run(session: KafkaSession, chunk: Uint8Array, start: number, end: number): boolean {
     session.lastRequestAtMs = this.broker.clock.nowMs()
+    if (session.unfinished !== null) return this.#goOn(session, session.unfinished, chunk, start, end)
     if (session.sasl?.expectsBareToken) return this.#runBareToken(session, Buffer.from(chunk.subarray(start, end)))
     const time = this.broker.quotas.request.isActive ? new RequestTime() : null
     const reader = this.#reader.open(chunk, start, end)
@@ -230,7 +232,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     try {
       const clientId = reader.stringOrNull()
       if (api.request.isFlexible(version)) reader.skipTags()
-      context = { version, clientId, session, broker: this.broker, sizeBytes: end - start, time }
+      context = { version, clientId, session, broker: this.broker, sizeBytes: end - start, time, progress: null }
       // Bytes that are left over are passed over, as in Kafka: some clients send them.
       request = api.request.decode(reader, version)
     } catch (error) {
@@ -241,6 +243,18 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     const open = { api, correlationId, context, answer: undefined, isAnswerLost: false }
     if (refusal?.kind === 'illegal-state') return this.#refuseIllegalState(open, request, refusal.reason)
     return this.hook === null ? this.#handle(open, request) : this.#handleHooked(open, request, this.hook)
+  }
+
+  /** The next part of a request that has begun. It lies elsewhere by now, perhaps. */
+  #goOn(session: KafkaSession, open: OpenRequest, chunk: Uint8Array, start: number, end: number): boolean {
+    session.unfinished = null
+    open.context.time?.begin()
+    const { request } = open.api
+    const { version } = open.context
+    const reader = this.#reader.open(chunk, start + CLIENT_ID_AT, end)
+    reader.stringOrNull()
+    if (request.isFlexible(version)) reader.skipTags()
+    return this.#handle(open, request.decode(reader, version))
   }
 
   /** Where somebody may have other plans for requests. False when this one waits. */
@@ -255,6 +269,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     return true
   }
 
+  /** False when it is not over, and is to come again. */
   #handle(open: OpenRequest, request: unknown): boolean {
     const { session } = open.context
     let result: unknown
@@ -264,6 +279,11 @@ export class KafkaEngine implements Protocol<KafkaSession> {
       result = this.#refusal(open, request, error)
     }
     open.context.time?.pause()
+    if (result === UNFINISHED) {
+      session.unfinished = open
+      this.#turn.defer(session)
+      return false
+    }
     if (!(result instanceof Promise)) return this.#answer(open, result)
     session.open.push(open)
     const answered = (answer: unknown) => {

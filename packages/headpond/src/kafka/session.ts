@@ -44,6 +44,8 @@ export class KafkaSession {
   lastRequestAtMs: number
   /** In the order of their arrival, which is that of the answers. */
   readonly open: OpenRequest[] = []
+  /** The request that comes next has begun in an earlier turn: see UNFINISHED. */
+  unfinished: OpenRequest | null = null
   /** Answers that the client has not taken are so many that the next request waits. */
   isStalled = false
   /** Its next request waits until somebody lets it go on: see RequestHook. */

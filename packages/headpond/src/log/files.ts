@@ -22,6 +22,7 @@ import {
   writev,
 } from 'node:fs'
 import { assert } from '../bytes/assert.ts'
+import { DiskPressure } from './disk-pressure.ts'
 
 /** Well below what systems allow a process by default. */
 const OPEN_FILES_MAX = 512
@@ -33,24 +34,9 @@ export interface Directory {
   path: string
 }
 
-/** A write that takes as long has waited for the disk: the system holds back whoever writes faster than it can. */
-const SLOW_WRITE_MS = 4
-/** After one, nobody is made to wait for the next for so long. */
-const DISK_BUSY_MS = 10_000
-
 export class OpenFiles {
-  #busyUntilMs = 0
-
-  /** Whether writes are to go on beside the event loop, since the last that did not has held up everybody. */
-  get isDiskBusy(): boolean {
-    return this.#busyUntilMs > 0 && performance.now() < this.#busyUntilMs
-  }
-
-  /** A write has kept the event loop waiting. */
-  wrote(tookMs: number): void {
-    if (tookMs >= SLOW_WRITE_MS) this.#busyUntilMs = performance.now() + DISK_BUSY_MS
-  }
-
+  /** Of the disk that they lie on. */
+  readonly pressure = new DiskPressure()
   /** In the order of their last use. */
   readonly #open = new Set<LogFile>()
   #round = 0
@@ -143,11 +129,11 @@ export class LogFile {
       start += count
       position += count
     }
-    this.#files.wrote(performance.now() - startedAtMs)
+    this.#files.pressure.wrote(startedAtMs, performance.now())
   }
 
   get isDiskBusy(): boolean {
-    return this.#files.isDiskBusy
+    return this.#files.pressure.isHigh(performance.now())
   }
 
   /** All parts one after the other, beside the event loop. */

@@ -153,6 +153,73 @@ test('requests of one connection that wait for the disk together are answered in
   )
 })
 
+test('a large request takes a turn for each of its large batches; what follows it comes after all of them', async (t) => {
+  const { connect, partition, server } = await startLogServer(t, { topics: { orders: 6 } })
+  let arrivedCount = 0
+  server.kafka.hook = {
+    arrived: () => {
+      arrivedCount++
+      return null
+    },
+  }
+  let turn = 0
+  let isOver = false
+  const countTurns = () => {
+    turn++
+    if (!isOver) setImmediate(countTurns)
+  }
+  t.after(() => {
+    isOver = true
+  })
+  const turns: number[] = []
+  for (let index = 0; index < 6; index++) {
+    const log = partition('orders', index)
+    const append = log.append.bind(log)
+    log.append = (batch, options) => {
+      turns.push(turn)
+      return append(batch, options)
+    }
+  }
+  countTurns()
+  const client = await connect()
+  const large = batchOf(['x'.repeat(300_000)])
+  const partitionData = Array.from({ length: 6 }, (_, index) => ({ index, records: large }))
+  const topicData = [{ name: 'orders', topicId: ZERO_UUID, partitionData }]
+  const first = client.wire.send(produceRequest, 9, { acks: -1, timeoutMs: 30_000, topicData })
+  const second = client.sendBatch('orders', batchOf(['after']), { partition: 5 })
+  const { responses } = await client.wire.receive(produceResponse, 9, first)
+  assert.deepEqual(
+    responses[0].partitionResponses.map(({ index, errorCode, baseOffset }) => ({ index, errorCode, baseOffset })),
+    Array.from({ length: 6 }, (_, index) => ({ index, errorCode: 0, baseOffset: 0 })),
+  )
+  assert.equal((await client.receiveProduced(second)).baseOffset, 1)
+  for (let index = 1; index < 6; index++) assert.ok(turns[index] > turns[index - 1], `turns ${turns}`)
+  assert.equal(arrivedCount, 2)
+  const stored = await client.fetch('orders', { partition: 5 })
+  assert.deepEqual(recordsOf(stored), [`0:${'x'.repeat(300_000)}`, '1:after'])
+})
+
+test('a large request is carried out though it exceeds a quota, and its pause is told of with it', async (t) => {
+  const { broker, connect } = await startLogServer(t, { topics: { orders: 3 } })
+  const throttled: number[] = []
+  broker.quotas.produce.record = (bytes) => {
+    throttled.push(bytes)
+    return 200
+  }
+  Object.defineProperty(broker.quotas.produce, 'isActive', { value: true })
+  const client = await connect()
+  const records = batchOf(['x'.repeat(300_000)])
+  const partitionData = Array.from({ length: 3 }, (_, index) => ({ index, records }))
+  const topicData = [{ name: 'orders', topicId: ZERO_UUID, partitionData }]
+  const answer = await client.wire.call(produceRequest, produceResponse, 9, { acks: 1, timeoutMs: 30_000, topicData })
+  assert.deepEqual(
+    answer.responses[0].partitionResponses.map(({ errorCode }) => errorCode),
+    [0, 0, 0],
+  )
+  assert.equal(answer.throttleTimeMs, 200)
+  assert.equal(throttled.length, 1)
+})
+
 test('who waits for all replicas waits no longer than it wants to; the record is there all the same', async (t) => {
   const { connect, logs, server } = await startLogServer(t, { topics: { orders: 1 } })
   server.clock.pause()
