@@ -11,8 +11,14 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0
   }
   if (argv.includes('--version') || argv.includes('-v')) {
-    const { HEADPOND_VERSION } = await import('../server/version.ts')
-    process.stdout.write(`Headpond ${HEADPOND_VERSION} (Node ${process.versions.node})\n`)
+    const [{ HEADPOND_VERSION }, { REDIS_VERSION }] = await Promise.all([
+      import('../server/version.ts'),
+      import('../resp/version.ts'),
+    ])
+    // Whoever starts redis-server looks for its version behind `v=`.
+    process.stdout.write(
+      `Headpond ${HEADPOND_VERSION} (Node ${process.versions.node}), Redis server v=${REDIS_VERSION}\n`,
+    )
     return 0
   }
   const { serve } = await import('./serve.ts')

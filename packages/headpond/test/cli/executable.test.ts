@@ -149,7 +149,7 @@ test('an environment variable is a directive; one that is none is told', async (
 })
 
 test('--version and --help', async () => {
-  assert.match((await run('--version')).output, /^Headpond \d+\.\d+\.\d+ \(Node /)
+  assert.match((await run('--version')).output, /^Headpond \d+\.\d+\.\d+ \(Node .*Redis server v=7\.\d+\.\d+\n$/)
   const { output, exitCode } = await run('--help')
   assert.equal(exitCode, 0)
   assert.match(output, /--maxmemory/)
