@@ -120,8 +120,8 @@ export class LogWriter {
   /** hot: once for each write. See PropagationConsumer. */
   append(database: number, bytes: Uint8Array, start: number, end: number): void {
     if (!this.#isTurnScheduled) this.#beginTurn()
-    if (database !== this.#selected) this.#select(database)
     if (this.#settings.aofTimestampEnabled) this.#annotate()
+    if (database !== this.#selected) this.#select(database)
     const at = this.#length
     if (at + end - start > this.#buffer.length) this.#grow(end - start)
     copyBytes(bytes, start, end, this.#buffer, this.#length)

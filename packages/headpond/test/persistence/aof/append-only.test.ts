@@ -410,9 +410,9 @@ test('annotations tell when what follows was written', () =>
     server.server.clock.advance(5000)
     await server.ask('SET b 1')
     await server.stop()
-    const seconds = [...readFileSync(increment(dir), 'latin1').matchAll(/^#TS:(\d+)\r\n/gm)].map(([, text]) =>
-      Number(text),
-    )
+    const written = readFileSync(increment(dir), 'latin1')
+    assert.match(written, /^#TS:\d+\r\n\*2\r\n\$6\r\nSELECT\r\n/)
+    const seconds = [...written.matchAll(/^#TS:(\d+)\r\n/gm)].map(([, text]) => Number(text))
     assert.equal(seconds.length, 2)
     assert.ok(seconds[1] - seconds[0] >= 5)
     server = await DataServer.start(dir)
