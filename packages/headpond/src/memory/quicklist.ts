@@ -1,5 +1,5 @@
 import { copyBytes } from '../bytes/copy.ts'
-import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap } from './heap.ts'
+import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from './heap.ts'
 import * as listpack from './listpack.ts'
 import { Text } from './text.ts'
 
@@ -7,7 +7,9 @@ import { Text } from './text.ts'
  * A long list: a row of nodes, each a listpack of some kilobytes, as Redis's quicklist, so that pushing, popping and
  * walking touch little memory and DUMP is a copy.
  *
- * The nodes stand in one array with room at both ends, two words each:
+ * The nodes stand in one row with room at both ends, two words each. The row is a block of the heap, and an array of its
+ * own when it is longer than blocks are: lists of a few nodes, which there may be very many of, leave next to nothing in
+ * the JS heap.
  *
  *   | handle | kind (2 bits), count (30 bits) |
  *
@@ -28,6 +30,9 @@ const PLAIN_LARGE = 2
 
 const COUNT_MASK = 2 ** 30 - 1
 const PLAIN_HEADER_BYTES = 4
+const NODE_WORDS = 2
+const ROW_NODES_MIN = 4
+const EMPTY_ROW = new Uint32Array(0)
 
 /** list-max-listpack-size from -1 to -5. */
 const LIMIT_BYTES = [4096, 8192, 16384, 32768, 65536]
@@ -63,9 +68,14 @@ export class NodeLimit {
 export class Quicklist {
   readonly #heap: Heap
   readonly #limit: NodeLimit
-  #words = new Uint32Array(8)
-  /** The place of the first node in #words, counted in nodes. */
-  #first = 1
+  /** What the row lies in: the arena of its block, or its own array. */
+  #words: Uint32Array = EMPTY_ROW
+  /** The row's block; NONE when it is an array of its own, or when there are no nodes. */
+  #row: Handle = NONE
+  /** Where the row begins in #words, how long it is, and where its first node stands, all counted in nodes. */
+  #rowStart = 0
+  #rowCapacity = 0
+  #first = 0
   #nodeCount = 0
   #count = 0
   #nodeBytes = 0
@@ -84,9 +94,10 @@ export class Quicklist {
     return this.#nodeCount
   }
 
-  /** Bytes that the nodes and their array take. */
+  /** Bytes that the nodes and their row take. */
   get sizeBytes(): number {
-    return this.#nodeBytes + this.#words.byteLength
+    const rowBytes = this.#row === NONE ? this.#words.byteLength : this.#heap.blockBytes(this.#row)
+    return this.#nodeBytes + rowBytes
   }
 
   // ---- The ends ----
@@ -576,19 +587,26 @@ export class Quicklist {
       words.copyWithin((first + node) * 2, (first + node + 1) * 2, (first + this.#nodeCount) * 2)
     }
     this.#nodeCount--
-    // A list that was very long gives back its array.
-    if (words.length > 64 && this.#nodeCount * 16 < words.length) this.#moveRow(words.length / 4, 0, this.#nodeCount)
+    if (this.#nodeCount === 0) this.#freeRow()
+    // A list that was very long gives back its row.
+    else if (this.#rowCapacity > 32 && this.#nodeCount * 8 < this.#rowCapacity) {
+      this.#moveRow(this.#rowCapacity >>> 2, 0, this.#nodeCount)
+    }
   }
 
   /** Makes place for a node. */
   #openPlace(node: number): void {
     const nodeCount = this.#nodeCount
-    const capacity = this.#words.length / 2
+    const capacity = this.#rowCapacity
     const growsFront = node < nodeCount / 2 || (node === 0 && nodeCount > 0)
-    const isOutOfRoom = growsFront ? this.#first === 0 : this.#first + nodeCount === capacity
-    // With much room at the other end, moving there is enough.
-    if (isOutOfRoom)
-      this.#moveRow(nodeCount * 4 > capacity * 3 ? capacity * 2 : capacity, growsFront ? 1 : 0, nodeCount)
+    const isOutOfRoom = growsFront
+      ? this.#first === this.#rowStart
+      : this.#first + nodeCount === this.#rowStart + capacity
+    if (isOutOfRoom) {
+      // With much room at the other end, moving there is enough.
+      const wanted = nodeCount * 4 > capacity * 3 ? capacity * 2 : capacity
+      this.#moveRow(Math.max(wanted, ROW_NODES_MIN), growsFront ? 1 : 0, nodeCount)
+    }
     const first = this.#first
     if (growsFront) {
       this.#words.copyWithin((first - 1) * 2, first * 2, (first + node) * 2)
@@ -599,14 +617,35 @@ export class Quicklist {
     this.#nodeCount++
   }
 
-  /** Moves the row to the middle of an array for `capacity` nodes; where it can only be off by one, room goes in front. */
+  /**
+   * Moves the nodes to the middle of a row for at least `capacity` of them; where it can only be off by one, room goes in
+   * front.
+   */
   #moveRow(capacity: number, frontMin: number, nodeCount: number): void {
-    const first = Math.max(Math.floor((capacity - nodeCount) / 2), frontMin)
-    const from = this.#words.subarray(this.#first * 2, (this.#first + nodeCount) * 2)
-    const words = new Uint32Array(capacity * 2)
-    words.set(from, first * 2)
+    const sizeBytes = capacity * NODE_WORDS * 4
+    const row = sizeBytes <= BLOCK_BYTES_MAX ? this.#heap.allocate(sizeBytes) : NONE
+    const words = row === NONE ? new Uint32Array(capacity * NODE_WORDS) : this.#heap.arenaOf(row).u32
+    // Blocks begin at whole units, which are two nodes.
+    const start = row === NONE ? 0 : wordAt(row) / NODE_WORDS
+    const first = start + Math.max(Math.floor((capacity - nodeCount) / 2), frontMin)
+    for (let word = 0; word < nodeCount * NODE_WORDS; word++) {
+      words[first * NODE_WORDS + word] = this.#words[this.#first * NODE_WORDS + word]
+    }
+    this.#freeRow()
     this.#words = words
+    this.#row = row
+    this.#rowStart = start
+    this.#rowCapacity = row === NONE ? capacity : this.#heap.blockBytes(row) / (NODE_WORDS * 4)
     this.#first = first
+  }
+
+  #freeRow(): void {
+    if (this.#row !== NONE) this.#heap.free(this.#row)
+    this.#words = EMPTY_ROW
+    this.#row = NONE
+    this.#rowStart = 0
+    this.#rowCapacity = 0
+    this.#first = 0
   }
 
   /** Checks the counts and every listpack. O(n): for tests. */
@@ -628,7 +667,10 @@ export class Quicklist {
         this.#kindOf(node) === PLAIN_LARGE ? this.#heap.large.get(handle).length : this.#heap.blockBytes(handle)
       count += noted
     }
-    return count === this.#count && nodeBytes === this.#nodeBytes
+    const before = this.#first - this.#rowStart
+    const isInRow = before >= 0 && before + this.#nodeCount <= this.#rowCapacity
+    const hasRow = this.#rowCapacity > 0
+    return count === this.#count && nodeBytes === this.#nodeBytes && isInRow && hasRow === this.#nodeCount > 0
   }
 }
 

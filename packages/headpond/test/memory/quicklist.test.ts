@@ -143,6 +143,35 @@ test('a long list costs little more than its elements, and a queue gives back wh
   assert.ok(quicklist.verify())
 })
 
+test('the row of nodes outgrows a block of the heap and comes back to one, whichever end it grows at', () => {
+  for (const atTail of [true, false]) {
+    const heap = new Heap(HEAP_BYTES)
+    const quicklist = new Quicklist(heap, new NodeLimit(1))
+    const expected: string[] = []
+    for (let index = 0; index < 9000; index++) {
+      const element = Buffer.from(String(index))
+      quicklist.push(atTail, element, 0, element.length)
+      expected.push(String(index))
+    }
+    if (!atTail) expected.reverse()
+    assert.ok(quicklist.verify())
+    assert.deepEqual(elementsOf(quicklist), expected)
+    while (quicklist.count > 3) {
+      quicklist.removeEnd(atTail)
+      expected.pop()
+      quicklist.removeEnd(!atTail)
+      expected.shift()
+    }
+    assert.ok(quicklist.verify())
+    assert.deepEqual(elementsOf(quicklist), expected)
+    assert.ok(quicklist.sizeBytes < 1000, String(quicklist.sizeBytes))
+    while (quicklist.count > 0) quicklist.removeEnd(atTail)
+    assert.ok(quicklist.verify())
+    heap.verify()
+    assert.equal(heap.usedBytes, 0)
+  }
+})
+
 test('listpacks join as nodes; what is too large for one is spread', () => {
   const heap = new Heap(HEAP_BYTES)
   const quicklist = new Quicklist(heap, new NodeLimit(4))
