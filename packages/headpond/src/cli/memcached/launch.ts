@@ -11,7 +11,7 @@ import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import type { EngineLog } from '../../resp/engine.ts'
 import { Server } from '../../server/server.ts'
 import { environmentOf, isDaemonProcess, reportReady, startDaemon } from '../daemon.ts'
-import { setRuntimeFlags } from '../runtime-flags.ts'
+import { holdYoungGeneration, setRuntimeFlags } from '../runtime-flags.ts'
 import { addressesOf } from './addresses.ts'
 import { parseCommandLine } from './command-line.ts'
 import { helpText, licenseText, versionText } from './help.ts'
@@ -91,6 +91,7 @@ async function launch(plan: LaunchPlan, isDaemon: boolean): Promise<number> {
   })
 
   await server.start()
+  holdYoungGeneration()
   // What was kept is in memory now; after a crash it would be out of date.
   if (plan.memoryFile !== '') rmSync(plan.memoryFile, { force: true })
   writePortFile(server, process.env['MEMCACHED_PORT_FILENAME'])
