@@ -310,6 +310,46 @@ export function insert(u8: Uint8Array, at: number, entry: number, bytes: Uint8Ar
   insertOf(u8, at, entry, entryBytes(bytes, start, end), bytes, start, end)
 }
 
+/**
+ * Adds an element of `sizeBytes`, as `entryBytes` tells, before all others by moving the listpack's beginning: there must
+ * be so much room before `at`, where it begins no more. O(1). hot: once for each LPUSH.
+ */
+export function prependOf(
+  u8: Uint8Array,
+  at: number,
+  sizeBytes: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const moved = moveHeader(u8, at, -sizeBytes)
+  encode(u8, moved + HEADER_BYTES, bytes, start, end)
+  addCount(u8, moved, 1)
+}
+
+/**
+ * Removes the first element by moving the listpack's beginning behind it; returns by how much. O(1). hot: once for each
+ * LPOP.
+ */
+export function removeFirst(u8: Uint8Array, at: number): number {
+  const first = at + HEADER_BYTES
+  const sizeBytes = behind(u8, first) - first
+  addCount(u8, moveHeader(u8, at, sizeBytes), -1)
+  return sizeBytes
+}
+
+/** Lets a listpack begin so many bytes further on, less what lies between. */
+function moveHeader(u8: Uint8Array, at: number, bytes: number): number {
+  const size = readUint32(u8, at)
+  const low = u8[at + COUNT_AT]
+  const high = u8[at + COUNT_AT + 1]
+  const moved = at + bytes
+  writeUint32(u8, moved, size - bytes)
+  u8[moved + COUNT_AT] = low
+  u8[moved + COUNT_AT + 1] = high
+  return moved
+}
+
 /** As `insert`, for who has asked for the element's `entryBytes` already. hot: once for each RPUSH. */
 export function insertOf(
   u8: Uint8Array,

@@ -11,9 +11,10 @@ import { Text } from './text.ts'
  * own when it is longer than blocks are: lists of a few nodes, which there may be very many of, leave next to nothing in
  * the JS heap.
  *
- *   | handle | kind (2 bits), count (30 bits) |
+ *   | handle | kind (2 bits), lead (15 bits), count (15 bits) |
  *
- *   PACKED       a listpack in a block of the heap
+ *   PACKED       a listpack in a block of the heap, `lead` bytes behind its beginning: so LPUSH and LPOP move its header
+ *                instead of everything behind it
  *   PLAIN        one element too large for a listpack, in a block:   | size u32 | bytes |
  *   PLAIN_LARGE  one element too large for a block: `handle` is the index of a large value
  *
@@ -28,7 +29,10 @@ const PACKED = 0
 const PLAIN = 1
 const PLAIN_LARGE = 2
 
-const COUNT_MASK = 2 ** 30 - 1
+/** Elements take two bytes at least, and nodes less than BLOCK_BYTES_MAX. */
+const COUNT_MASK = 2 ** 15 - 1
+const LEAD_SHIFT = 15
+const LEAD_ONE = 2 ** LEAD_SHIFT
 const PLAIN_HEADER_BYTES = 4
 const NODE_WORDS = 2
 const ROW_NODES_MIN = 4
@@ -102,42 +106,63 @@ export class Quicklist {
 
   // ---- The ends ----
 
-  /** O(node size) at the head, O(1) at the tail. hot: once for each LPUSH or RPUSH to a long list. */
+  /** O(1), but for a move of the node now and then. hot: once for each LPUSH or RPUSH to a long list. */
   push(atTail: boolean, bytes: Uint8Array, start: number, end: number): void {
     const nodeCount = this.#nodeCount
     const node = atTail ? nodeCount - 1 : 0
     if (nodeCount === 0 || !this.#hasRoom(node, end - start)) {
       return this.#insertNodeOf(atTail ? nodeCount : 0, bytes, start, end)
     }
-    // As #insertInto would do it, with everything looked up once.
-    const word = (this.#first + node) * 2
-    let handle = this.#words[word]
-    let { u8 } = this.#heap.arenaOf(handle)
-    let at = byteAt(handle)
-    const sizeBytes = listpack.totalBytes(u8, at)
     const entryBytes = listpack.entryBytes(bytes, start, end)
-    if (sizeBytes + entryBytes > this.#heap.blockBytes(handle)) {
-      this.#reallocate(node, sizeBytes + entryBytes)
-      handle = this.#words[word]
-      u8 = this.#heap.arenaOf(handle).u8
-      at = byteAt(handle)
+    if (atTail) this.#makeRoom(node, entryBytes)
+    else this.#makeLead(node, entryBytes)
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle) + leadOf(this.#words[word + 1])
+    if (atTail) {
+      listpack.insertOf(u8, at, listpack.endOf(u8, at), entryBytes, bytes, start, end)
+      this.#words[word + 1]++
+    } else {
+      listpack.prependOf(u8, at, entryBytes, bytes, start, end)
+      this.#words[word + 1] += 1 - entryBytes * LEAD_ONE
     }
-    const entry = atTail ? at + sizeBytes - 1 : at + listpack.HEADER_BYTES
-    listpack.insertOf(u8, at, entry, entryBytes, bytes, start, end)
-    this.#words[word + 1]++
     this.#count++
   }
 
-  /** Removes the element at an end. O(node size). hot: once for each LPOP or RPOP of a long list. */
+  /** Removes the element at an end. O(1). hot: once for each LPOP or RPOP of a long list. */
   removeEnd(atTail: boolean): void {
     const node = atTail ? this.#nodeCount - 1 : 0
     const count = this.#countOf(node)
     if (count === 1) return this.#removeNode(node)
-    const handle = this.#handleOf(node)
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
     const { u8 } = this.#heap.arenaOf(handle)
-    const at = byteAt(handle)
-    listpack.remove(u8, at, atTail ? listpack.last(u8, at) : at + listpack.HEADER_BYTES, 1)
+    const at = byteAt(handle) + leadOf(this.#words[word + 1])
+    if (atTail) listpack.remove(u8, at, listpack.last(u8, at), 1)
+    else this.#words[word + 1] += listpack.removeFirst(u8, at) * LEAD_ONE
     this.#removed(node, 1)
+  }
+
+  /** Makes sure of room for so many bytes more before the elements of a node. */
+  #makeLead(node: number, bytesMore: number): void {
+    if (leadOf(this.#words[(this.#first + node) * 2 + 1]) >= bytesMore) return
+    const sizeBytes = this.#sizeOf(node)
+    const needed = sizeBytes + bytesMore
+    if (needed > this.#heap.blockBytes(this.#handleOf(node))) this.#reallocate(node, needed)
+    const room = this.#heap.blockBytes(this.#handleOf(node)) - sizeBytes
+    // A node that is pushed to at its tail as well keeps half of the room there.
+    this.#moveTo(node, this.#nodeCount === 1 ? Math.max(bytesMore, room >>> 1) : room)
+  }
+
+  /** Moves a node's listpack within its block. */
+  #moveTo(node: number, lead: number): void {
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle) + leadOf(this.#words[word + 1])
+    u8.copyWithin(byteAt(handle) + lead, at, at + listpack.totalBytes(u8, at))
+    this.#words[word + 1] += (lead - leadOf(this.#words[word + 1])) * LEAD_ONE
   }
 
   // ---- Anywhere ----
@@ -184,7 +209,7 @@ export class Quicklist {
     if (!isLarge && this.#sizeOf(node) + more <= BLOCK_BYTES_MAX) {
       if (more > 0) this.#makeRoom(node, more)
       const handle = this.#handleOf(node)
-      const at = byteAt(handle)
+      const at = this.#atOf(node)
       listpack.replace(this.#heap.arenaOf(handle).u8, at, at + offset, bytes, start, end)
       if (more < 0) this.#trim(node)
       return
@@ -193,7 +218,7 @@ export class Quicklist {
     this.#insertNodeOf(node + 1, bytes, start, end)
     if (this.#countOf(node) === 1) return this.#removeNode(node)
     const handle = this.#handleOf(node)
-    const at = byteAt(handle)
+    const at = this.#atOf(node)
     listpack.remove(this.#heap.arenaOf(handle).u8, at, at + offset, 1)
     this.#removed(node, 1)
     this.#mergeAround(node + 1)
@@ -215,7 +240,7 @@ export class Quicklist {
       const here = Math.min(left, count - indexInNode)
       const handle = this.#handleOf(node)
       const { u8 } = this.#heap.arenaOf(handle)
-      listpack.remove(u8, byteAt(handle), listpack.seek(u8, byteAt(handle), indexInNode), here)
+      listpack.remove(u8, this.#atOf(node), listpack.seek(u8, this.#atOf(node), indexInNode), here)
       this.#removed(node, here)
       left -= here
       indexInNode = 0
@@ -233,7 +258,7 @@ export class Quicklist {
       let removedHere = 0
       if (this.#kindOf(node) === PACKED) {
         const { u8 } = this.#heap.arenaOf(handle)
-        removedHere = removeEqualOf(u8, byteAt(handle), bytes, start, end, countMax - removedCount, fromTail)
+        removedHere = removeEqualOf(u8, this.#atOf(node), bytes, start, end, countMax - removedCount, fromTail)
       } else if (this.#isPlainEqual(node, bytes, start, end)) {
         removedHere = 1
       }
@@ -303,14 +328,14 @@ export class Quicklist {
         continue
       }
       const { u8 } = this.#heap.arenaOf(handle)
-      const start = byteAt(handle) + (kind === PLAIN ? PLAIN_HEADER_BYTES : 0)
+      const start = this.#atOf(node) + (kind === PLAIN ? PLAIN_HEADER_BYTES : 0)
       visit(kind === PLAIN, u8, start, start + this.#sizeOf(node))
     }
   }
 
-  /** The block of the only node, when there is one node and it is a listpack; otherwise 0. */
-  get onlyListpack(): Handle {
-    return this.#nodeCount === 1 && this.#kindOf(0) === PACKED ? this.#handleOf(0) : 0
+  /** Whether there is one node and it is a listpack. */
+  get isOneListpack(): boolean {
+    return this.#nodeCount === 1 && this.#kindOf(0) === PACKED
   }
 
   /** A list of the same elements. O(n). */
@@ -358,7 +383,7 @@ export class Quicklist {
     }
     const arena = this.#heap.arenaOf(handle)
     cursor.bytes = arena.u8
-    cursor.at = byteAt(handle)
+    cursor.at = this.#atOf(node)
     if (kind === PLAIN) {
       cursor.at += PLAIN_HEADER_BYTES
       cursor.plainEnd = cursor.at + arena.u32[byteAt(handle) / 4]
@@ -379,14 +404,19 @@ export class Quicklist {
     return this.#words[(this.#first + node) * 2 + 1] & COUNT_MASK
   }
 
+  /** Where a node that lies in a block begins in its arena. */
+  #atOf(node: number): number {
+    const word = (this.#first + node) * 2
+    return byteAt(this.#words[word]) + leadOf(this.#words[word + 1])
+  }
+
   /** Bytes of the node's listpack, or of its plain element. */
   #sizeOf(node: number): number {
     const handle = this.#handleOf(node)
     if (this.#kindOf(node) === PLAIN_LARGE) return this.#heap.large.get(handle).length
-    const { u8, u32 } = this.#heap.arenaOf(handle)
-    const at = byteAt(handle)
+    const { u8 } = this.#heap.arenaOf(handle)
     // Both begin with their size.
-    return this.#kindOf(node) === PLAIN ? u32[at / 4] : listpack.totalBytes(u8, at)
+    return listpack.totalBytes(u8, this.#atOf(node))
   }
 
   #endOffset(node: number): number {
@@ -407,17 +437,23 @@ export class Quicklist {
     this.#makeRoom(node, listpack.entryBytes(bytes, start, end))
     const word = (this.#first + node) * 2
     const handle = this.#words[word]
-    const at = byteAt(handle)
+    const at = this.#atOf(node)
     listpack.insert(this.#heap.arenaOf(handle).u8, at, at + offset, bytes, start, end)
     this.#words[word + 1]++
     this.#count++
   }
 
-  /** Makes sure of room for so many bytes more in a node, which may get another block. */
+  /** Makes sure of room for so many bytes more behind the elements of a node, which may get another block. */
   #makeRoom(node: number, bytesMore: number): void {
-    const handle = this.#handleOf(node)
-    const sizeBytes = listpack.totalBytes(this.#heap.arenaOf(handle).u8, byteAt(handle)) + bytesMore
-    if (sizeBytes > this.#heap.blockBytes(handle)) this.#reallocate(node, sizeBytes)
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
+    const lead = leadOf(this.#words[word + 1])
+    const sizeBytes = listpack.totalBytes(this.#heap.arenaOf(handle).u8, byteAt(handle) + lead) + bytesMore
+    const blockBytes = this.#heap.blockBytes(handle)
+    if (lead + sizeBytes <= blockBytes) return
+    if (sizeBytes > blockBytes) return this.#reallocate(node, sizeBytes)
+    // A node that is pushed to at its head as well keeps half of the room there.
+    this.#moveTo(node, this.#nodeCount === 1 ? (blockBytes - sizeBytes) >>> 1 : 0)
   }
 
   /** Gives a node a smaller block when less than half of its block is used. */
@@ -427,13 +463,16 @@ export class Quicklist {
   }
 
   #reallocate(node: number, sizeBytes: number): void {
-    const handle = this.#handleOf(node)
+    const word = (this.#first + node) * 2
+    const handle = this.#words[word]
+    const lead = leadOf(this.#words[word + 1])
     const { u8 } = this.#heap.arenaOf(handle)
-    const at = byteAt(handle)
+    const at = byteAt(handle) + lead
     const grown = this.#allocate(sizeBytes)
     copyBytes(u8, at, at + listpack.totalBytes(u8, at), this.#heap.arenaOf(grown).u8, byteAt(grown))
     this.#free(handle)
-    this.#words[(this.#first + node) * 2] = grown
+    this.#words[word] = grown
+    this.#words[word + 1] -= lead * LEAD_ONE
   }
 
   /** Elements of a node are gone, and others are left. */
@@ -460,7 +499,7 @@ export class Quicklist {
   #splitBeside(node: number, cursor: ListCursor, isAfter: boolean): void {
     const handle = this.#handleOf(node)
     const { u8 } = this.#heap.arenaOf(handle)
-    const at = byteAt(handle)
+    const at = this.#atOf(node)
     const sizeBytes = listpack.totalBytes(u8, at)
     const cutAt = at + (isAfter ? cursor.offsetBehind : cursor.offset)
     let leftCount = 0
@@ -495,7 +534,8 @@ export class Quicklist {
     this.#makeRoom(node, sizeBytes - this.#sizeOf(node))
     const handle = this.#handleOf(node)
     const next = this.#handleOf(node + 1)
-    listpack.concatenate(this.#heap.arenaOf(handle).u8, byteAt(handle), this.#heap.arenaOf(next).u8, byteAt(next))
+    const nextU8 = this.#heap.arenaOf(next).u8
+    listpack.concatenate(this.#heap.arenaOf(handle).u8, this.#atOf(node), nextU8, this.#atOf(node + 1))
     this.#words[(this.#first + node) * 2 + 1] += nextCount
     this.#removeNode(node + 1, 0)
     return true
@@ -657,8 +697,9 @@ export class Quicklist {
       const handle = this.#handleOf(node)
       if (this.#kindOf(node) === PACKED) {
         const { u8 } = this.#heap.arenaOf(handle)
-        const at = byteAt(handle)
+        const at = this.#atOf(node)
         if (listpack.count(u8, at) !== noted || noted === 0) return false
+        if (at + listpack.totalBytes(u8, at) > byteAt(handle) + this.#heap.blockBytes(handle)) return false
         if (!listpack.isValid(u8, at, at + listpack.totalBytes(u8, at))) return false
       } else if (noted !== 1) {
         return false
@@ -672,6 +713,11 @@ export class Quicklist {
     const hasRow = this.#rowCapacity > 0
     return count === this.#count && nodeBytes === this.#nodeBytes && isInRow && hasRow === this.#nodeCount > 0
   }
+}
+
+/** How far behind the beginning of its block a node's listpack lies, from its second word. */
+function leadOf(word: number): number {
+  return (word >>> LEAD_SHIFT) & (LEAD_ONE - 1)
 }
 
 /** Removes up to `countMax` elements equal to bytes[start, end) from a listpack. Returns how many. O(n). */

@@ -1,5 +1,5 @@
 import { copyBytes } from '../bytes/copy.ts'
-import { byteAt, type Handle } from '../memory/heap.ts'
+import type { Handle } from '../memory/heap.ts'
 import * as listpack from '../memory/listpack.ts'
 import { ListCursor, NodeLimit, Quicklist, removeEqualOf } from '../memory/quicklist.ts'
 import type { Database } from './database.ts'
@@ -400,14 +400,16 @@ function toQuicklist(database: Database, handle: Handle): Handle {
   return small
 }
 
+const onlyNode = new ListCursor()
+
 /** Moves a list back into its record when it is one node that is full to one part in `part` at most. */
 function toListpackIf(database: Database, handle: Handle, part: number): Handle {
   const { records, store } = database
   const quicklist = quicklistOf(store, handle)
-  const node = quicklist.onlyListpack
-  if (node === 0) return handle
-  const from = store.heap.arenaOf(node).u8
-  const fromAt = byteAt(node)
+  if (!quicklist.isOneListpack) return handle
+  quicklist.enter(onlyNode, 0)
+  const from = onlyNode.bytes
+  const fromAt = onlyNode.at
   const sizeBytes = listpack.totalBytes(from, fromAt)
   const limit = nodeLimit(store)
   // A limit of elements says nothing about bytes, as in Redis: there the number alone decides.

@@ -185,5 +185,5 @@ test('listpacks join as nodes; what is too large for one is spread', () => {
   assert.ok(quicklist.verify())
   assert.equal(quicklist.count, 15)
   assert.equal(elementsOf(quicklist).at(-1), 'alone')
-  assert.equal(quicklist.onlyListpack, 0)
+  assert.equal(quicklist.isOneListpack, false)
 })
