@@ -14,7 +14,7 @@ import { showLoading } from './loading-bar.ts'
 import { adjustOomScore } from './oom-score.ts'
 import { writePidFile } from './pid-file.ts'
 import { showTitle } from './process-title.ts'
-import { holdYoungGeneration, setRuntimeFlags } from './runtime-flags.ts'
+import { holdYoungGeneration, releaseYoungGeneration, setRuntimeFlags } from './runtime-flags.ts'
 import { stopOnSignals } from './signals.ts'
 
 /** The server, to its end. Resolves with the exit code. */
@@ -80,7 +80,10 @@ async function runServer(argv: readonly string[]): Promise<number> {
     if (!isTerminal && isDataError(error)) log.error(error.message)
     throw error
   })
-  holdYoungGeneration()
+  if (server.kafka.service === null) {
+    holdYoungGeneration()
+    server.kafka.onLoad = releaseYoungGeneration
+  }
   writePidFile(config)
   showTitle(server)
   adjustOomScore(config, log)

@@ -57,6 +57,9 @@ export class Kafka {
     return this.#listeners[0]?.endpoint.port ?? 0
   }
 
+  /** Told when the broker is there. */
+  onLoad: () => void = () => {}
+
   /** Of the first listener. */
   get address(): string | undefined {
     return this.#listeners[0]?.endpoint.address
@@ -161,6 +164,7 @@ export class Kafka {
     service.engine.hook = this.#hook
     await service.start()
     this.#service = service
+    this.onLoad()
     return service
   }
 
