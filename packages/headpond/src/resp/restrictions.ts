@@ -37,7 +37,7 @@ export function mayWrite(client: Client, command: Command): boolean {
   return command.isWrite
 }
 
-const LOADING = 'LOADING Redis is loading the dataset in memory'
+export const LOADING = 'LOADING Redis is loading the dataset in memory'
 
 /** While data is loaded most commands have to wait; while it cannot be saved nothing may be written. */
 export function restrictByPersistence(engine: RespEngine): void {

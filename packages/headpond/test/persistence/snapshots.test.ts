@@ -299,7 +299,14 @@ test('clients that come while data is loaded are told to wait', async (t) => {
   let asks = 0
   server.persistence.onProgress = () => {
     if (asks++ > 0) return
-    for (const args of [['GET', 'key:1'], ['PING'], ['INFO', 'persistence'], ['CONFIG', 'GET', 'port'], ['MULTI']]) {
+    for (const args of [
+      ['GET', 'key:1'],
+      ['PING'],
+      ['INFO', 'persistence'],
+      ['CONFIG', 'GET', 'port'],
+      ['CONFIG', 'SET', 'appendonly', 'yes'],
+      ['MULTI'],
+    ]) {
       client.execute(...args).then(
         (reply) => asked.push({ args, answer: typeof reply === 'string' ? reply : JSON.stringify(reply) }),
         (error: Error) => asked.push({ args, answer: error.message }),
@@ -314,7 +321,8 @@ test('clients that come while data is loaded are told to wait', async (t) => {
   assert.match(answers[2], /^loading_total_bytes:[1-9]\d+\r$/m)
   assert.match(answers[2], /^loading_loaded_perc:\d+\.\d\d\r$/m)
   assert.match(answers[3], /port/)
-  assert.equal(answers[4], 'OK')
+  assert.equal(answers[4], 'LOADING Redis is loading the dataset in memory')
+  assert.equal(answers[5], 'OK')
   assert.equal(server.store.keyCount, 300_000)
   await client.execute('DISCARD')
   assert.equal(await client.execute('DBSIZE'), 300_000)

@@ -4,6 +4,10 @@ import { errors } from '../errors.ts'
 import { replyHelp } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
+import { LOADING } from '../restrictions.ts'
+
+/** What would change the files that are being read. */
+const NOT_WHILE_LOADING: ReadonlySet<string> = new Set(['appendonly', 'dir'])
 
 function get(client: Client, request: Request, reply: Reply): void {
   const patterns = Array.from({ length: request.count - 2 }, (_, index) => request.text(index + 2))
@@ -20,6 +24,8 @@ function set(client: Client, request: Request, reply: Reply): void {
   const pairs: [string, string][] = []
   for (let index = 2; index < request.count; index += 2) pairs.push([request.text(index), request.text(index + 1)])
   const { engine } = client
+  const isOfFiles = pairs.some(([name]) => NOT_WHILE_LOADING.has(name.toLowerCase()))
+  if (isOfFiles && engine.persistence.loading.isActive) return reply.error(LOADING)
   const result = engine.config.set(pairs, { isLocalClient: client.isLocal })
   if (!(result instanceof Promise)) return answer(reply, result)
   if (client.deniesBlocking) {
