@@ -725,7 +725,8 @@ export class PartitionLog implements CleanableLog {
         recoveryPoint: this.#writer.recoveryPoint,
         logStartOffset: this.#logStartOffset,
       })
-    } catch {
+    } catch (error) {
+      this.#host.log.warn(`${this.describe()} cannot be read again yet: ${(error as Error).message}`)
       return
     }
     this.#storageProblem = null

@@ -20,8 +20,6 @@ export class Selector {
   #firstArguments: ReadonlyMap<number, readonly string[]> = new Map()
   /** The rules about commands since the last `+@all` or `-@all`, without those that later ones made pointless. */
   #commandRules: string[] = []
-  /** Whether the last rule about commands made a difference. */
-  #hasChanged = false
   #allowsAllKeys = false
   #allowsAllChannels: boolean
   #keys = new PatternSet()
@@ -132,11 +130,18 @@ export class Selector {
       case '&':
         return this.#addChannelPattern(rule.slice(1))
       case '+':
-      case '-':
-        return rule[1] === '@' ? this.#setCategory(rule) : this.#setCommand(rule)
+      case '-': {
+        const outcome = this.#applyToCommands(rule)
+        return typeof outcome === 'string' ? outcome : null
+      }
       default:
         return 'SYNTAX'
     }
+  }
+
+  /** A rule about a command or a category: whether it makes a difference. */
+  #applyToCommands(rule: string): boolean | RuleError {
+    return rule[1] === '@' ? this.#setCategory(rule) : this.#setCommand(rule)
   }
 
   #addQualifiedKeyPattern(rule: string): RuleError | null {
@@ -171,16 +176,16 @@ export class Selector {
     this.#commandRules = []
   }
 
-  #setCategory(rule: string): RuleError | null {
+  #setCategory(rule: string): boolean | RuleError {
     const commands = this.#catalog.inCategory(rule.slice(2))
     if (commands === undefined) return 'UNKNOWN_COMMAND'
-    this.#hasChanged = false
-    for (const command of commands) this.#setPermission(command, rule[0] === '+')
+    let hasChanged = false
+    for (const command of commands) hasChanged = this.#setPermission(command, rule[0] === '+') || hasChanged
     this.#note(rule)
-    return null
+    return hasChanged
   }
 
-  #setCommand(rule: string): RuleError | null {
+  #setCommand(rule: string): boolean | RuleError {
     const name = rule.slice(1)
     const barAt = name.lastIndexOf('|')
     const isAllowed = rule[0] === '+'
@@ -190,39 +195,38 @@ export class Selector {
       if (container.name.includes('|')) return 'FIRST_ARGUMENT_OF_SUBCOMMAND'
       if (barAt === name.length - 1) return 'SYNTAX'
       if (container.subcommands.length === 0) {
-        this.#hasChanged = false
-        this.#allowFirstArgument(container, name.slice(barAt + 1).toLowerCase())
+        const hasChanged = this.#allowFirstArgument(container, name.slice(barAt + 1).toLowerCase())
         this.#note(rule)
-        return null
+        return hasChanged
       }
     }
     const command = this.#catalog.find(name)
     if (command === undefined) return 'UNKNOWN_COMMAND'
-    this.#hasChanged = false
-    this.#setPermission(command, isAllowed)
+    const hasChanged = this.#setPermission(command, isAllowed)
     this.#note(rule)
-    return null
+    return hasChanged
   }
 
-  /** Of a command with all its subcommands. */
-  #setPermission(command: CommandDescription, isAllowed: boolean): void {
+  /** Of a command with all its subcommands; whether that makes a difference. */
+  #setPermission(command: CommandDescription, isAllowed: boolean): boolean {
+    let hasChanged = false
     for (const { id } of [command, ...command.subcommands]) {
       const bit = 1 << (id & 31)
       if (((this.#commands[id >>> 5] & bit) !== 0) === isAllowed) continue
       this.#commands[id >>> 5] ^= bit
-      this.#hasChanged = true
+      hasChanged = true
     }
     if (!isAllowed) this.#allowsAllCommands = false
-    if (!this.#firstArguments.has(command.id)) return
+    if (!this.#firstArguments.has(command.id)) return hasChanged
     this.#firstArguments = new Map([...this.#firstArguments].filter(([id]) => id !== command.id))
-    this.#hasChanged = true
+    return true
   }
 
-  #allowFirstArgument({ id }: CommandDescription, argument: string): void {
+  #allowFirstArgument({ id }: CommandDescription, argument: string): boolean {
     const known = this.#firstArguments.get(id) ?? []
-    if (known.includes(argument) || this.allowsCommand(id)) return
+    if (known.includes(argument) || this.allowsCommand(id)) return false
     this.#firstArguments = new Map(this.#firstArguments).set(id, [...known, argument])
-    this.#hasChanged = true
+    return true
   }
 
   /** Keeps a rule for the description, in place of those before it that it makes pointless. */
@@ -243,10 +247,7 @@ export class Selector {
     const replayed = new Selector(this.#catalog, false)
     replayed.apply(beginning)
     // Redis does not tell of rules that make no difference (`+@all +get`).
-    const telling = this.#commandRules.filter((rule) => {
-      replayed.apply(rule)
-      return replayed.#hasChanged
-    })
+    const telling = this.#commandRules.filter((rule) => replayed.#applyToCommands(rule) === true)
     return [beginning, ...telling].join(' ')
   }
 
