@@ -9,6 +9,7 @@ import { holdDisabledTokenDialogs, holdTokenDialogs } from 'headpond/test/kafka/
 import { WireClient } from 'headpond/test/kafka/wire-client.ts'
 import { ApacheKafka, kafkaProblem } from './apache-kafka.ts'
 import { runTool, skipTools } from './kafka-tool.ts'
+import { loadRdkafka, type Rdkafka, type RdkafkaClient, type RdkafkaMessage } from './node-rdkafka.ts'
 import { runProgram, skipUnless } from './program.ts'
 
 const EXPECTED = new URL('../../../packages/headpond/test/kafka/security/dialogs.txt', import.meta.url)
@@ -124,6 +125,69 @@ test('kcat logs in by every mechanism, over TLS, and by its certificate', { skip
   await kcat('SSL', { 'ssl.ca.location': ca, ...certificate })
   assert.equal((await server.kafka.records('orders')).length, MECHANISMS.length * 2 + 1)
 })
+
+const rdkafka = loadRdkafka()
+const skipRdkafka = typeof rdkafka === 'string' ? rdkafka : false
+
+test('node-rdkafka logs in by every mechanism, over TLS, and by its certificate', { skip: skipRdkafka }, async (t) => {
+  const { server, files, ca } = await startSecured(t)
+  const { Producer, KafkaConsumer } = rdkafka as Rdkafka
+  const connect = (client: RdkafkaClient) => {
+    // Without a listener, an error of the client's would end the process.
+    client.on('event.error', () => {})
+    return new Promise<void>((resolve, reject) =>
+      client.connect({ timeout: 20_000 }, (error) => (error ? reject(error) : resolve())),
+    )
+  }
+  const disconnect = (client: RdkafkaClient) => new Promise<void>((resolve) => client.disconnect(() => resolve()))
+  const logins: [listener: string, settings: Record<string, string>][] = [
+    ...MECHANISMS.flatMap((mechanism): [string, Record<string, string>][] => {
+      const login = { 'sasl.mechanisms': mechanism, 'sasl.username': USER, 'sasl.password': PASSWORD }
+      return [
+        ['SASL_PLAINTEXT', login],
+        ['SASL_SSL', { ...login, 'ssl.ca.location': ca }],
+      ]
+    }),
+    [
+      'SSL',
+      {
+        'ssl.ca.location': ca,
+        'ssl.certificate.location': `${files.directory}/client.pem`,
+        'ssl.key.location': `${files.directory}/client.key`,
+      },
+    ],
+  ]
+  const settingsOf = (listener: string, settings: Record<string, string>) => ({
+    'bootstrap.servers': server.kafka.listeners[listener],
+    'security.protocol': listener.toLowerCase(),
+    ...settings,
+  })
+  for (const [index, [listener, settings]] of logins.entries()) {
+    const producer = new Producer({ ...settingsOf(listener, settings), dr_cb: true })
+    producer.setPollInterval(10)
+    await connect(producer)
+    producer.produce('orders', 0, Buffer.from(`${index}`))
+    await new Promise<void>((resolve, reject) => producer.flush(20_000, (error) => (error ? reject(error) : resolve())))
+    await disconnect(producer)
+  }
+  const [listener, settings] = logins[logins.length - 2]
+  const consumer = new KafkaConsumer({ ...settingsOf(listener, settings), 'group.id': 'billing' }, EARLIEST)
+  await connect(consumer)
+  const values: string[] = []
+  const isComplete = new Promise<void>((resolve) =>
+    consumer.on('data', ({ value }: RdkafkaMessage) => {
+      values.push(String(value))
+      if (values.length === logins.length) resolve()
+    }),
+  )
+  consumer.subscribe(['orders'])
+  consumer.consume()
+  await isComplete
+  await disconnect(consumer)
+  assert.deepEqual(values, [...logins.keys()].map(String))
+})
+
+const EARLIEST = { 'auto.offset.reset': 'earliest' }
 
 test('kafka-delegation-tokens makes, renews and ends tokens, and a tool logs in by one', {
   skip: skipTools,

@@ -12,16 +12,17 @@ import {
   topicPartitionsOf,
 } from './assignment.ts'
 import { assignors } from './assignors.ts'
+import { ClassicMembers, isClassicExcept } from './classic-members.ts'
+import type { JoinAnswer, JoinRequest, SyncAnswer, SyncRequest } from './classic-protocol.ts'
 import {
-  failedJoin,
-  failedSync,
-  type JoinAnswer,
-  type JoinRequest,
-  type Protocol,
-  type SyncAnswer,
-  type SyncRequest,
-} from './classic-protocol.ts'
-import { decodeSubscription, encodeAssignment, versionOf } from './consumer-protocol.ts'
+  ConsumerMember,
+  JOIN_EPOCH,
+  type Membership,
+  memberValue,
+  NEW_MEMBERSHIP,
+  NEW_STANDING,
+  STATIC_LEAVE_EPOCH,
+} from './consumer-member.ts'
 import { reconcile, type Standing } from './reconciliation.ts'
 import {
   consumerGroupRecord,
@@ -42,11 +43,6 @@ import { SessionTimer, type TimerHost } from './session-timer.ts'
  * group's epoch, a target is computed for it, and the member takes its next step towards its target.
  */
 export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' | 'Dead'
-
-/** Epochs by which a member says something other than where it is. */
-export const JOIN_EPOCH = 0
-export const LEAVE_EPOCH = -1
-export const STATIC_LEAVE_EPOCH = -2
 
 export interface ConsumerHeartbeat {
   readonly memberId: string
@@ -97,71 +93,11 @@ export interface ConsumerGroupHost extends TimerHost {
   info(message: string): void
 }
 
-/** What a member wants and who it is. */
-export interface Membership {
-  readonly instanceId: string | null
-  readonly rackId: string | null
-  readonly clientId: string
-  readonly clientHost: string
-  readonly subscribedTopicNames: readonly string[]
-  readonly subscribedTopicRegex: string | null
-  readonly rebalanceTimeoutMs: number
-  readonly serverAssignor: string | null
-  /** Of one who speaks the classic protocol: this group serves it all the same. */
-  readonly classic: ClassicMembership | null
-}
-
-export interface ClassicMembership {
-  readonly sessionTimeoutMs: number
-  readonly supportedProtocols: readonly Protocol[]
-}
-
 /** A member as it was in a classic group. */
 export interface FormerMember {
   readonly memberId: string
   readonly membership: Membership
   readonly assigned: Assignment
-}
-
-const NEW_MEMBERSHIP: Membership = {
-  instanceId: null,
-  rackId: null,
-  clientId: '',
-  clientHost: '',
-  subscribedTopicNames: [],
-  subscribedTopicRegex: null,
-  rebalanceTimeoutMs: -1,
-  serverAssignor: null,
-  classic: null,
-}
-
-const NEW_STANDING: Standing = {
-  state: 'stable',
-  memberEpoch: JOIN_EPOCH,
-  previousMemberEpoch: JOIN_EPOCH,
-  assigned: NOTHING_ASSIGNED,
-  pendingRevocation: NOTHING_ASSIGNED,
-}
-
-export class ConsumerMember {
-  readonly memberId: string
-  membership: Membership
-  standing: Standing = NEW_STANDING
-  readonly session: SessionTimer
-  /** The topics that its regular expression finds, where not everybody may see all of them; null: whatever matches. */
-  visibleTopics: ReadonlySet<string> | null = null
-  /** Runs while it has not let go of what it must. */
-  revocation: { cancel(): void } | null = null
-  /** Of one who speaks the classic protocol: runs from when it is told to join again until it does. */
-  joinDeadline: { cancel(): void } | null = null
-  /** From when it joins until it asks what it is to read. */
-  syncDeadline: { cancel(): void } | null = null
-
-  constructor(memberId: string, membership: Membership, session: SessionTimer) {
-    this.memberId = memberId
-    this.membership = membership
-    this.session = session
-  }
 }
 
 const MEMBER_STATES = ['stable', 'unrevoked', 'unreleased'] as const
@@ -319,152 +255,45 @@ export class ConsumerGroup {
 
   // ---- Members of the classic protocol ----
 
-  /** The answer holds once what was written is safe. `strangerId` is for one who has no id yet. */
   joinClassic(request: JoinRequest, strangerId: string): JoinAnswer {
-    const { groupInstanceId: instanceId, protocols, sessionTimeoutMs, rebalanceTimeoutMs } = request
-    const isStranger = request.memberId === ''
-    const memberId = isStranger ? strangerId : request.memberId
-    if (this.#members.size >= this.#host.sizeMax && !this.#members.has(memberId)) {
-      return failedJoin('', 'GROUP_MAX_SIZE_REACHED')
-    }
-    if (!this.#supports(request)) return failedJoin('', 'INCONSISTENT_GROUP_PROTOCOL')
-    if (request.requiresKnownMemberId && isStranger && instanceId === null) {
-      return failedJoin(memberId, 'MEMBER_ID_REQUIRED')
-    }
-    const subscription = decodeSubscription(protocols[0].metadata)
-    if (subscription === null) return failedJoin('', 'INCONSISTENT_GROUP_PROTOCOL')
-    const unknown = isStranger || instanceId === null ? null : this.#unknown(memberId, instanceId)
-    if (unknown !== null) return failedJoin('', unknown.error)
-    const replaced = this.#members.get(this.memberIdOf(instanceId) ?? '')
-    const canDowngrade = replaced?.membership.classic === null && this.#isClassicExcept(replaced)
-    const records: EncodedRecord[] = []
-    const member = this.#memberFor({ memberId, instanceId }, false, records)
-    const isChanged = this.#updateMembership(
-      member,
-      {
-        ...member.membership,
-        rackId: subscription.rackId ?? member.membership.rackId,
-        clientId: request.clientId,
-        clientHost: request.clientHost,
-        rebalanceTimeoutMs,
-        subscribedTopicNames: [...new Set(subscription.topics)].sort(),
-        classic: { sessionTimeoutMs, supportedProtocols: protocols },
-      },
-      records,
-    )
-    this.#raiseEpoch(isChanged, records)
-    const owned = this.#assignmentOfNames(subscription.ownedPartitions)
-    const answered = (): JoinAnswer => ({
-      error: null,
-      memberId,
-      generationId: member.standing.memberEpoch,
-      protocolType: this.protocolType,
-      protocolName: protocols[0].name,
-      leaderId: '',
-      skipAssignment: false,
-      members: [],
-    })
-    if (canDowngrade && this.#host.mayDowngrade(this.#members.size)) {
-      if (!isChanged) this.#step(member, owned, records)
-      const answer = answered()
-      this.#host.downgrade(this, records, isChanged ? `static member ${instanceId} wants something else` : null)
-      return answer
-    }
-    this.#decide(records)
-    this.#step(member, owned, records)
-    member.joinDeadline?.cancel()
-    member.joinDeadline = null
-    member.syncDeadline?.cancel()
-    member.syncDeadline = this.#removeAfter(member, rebalanceTimeoutMs, 'did not sync in time')
-    this.#renew(member)
-    return this.#write(records) ? answered() : failedJoin('', 'COORDINATOR_NOT_AVAILABLE')
+    return this.#classicMembers.join(request, strangerId)
   }
 
   syncClassic(request: SyncRequest): SyncAnswer {
-    const { memberId, groupInstanceId, generationId } = request
-    const error = this.#classicRefusal(memberId, groupInstanceId, generationId)
-    if (error !== null) return failedSync(error)
-    const member = this.#members.get(memberId)!
-    const { classic, rebalanceTimeoutMs } = member.membership
-    const [protocol] = classic!.supportedProtocols
-    const isOfOther =
-      (request.protocolType !== null && request.protocolType !== this.protocolType) ||
-      (request.protocolName !== null && request.protocolName !== protocol.name)
-    if (isOfOther) return failedSync('INCONSISTENT_GROUP_PROTOCOL')
-    const { state, memberEpoch, assigned } = member.standing
-    if (this.#groupEpoch > memberEpoch && state !== 'unrevoked') {
-      member.joinDeadline ??= this.#removeAfter(member, rebalanceTimeoutMs, 'did not join again in time')
-      return failedSync('REBALANCE_IN_PROGRESS')
-    }
-    member.syncDeadline?.cancel()
-    member.syncDeadline = null
-    this.#renew(member)
-    return {
-      error: null,
-      protocolType: request.protocolType,
-      protocolName: request.protocolName,
-      assignment: encodeAssignment(assigned, this.#host.topicName, versionOf(protocol.metadata)),
-    }
+    return this.#classicMembers.sync(request)
   }
 
   heartbeatClassic(memberId: string, instanceId: string | null, generationId: number): ErrorName | null {
-    const error = this.#classicRefusal(memberId, instanceId, generationId)
-    if (error !== null) return error
-    const member = this.#members.get(memberId)!
-    this.#renew(member)
-    const { state, memberEpoch } = member.standing
-    // To move on it joins again: to the next epoch, without what it is to let go of, or to what has become free.
-    const mustJoin =
-      memberEpoch < this.#groupEpoch || state === 'unrevoked' || (state === 'unreleased' && !this.#waits(member))
-    if (!mustJoin) return null
-    const { rebalanceTimeoutMs } = member.membership
-    member.joinDeadline ??= this.#removeAfter(member, rebalanceTimeoutMs, 'did not join again in time')
-    return 'REBALANCE_IN_PROGRESS'
+    return this.#classicMembers.heartbeat(memberId, instanceId, generationId)
   }
 
-  #classicRefusal(memberId: string, instanceId: string | null, generationId: number): ErrorName | null {
-    const unknown = this.#unknown(memberId, instanceId)
-    if (unknown !== null) return unknown.error
-    const { membership, standing } = this.#members.get(memberId)!
-    if (membership.classic === null) return 'UNKNOWN_MEMBER_ID'
-    return standing.memberEpoch === generationId ? null : 'ILLEGAL_GENERATION'
-  }
-
-  /** Whether all who speak the classic protocol can do one of these. */
-  #supports({ protocolType, protocols }: JoinRequest): boolean {
-    if (protocolType !== this.protocolType || protocols.length === 0) return false
-    const others = [...this.#members.values()].flatMap(({ membership }) => membership.classic ?? [])
-    return protocols.some(({ name }) =>
-      others.every(({ supportedProtocols }) => supportedProtocols.some((protocol) => protocol.name === name)),
-    )
-  }
-
-  /** Nobody but this one needs the new protocol; null: nobody at all. */
-  #isClassicExcept(except: ConsumerMember | null): boolean {
-    for (const member of this.#members.values()) {
-      if (member !== except && member.membership.classic === null) return false
-    }
-    return true
-  }
-
-  /** It cannot have all that it is to have: others hold it still. */
-  #waits({ memberId, standing }: ConsumerMember): boolean {
-    for (const [topicId, partitions] of this.targetOf(memberId)) {
-      for (const partition of partitions) {
-        const isMissing = standing.assigned.get(topicId)?.has(partition) !== true
-        if (isMissing && this.#holders.get(topicId)?.has(partition) === true) return true
-      }
-    }
-    return false
-  }
-
-  #assignmentOfNames(topics: readonly { topic: string; partitions: readonly number[] }[]): Assignment {
-    return assignmentOf(
-      topics.flatMap(({ topic, partitions }) => {
-        const found = this.#host.topic(topic)
-        return found === undefined ? [] : [{ topicId: found.id, partitions }]
-      }),
-    )
+  /** Made for each request: most groups have no such members. */
+  get #classicMembers(): ClassicMembers {
+    return new ClassicMembers({
+      protocolType: this.protocolType,
+      sizeMax: this.#host.sizeMax,
+      groupEpoch: () => this.#groupEpoch,
+      members: this.#members,
+      memberIdOf: (instanceId) => this.memberIdOf(instanceId),
+      targetOf: (memberId) => this.targetOf(memberId),
+      isHeld: (topicId, partition) => this.#isHeld(topicId, partition),
+      topic: (name) => this.#host.topic(name),
+      topicName: this.#host.topicName,
+      unknown: (memberId, instanceId) => this.#unknown(memberId, instanceId)?.error ?? null,
+      memberFor: (names, records) => this.#memberFor(names, false, records),
+      change: (member, membership, records) => {
+        const isChanged = this.#updateMembership(member, membership, records)
+        this.#raiseEpoch(isChanged, records)
+        return isChanged
+      },
+      decide: (records) => this.#decide(records),
+      step: (member, owned, records) => this.#step(member, owned, records),
+      renew: (member) => this.#renew(member),
+      removeAfter: (member, delayMs, why) => this.#removeAfter(member, delayMs, why),
+      write: (records) => this.#write(records),
+      mayDowngrade: () => this.#host.mayDowngrade(this.#members.size),
+      downgrade: (records, reason) => this.#host.downgrade(this, records, reason),
+    })
   }
 
   // ---- Offsets ----
@@ -755,7 +584,7 @@ export class ConsumerGroup {
       {
         epoch: this.#assignmentEpoch,
         assignment: this.targetOf(member.memberId),
-        isHeld: (topicId, partition) => this.#holders.get(topicId)?.has(partition) === true,
+        isHeld: (topicId, partition) => this.#isHeld(topicId, partition),
       },
       owned,
     )
@@ -798,7 +627,7 @@ export class ConsumerGroup {
       memberRecord(this.groupId, memberId, null),
     ]
     const { size } = this.#members
-    if (size > 0 && this.#isClassicExcept(null) && this.#host.mayDowngrade(size)) {
+    if (size > 0 && isClassicExcept(this.#members, null) && this.#host.mayDowngrade(size)) {
       this.#host.downgrade(this, records, `member ${memberId}, the last of the new protocol, is gone`)
       return
     }
@@ -846,6 +675,10 @@ export class ConsumerGroup {
         for (const partition of partitions) holders.set(partition, member.memberId)
       }
     }
+  }
+
+  #isHeld(topicId: string, partition: number): boolean {
+    return this.#holders.get(topicId)?.has(partition) === true
   }
 
   #renew({ membership, session }: ConsumerMember): void {
@@ -984,19 +817,5 @@ function membershipAfter(before: Membership, request: ConsumerHeartbeat): Member
     subscribedTopicRegex: subscribedTopicRegex ?? (isJoining ? null : before.subscribedTopicRegex),
     serverAssignor: serverAssignor ?? before.serverAssignor,
     classic: null,
-  }
-}
-
-function memberValue({ classic, ...membership }: Membership): ConsumerGroupMemberMetadataValue {
-  return {
-    ...membership,
-    subscribedTopicNames: [...membership.subscribedTopicNames],
-    classicMemberMetadata: classic && {
-      sessionTimeoutMs: classic.sessionTimeoutMs,
-      supportedProtocols: classic.supportedProtocols.map(({ name, metadata }) => ({
-        name,
-        metadata: Buffer.from(metadata),
-      })),
-    },
   }
 }

@@ -21,10 +21,9 @@ import {
   type ConsumerGroupHost,
   type ConsumerHeartbeat,
   type HeartbeatAnswer,
-  JOIN_EPOCH,
-  LEAVE_EPOCH,
   type Refusal,
 } from './consumer-group.ts'
+import { JOIN_EPOCH, LEAVE_EPOCH } from './consumer-member.ts'
 import { decodeAssignment } from './consumer-protocol.ts'
 import { asClassicGroup, asConsumerGroup } from './conversion.ts'
 import { GroupLog, OFFSETS_TOPIC } from './group-log.ts'

@@ -3,7 +3,7 @@ import { api, type RequestContext } from '../api.ts'
 import { may, mayQuietly } from '../authorizer/authorization.ts'
 import { ERROR, type ErrorName } from '../errors.ts'
 import { topicPartitionsOf } from '../groups/assignment.ts'
-import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from '../groups/consumer-group.ts'
+import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH } from '../groups/consumer-member.ts'
 import {
   type ConsumerGroupHeartbeatRequest,
   type ConsumerGroupHeartbeatResponse,
