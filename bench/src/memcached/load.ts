@@ -21,7 +21,9 @@ export interface LoadResult {
 }
 
 const KEY_BYTES = 16
-const BATCH_COUNT = 512
+/** Requests made before the run: so many that what they ask for is not all in the processor's cache. */
+const REQUESTS_BYTES = 32 * 2 ** 20
+const BATCH_COUNT_MAX = 16_384
 const WARMUP_SHARE = 0.2
 const LATENCIES_MAX = 1_000_000
 
@@ -40,7 +42,11 @@ function answerBytes({ operation, valueBytes }: LoadRequest): number {
 
 export async function generateLoad(request: LoadRequest): Promise<LoadResult> {
   const { pipeline, keyCount, connectionCount, seconds } = request
-  const batches = Array.from({ length: BATCH_COUNT }, () =>
+  const batchCount = Math.min(
+    BATCH_COUNT_MAX,
+    Math.ceil(REQUESTS_BYTES / (requestOf(request, keyOf(0)).length * pipeline)),
+  )
+  const batches = Array.from({ length: batchCount }, () =>
     Buffer.from(
       Array.from({ length: pipeline }, () => requestOf(request, keyOf(Math.floor(Math.random() * keyCount)))).join(''),
     ),
@@ -61,7 +67,7 @@ export async function generateLoad(request: LoadRequest): Promise<LoadResult> {
       const send = () => {
         missingBytes = expectedBytes
         sentAtMs = performance.now()
-        socket.write(batches[next++ % BATCH_COUNT])
+        socket.write(batches[next++ % batchCount])
       }
       const socket: Socket = createConnection({
         host: '127.0.0.1',

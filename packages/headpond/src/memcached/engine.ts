@@ -10,6 +10,7 @@ import { BinaryProtocol } from './binary.ts'
 import { FIRST_BYTE } from './binary-format.ts'
 import { Items, type ItemsAudience } from './items.ts'
 import { LogStreams } from './log-streams.ts'
+import { Lookahead } from './lookahead.ts'
 import { Session } from './session.ts'
 import type { MemcachedOptions } from './settings.ts'
 import { PrefixStatistics, Statistics } from './statistics.ts'
@@ -100,6 +101,7 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly #out = new OutputBuffer()
   readonly #text: TextProtocol
   readonly #binary: BinaryProtocol
+  readonly #lookahead: Lookahead
   #nextSessionId = FIRST_SESSION_ID
 
   constructor(host: MemcachedHost, options: MemcachedOptions) {
@@ -118,6 +120,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.items = new Items(host.store, settings, this.statistics, host.makeRoom, host.audience)
     this.#text = new TextProtocol(this, this.items, new TextReply(this.#out))
     this.#binary = new BinaryProtocol(this, this.items, this.#out)
+    this.#lookahead = new Lookahead(host.store.databases[0])
     this.updateObserved()
   }
 
@@ -211,6 +214,7 @@ export class MemcachedEngine implements Protocol<Session> {
     session.lastCommandAtMs = nowMs
     this.#out.attach(session.connection)
     const at = this.#run(session, chunk, start, end)
+    this.#lookahead.end()
     this.#text.release()
     this.#binary.release()
     this.#out.flush()
@@ -241,7 +245,10 @@ export class MemcachedEngine implements Protocol<Session> {
   /** The next request, unless memory is refused in the middle of it: then its client loses the connection. */
   #step(session: Session, chunk: Uint8Array, at: number, end: number): number {
     try {
-      if (session.protocol === 'text') return this.#text.step(session, chunk, at, end)
+      if (session.protocol === 'text') {
+        this.#lookahead.look(chunk, at, end)
+        return this.#text.step(session, chunk, at, end)
+      }
       if (session.protocol === 'unknown') return this.#begin(session, chunk, at)
       return this.#binary.step(session, chunk, at, end)
     } catch (error) {
