@@ -3,6 +3,7 @@ import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { Protocol } from './protocol.ts'
+import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
 
 /** What connections of one listener share. */
 export interface ConnectionLimits {
@@ -41,23 +42,13 @@ interface SocketHandle {
   readonly writeQueueSize?: number
 }
 
-/** Connections with messages to send at the end of this turn: one callback for all, since a message may go to many. */
-let withOutbox: Connection[] = []
-
-/** Sends what waits for the end of the turn. */
-export function flushOutboxes(): void {
-  const due = withOutbox
-  withOutbox = []
-  for (const connection of due) connection.flushOutbox()
-}
-
 /**
  * One socket and the bytes that have not become requests yet. Written once for every protocol.
  *
  * Input arrives in one buffer shared by all connections. Most reads hold whole requests and are consumed where they
  * are; only the rest of a cut request is carried over in a buffer of the connection's own.
  */
-export class Connection implements OutputSink, HeldOutput {
+export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   readonly socket: Socket
   readonly remoteAddress: string
   readonly localAddress: string
@@ -71,6 +62,7 @@ export class Connection implements OutputSink, HeldOutput {
   #consuming = false
   #readingStopped = false
   #isInputPaused = false
+  #isInLine = false
   #peerHasEnded = false
   #isClosing = false
   #isClosed = false
@@ -172,7 +164,7 @@ export class Connection implements OutputSink, HeldOutput {
         if (consumed < sizeBytes && !this.#isClosing) this.#carryOver(chunk, consumed, sizeBytes)
       } else {
         this.#carryOver(chunk, at, sizeBytes)
-        if (!this.#isClosing) this.#consumeCarry()
+        if (!this.#isClosing && !this.#isInLine) this.#consumeCarry()
       }
     }
     if (this.#carry.sizeBytes > this.#limits.inputBytesMax()) {
@@ -181,15 +173,41 @@ export class Connection implements OutputSink, HeldOutput {
     }
   }
 
-  /** Takes what was read without looking into it; `resume` does. */
+  /** Takes what was read without looking into it, and waits in line with it. */
   hold(chunk: Uint8Array, sizeBytes: number): void {
     this.receivedBytes += sizeBytes
-    if (!this.#isClosing) this.#carryOver(chunk, 0, sizeBytes)
+    if (this.#isClosing) return
+    this.#carryOver(chunk, 0, sizeBytes)
+    this.#waitInLine()
+  }
+
+  /** The protocol has stopped within what was read, since it takes long: the rest of it waits in line. */
+  cut(): void {
+    turnIsLong()
+    this.#waitInLine()
+  }
+
+  /** Whether the input waits for other connections; nothing more is to be read meanwhile. */
+  get isInLine(): boolean {
+    return this.#isInLine
+  }
+
+  #waitInLine(): void {
+    if (this.#isInLine) return
+    this.#isInLine = true
+    waitInLine(this)
+  }
+
+  /** Its turn in line has come. */
+  goOn(): void {
+    this.#isInLine = false
+    this.resume()
+    if (!this.#isInLine && !this.isReadingStopped && !this.socket.destroyed) this.socket.resume()
   }
 
   /** Goes on with what is carried over: the request that had to wait may run now. */
   resume(): void {
-    if (this.#isClosing || this.#consuming) return
+    if (this.#isClosing || this.#consuming || this.#isInLine) return
     if (this.#carry.sizeBytes > 0 && !this.#readingStopped) this.#consumeCarry()
     this.#closeIfEnded()
   }
@@ -205,7 +223,7 @@ export class Connection implements OutputSink, HeldOutput {
   resumeInput(): void {
     if (!this.#isInputPaused || this.#isClosing) return
     this.#isInputPaused = false
-    if (!this.#readingStopped) this.socket.resume()
+    if (!this.#readingStopped && !this.#isInLine) this.socket.resume()
   }
 
   /** The size of the request that is cut, for one that is known to be large. */
@@ -278,7 +296,7 @@ export class Connection implements OutputSink, HeldOutput {
     }
     if (!this.#outboxScheduled) {
       this.#outboxScheduled = true
-      if (withOutbox.push(this) === 1) setImmediate(flushOutboxes)
+      flushAtEnd(this)
     }
   }
 
@@ -383,7 +401,7 @@ export class Connection implements OutputSink, HeldOutput {
     this.#readingStopped = false
     this.#protocol.outputStalled?.(this.#session, false)
     this.resume()
-    if (!this.isReadingStopped) this.socket.resume()
+    if (!this.isReadingStopped && !this.#isInLine) this.socket.resume()
   }
 
   #ended(): void {
@@ -393,7 +411,7 @@ export class Connection implements OutputSink, HeldOutput {
 
   /** A peer that has shut down its side gets the replies to everything that it sent. */
   #closeIfEnded(): void {
-    if (!this.#peerHasEnded || this.#isClosing || this.#readingStopped) return
+    if (!this.#peerHasEnded || this.#isClosing || this.#readingStopped || this.#isInLine) return
     if (this.#protocol.ended?.(this.#session) === false) return
     this.closeAfterReplies()
   }

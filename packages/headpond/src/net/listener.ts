@@ -1,11 +1,11 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
-import { connectionAccepted, goOnAfterBurst, isAccepting } from './accept-burst.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Protocol } from './protocol.ts'
 import { TlsHandshakes } from './tls-handshakes.ts'
+import { connectionAccepted, mustWait } from './turn.ts'
 
 export interface ListenAddress {
   /** An IP address or host name, or the path of a unix socket. */
@@ -184,17 +184,20 @@ export class Listener {
     let socket = accepted
     if (this.#handshakes !== null) {
       // What was decrypted lies in a buffer of its own already.
-      socket.on('data', (bytes: Buffer) => connection!.receive(bytes, bytes.length))
+      socket.on('data', (bytes: Buffer) => {
+        connection!.receive(bytes, bytes.length)
+        if (connection!.isInLine) socket.pause()
+      })
     } else {
       const { readBytes } = this.#options
       let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
-        if (isAccepting()) {
+        if (mustWait(sizeBytes === buffer.length)) {
           connection!.hold(buffer, sizeBytes)
-          goOnAfterBurst(connection!)
           return false
         }
         connection!.receive(buffer, sizeBytes)
+        if (connection!.isInLine) return false
         const { requestBytes } = connection!
         const isLarge = requestBytes >= LARGE_REQUEST_BYTES
         const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))

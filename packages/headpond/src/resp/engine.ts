@@ -6,6 +6,7 @@ import type { Connection } from '../net/connection.ts'
 import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
 import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
+import { LONG_TURN_MS } from '../net/turn.ts'
 import type { Persistence, ShutdownSaving } from '../persistence/persistence.ts'
 import type { Store } from '../store/store.ts'
 import { AccessControl } from './acl.ts'
@@ -65,6 +66,8 @@ export interface EngineLog {
 
 /** From so many clients for each round of housekeeping on, there are more rounds. */
 const CLIENTS_PER_CRON_MAX = 200
+/** Of a pipeline, between two looks at the time that it takes. */
+const REQUESTS_BETWEEN_LOOKS = 32
 const HZ_MAX = 500
 const BROWSER_WARNING_INTERVAL_MS = 60_000
 /** Every how many calls a fast command is timed within a pipeline. */
@@ -365,6 +368,8 @@ export class RespEngine implements Protocol<Client> {
     this.inputBytes = end - start
     let at = start
     let isFirst = true
+    let count = 0
+    let startMs = 0
     while (at < end && client.blocked === null && !client.isHeld && !client.isStalled && !client.closesAfterReply) {
       let request = this.#request
       let next: number
@@ -394,6 +399,15 @@ export class RespEngine implements Protocol<Client> {
       if (this.blocking.hasReady) this.blocking.serve()
       isFirst = false
       at = next
+      if (++count === REQUESTS_BETWEEN_LOOKS && at < end) {
+        count = 0
+        const nowMs = performance.now()
+        if (startMs === 0) startMs = nowMs
+        else if (nowMs - startMs > LONG_TURN_MS && client.connection !== null) {
+          client.connection.cut()
+          break
+        }
+      }
     }
     this.#request.release()
     pipeline.end()

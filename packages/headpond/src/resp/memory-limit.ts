@@ -1,4 +1,4 @@
-import { flushOutboxes } from '../net/connection.ts'
+import { flushOutboxes } from '../net/turn.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'

@@ -42,3 +42,24 @@ test('clients that connect at once with long pipelines are answered side by side
   // A client for each turn of the loop, each turn with a read of all who are in: the last one would come at 0.85.
   assert.ok(share < 0.5, `the last client got its first reply after ${share.toFixed(2)} of all work`)
 })
+
+test('a pipeline of slow commands is answered in parts, and others in between', async (t) => {
+  const server = await ServerProcess.start('--enable-debug-command', 'yes')
+  t.after(() => server.stop())
+  const other = await server.connect()
+  const count = 400 // in one read of the server, of half a second
+  const slow = createConnection(server.port, '127.0.0.1')
+  await once(slow, 'connect')
+  let received = ''
+  slow.on('data', (bytes) => {
+    received += bytes.toString('latin1')
+  })
+  slow.write('*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$5\r\n0.001\r\n'.repeat(count))
+  await once(slow, 'data')
+  assert.equal(await other.call('PING'), '+PONG')
+  assert.ok(received.length < count * '+OK\r\n'.length, 'all slow commands ran before the other client was heard')
+  while (received.length < count * '+OK\r\n'.length) await once(slow, 'data')
+  assert.equal(received, '+OK\r\n'.repeat(count))
+  slow.destroy()
+  other.close()
+})
