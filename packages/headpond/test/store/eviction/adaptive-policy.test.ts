@@ -247,7 +247,7 @@ const workloads: Record<string, { keyCount: number; accesses(): number[]; gain: 
   },
   'a loop that does not fit': {
     keyCount: 500,
-    gain: 0.1,
+    gain: 0.08,
     accesses: () => Array.from({ length: 60_000 }, (_, index) => index % 1500),
   },
   'scans between': {
