@@ -4,12 +4,13 @@ const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
 const ZERO = 0x30
+const LOWER_E = 0x65
 const LOWER_G = 0x67
 const LOWER_S = 0x73
 
 /** As many misses as a core keeps in flight, and some. */
 const REQUESTS_MAX = 32
-/** No longer than what KeyPrefetch has room for. */
+/** Less than KeyPrefetch has room for: a list of keys may be long. */
 const KEYS_MAX = 64
 /** Fewer bytes than this are one request. */
 const PIPELINE_BYTES_MIN = 64
@@ -66,7 +67,7 @@ export class Lookahead {
   #addGet(chunk: Uint8Array, at: number, end: number): number {
     let start = wordEnd(chunk, at, end)
     // Neither `gat` nor a command of meta: those have other words before their keys.
-    if (chunk[at + 1] !== 0x65 || start - at > 4) return -1
+    if (chunk[at + 1] !== LOWER_E || start - at > 4) return -1
     while (start < end && chunk[start] === SPACE) {
       start++
       const keyEnd = wordEnd(chunk, start, end)

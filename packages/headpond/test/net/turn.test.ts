@@ -9,14 +9,14 @@ const CLIENTS = 40
 const REQUESTS = 4500
 
 /** What a server does of the work of all before it answers a client for the first time, at most. */
-async function firstReplies(port: number, server: ServerProcess): Promise<number[]> {
+async function firstReplies(server: ServerProcess): Promise<number[]> {
   const busy = await server.connect()
   // While it sleeps, the system lets everybody in and takes their bytes; when it wakes, all of them are there.
   const asleep = busy.call('DEBUG', 'SLEEP', '0.3')
   const requests = Buffer.from('*2\r\n$4\r\nINCR\r\n$7\r\ncounter\r\n'.repeat(REQUESTS))
   const clients: { socket: Socket; replies: string }[] = []
   for (let index = 0; index < CLIENTS; index++) {
-    const socket = createConnection(port, '127.0.0.1')
+    const socket = createConnection(server.port, '127.0.0.1')
     const client = { socket, replies: '' }
     socket.on('data', (bytes) => {
       client.replies += bytes.toString('latin1')
@@ -37,7 +37,7 @@ async function firstReplies(port: number, server: ServerProcess): Promise<number
 test('clients that connect at once with long pipelines are answered side by side', async (t) => {
   const server = await ServerProcess.start('--enable-debug-command', 'yes')
   t.after(() => server.stop())
-  const first = await firstReplies(server.port, server)
+  const first = await firstReplies(server)
   const share = Math.max(...first) / (CLIENTS * REQUESTS)
   // A client for each turn of the loop, each turn with a read of all who are in: the last one would come at 0.85.
   assert.ok(share < 0.5, `the last client got its first reply after ${share.toFixed(2)} of all work`)
