@@ -202,7 +202,7 @@ class ConfluentKafka:
         self.version = confluent_kafka.version()
 
     def produce(self, bootstrap, topic, codec, values, idempotent=False, transactional_id=None, outcome=None):
-        settings = {"bootstrap.servers": bootstrap, "compression.type": codec, "linger.ms": 50, "retry.backoff.ms": 20}
+        settings = {"bootstrap.servers": bootstrap, "compression.type": codec, "linger.ms": 10_000, "retry.backoff.ms": 20}
         if transactional_id is None:
             settings["enable.idempotence"] = idempotent
         else:

@@ -82,7 +82,8 @@ function kcat(server: HeadpondServer): MatrixClient {
     codecs: CODECS,
     canRead: () => true,
     version: async () => /Version ([\d.]+)/.exec(await run(['-V']))?.[1] ?? '',
-    produce: (topic, codec, values) => run(['-P', '-t', topic, '-z', codec, '-X', 'linger.ms=100'], values.join('\n')),
+    produce: (topic, codec, values) =>
+      run(['-P', '-t', topic, '-z', codec, '-X', 'linger.ms=10000'], values.join('\n')),
     async consume(topics) {
       const found: Record<string, string[]> = {}
       for (const topic of topics) {
@@ -96,7 +97,7 @@ function kcat(server: HeadpondServer): MatrixClient {
 }
 
 function nodeRdkafka(rdkafka: Rdkafka, server: HeadpondServer): MatrixClient {
-  const settings = { 'bootstrap.servers': server.urls.kafka, 'linger.ms': 50 }
+  const settings = { 'bootstrap.servers': server.urls.kafka, 'linger.ms': 10_000 }
   const done = (call: (callback: (error: Error | null) => void) => void) =>
     new Promise<void>((resolve, reject) => call((error) => (error ? reject(error) : resolve())))
   return {

@@ -125,7 +125,7 @@ test('produces with reports, consumes in a group: keys, nulls, headers, times', 
 test('every codec, both ways', { skip }, async (t) => {
   for (const codec of ['gzip', 'snappy', 'lz4', 'zstd']) {
     const server = await start(t, { kafka: { topics: { orders: 1 } } })
-    const producer = await producerOn(t, server, { 'compression.codec': codec, 'linger.ms': 50 })
+    const producer = await producerOn(t, server, { 'compression.codec': codec, 'linger.ms': 10_000 })
     const values = Array.from({ length: 2000 }, (_each, index) => `${codec} ${index} ${'y'.repeat(index % 40)}`)
     for (const value of values) producer.produce('orders', 0, Buffer.from(value))
     await promisify(producer.flush.bind(producer))(TIMEOUT_MS)
