@@ -37,6 +37,13 @@ const metrics = {
     precision: 2,
     bar: { on: 'ratio', atMost: 1.2 },
   },
+  ownDelayMs: {
+    suite,
+    name: "the probe's own worst delay",
+    unit: 'ms',
+    precision: 2,
+    note: "how late its timer came, with nobody writing: pauses up to this are the scheduler's",
+  },
   memoryPercent: {
     suite,
     name: 'memory above the data during it',
@@ -102,6 +109,7 @@ async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figure
       return {
         saveSeconds: quiet.seconds,
         pauseMs: quiet.probe.maxMs,
+        ownDelayMs: quiet.probe.ownDelayMsMax,
         loadedSeconds: busy.seconds,
         loadedPauseMs: busy.probe.maxMs,
         loadedP999Ms: busy.probe.p999Ms,

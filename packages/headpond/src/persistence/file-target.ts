@@ -109,7 +109,7 @@ export class FileTarget implements SnapshotTarget {
   write(bytes: Uint8Array): void {
     this.#chunks.push(bytes)
     this.#pendingBytes += bytes.length
-    if (this.#options.writesAtOnce) this.writeNow()
+    if (this.#options.writesAtOnce) this.writeNow(0)
     else this.#goOn()
   }
 
@@ -118,9 +118,11 @@ export class FileTarget implements SnapshotTarget {
     else this.#whenWritten.push(callback)
   }
 
-  writeNow(): void {
+  writeNow(pendingBytesMax: number): void {
     try {
-      for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+      while (this.#pendingBytes > pendingBytesMax) {
+        const chunk = this.#chunks.shift()
+        if (chunk === undefined) return // the rest of it is under way
         let written = 0
         while (written < chunk.length) {
           written += writeSync(this.#fd, chunk, written, chunk.length - written, this.#position + written)

@@ -43,8 +43,8 @@ export interface SnapshotTarget {
   readonly hasFailed: boolean
   /** Calls back once, soon, when something was written. */
   whenWritten(callback: () => void): void
-  /** Writes everything before it returns. */
-  writeNow(): void
+  /** Writes before it returns, until at most so much is pending. */
+  writeNow(pendingBytesMax: number): void
   /** All bytes have been given. Resolves when they are safe; rejects if they cannot be. */
   finish(): Promise<void>
   /** The same before it returns, for a snapshot that is saved in one go; throws if they cannot be safe. */
@@ -149,7 +149,7 @@ export class Snapshot implements SnapshotGuard {
       if (this.#target.hasFailed) return this.#fail()
       this.step()
       this.#emit(CHUNK_BYTES)
-      if (this.#target.pendingBytes > PENDING_BYTES_MAX) this.#target.writeNow()
+      if (this.#target.pendingBytes > PENDING_BYTES_MAX) this.#target.writeNow(0)
     }
   }
 
@@ -338,7 +338,8 @@ export class Snapshot implements SnapshotGuard {
     }
     this.savedAheadCount++
     this.#emit(CHUNK_BYTES)
-    if (this.#target.pendingBytes > PENDING_BYTES_HARD_MAX) this.#target.writeNow()
+    // Only as much as has come: all of it at once would hold up everybody for many milliseconds.
+    this.#target.writeNow(PENDING_BYTES_HARD_MAX)
   }
 
   keepFlushed(dict: Dict, job: FreeJob): boolean {
