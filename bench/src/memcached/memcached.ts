@@ -1,4 +1,4 @@
-// Headpond beside memcached, with one thread and with four: the same load, the same items.
+// Headpond beside memcached, with one thread and with four, and beside a server that does nothing: the same load, the same items.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,6 +10,7 @@ import type { MemcachedBenchOptions } from '../options.ts'
 import { keyOf, type LoadRequest, type LoadResult } from './load.ts'
 
 const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/bin/headpond.js', import.meta.url))
+const BARE_NODE = fileURLToPath(new URL('./bare-node.js', import.meta.url))
 const CONNECTION_COUNT = 50
 const KEY_COUNT = 100_000
 const MEMORY_ITEM_COUNT = 1_000_000
@@ -103,35 +104,40 @@ export async function measureMemcached(
     command: ['memcached', '-t', String(threads), '-m', '2048', ...user],
   })
   const headpond: Contestant = { name: 'Headpond', command: [options.node, EXECUTABLE, 'memcached', '-m', '2048'] }
+  const bareNode: Contestant = { name: 'Node alone', command: [options.node, BARE_NODE] }
   const contestants = [headpond, memcached(1), memcached(4)]
-  return `${await measureSpeed(contestants, options, progress)}\n${await measureItems([headpond, memcached(1)], progress)}`
+  return `${await measureSpeed(contestants, bareNode, options, progress)}\n${await measureItems([headpond, memcached(1)], progress)}`
 }
 
+/** @param bare understands single requests only */
 async function measureSpeed(
   contestants: readonly Contestant[],
+  bare: Contestant,
   options: MemcachedBenchOptions,
   progress: (text: string) => void,
 ): Promise<string> {
   const rows: string[][] = []
-  const servers: Running[] = []
+  const running: Running[] = []
   try {
-    for (const contestant of contestants) servers.push(await Running.start(contestant))
+    for (const contestant of [...contestants, bare]) running.push(await Running.start(contestant))
+    const servers = running.slice(0, -1)
     for (const valueBytes of [20, 1024]) {
       for (const server of servers) await server.fill(KEY_COUNT, valueBytes)
       for (const operation of ['set', 'get'] as const) {
         for (const pipeline of [1, 16]) {
           const load = { operation, pipeline, valueBytes, keyCount: KEY_COUNT, connectionCount: CONNECTION_COUNT }
           const line = `${operation} P${pipeline} ${valueBytes}B`
-          rows.push(await measureLine(line, servers, load, options))
+          rows.push(await measureLine(line, pipeline === 1 ? running : servers, load, options))
           progress(rows.at(-1)!.join('  '))
         }
       }
     }
   } finally {
-    for (const server of servers) await server.stop()
+    for (const server of running) await server.stop()
   }
-  const heads = contestants.map(({ name }) => `${name}: commands/s, µs CPU, p99 ms`)
-  const ratios = contestants.slice(1).map(({ name }) => `x ${name} (CPU)`)
+  const all = [...contestants, bare]
+  const heads = all.map(({ name }) => `${name}: commands/s, µs CPU, p99 ms`)
+  const ratios = all.slice(1).map(({ name }) => `x ${name} (CPU)`)
   return table(['line', ...heads, ...ratios], rows)
 }
 
@@ -161,15 +167,14 @@ async function measureLine(
     p99Ms: median(p99Ms),
   }))
   const [own, ...others] = medians
-  return [
-    line,
-    ...medians.map(
-      ({ perSecond, cpuUs, p99Ms }) => `${Math.round(perSecond / 1000)}k, ${cpuUs.toFixed(2)}, ${p99Ms.toFixed(2)}`,
-    ),
-    ...others.map(
-      ({ perSecond, cpuUs }) => `${(own.perSecond / perSecond).toFixed(2)} (${(own.cpuUs / cpuUs).toFixed(2)})`,
-    ),
-  ]
+  const cells = medians.map(
+    ({ perSecond, cpuUs, p99Ms }) => `${Math.round(perSecond / 1000)}k, ${cpuUs.toFixed(2)}, ${p99Ms.toFixed(2)}`,
+  )
+  const ratios = others.map(
+    ({ perSecond, cpuUs }) => `${(own.perSecond / perSecond).toFixed(2)} (${(own.cpuUs / cpuUs).toFixed(2)})`,
+  )
+  if (load.pipeline > 1) for (const column of [cells, ratios]) column.push('') // nobody alone
+  return [line, ...cells, ...ratios]
 }
 
 /** The load comes from a process of its own: it is what the machine's other core does. */

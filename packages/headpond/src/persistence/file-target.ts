@@ -16,7 +16,7 @@ import {
   write,
   writeSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../bytes/assert.ts'
 import type { SnapshotTarget } from './snapshot.ts'
@@ -36,6 +36,8 @@ const SYNC_EVERY_BYTES = 4 * 2 ** 20
 const ROOM_BYTES = 128 * 1024
 
 let temporaryCount = 0
+/** What this process is writing. */
+const temporaryPaths = new Set<string>()
 
 export interface FileTargetOptions {
   /** `rdb-save-incremental-fsync` */
@@ -46,15 +48,12 @@ export interface FileTargetOptions {
 
 const TEMPORARY = /^temp-(\d+)(-\d+)?\.rdb$/
 
-/** Whether a file of this name is being written, or was when its server died. */
-export function isTemporary(name: string): boolean {
-  return TEMPORARY.test(name)
-}
-
-/** Whether a file of this name was being written by a server that is no more. */
-export function isAbandoned(name: string): boolean {
-  const processId = TEMPORARY.exec(name)?.[1]
+/** Whether this file was being written by a server that is no more. */
+export function isAbandoned(path: string): boolean {
+  const processId = TEMPORARY.exec(basename(path))?.[1]
   if (processId === undefined) return false
+  // In a container, the process that died had the same number.
+  if (Number(processId) === process.pid) return !temporaryPaths.has(resolve(path))
   try {
     process.kill(Number(processId), 0) // asks whether there is such a process
     return false
@@ -91,6 +90,7 @@ export class FileTarget implements SnapshotTarget {
     this.#options = options
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
     this.#fd = openSync(this.#temporaryPath, flags, 0o644)
+    temporaryPaths.add(resolve(this.#temporaryPath))
   }
 
   get pendingBytes(): number {
@@ -146,6 +146,7 @@ export class FileTarget implements SnapshotTarget {
     await closeFile(fd)
     if (this.#isDiscarded) throw new Error('discarded')
     await renameFile(this.#temporaryPath, this.path)
+    temporaryPaths.delete(resolve(this.#temporaryPath))
     await syncDirectorySoon(dirname(this.path))
   }
 
@@ -157,6 +158,7 @@ export class FileTarget implements SnapshotTarget {
     closeSync(this.#fd)
     this.#fd = -1
     renameSync(this.#temporaryPath, this.path)
+    temporaryPaths.delete(resolve(this.#temporaryPath))
     syncDirectory(dirname(this.path))
   }
 
@@ -166,6 +168,7 @@ export class FileTarget implements SnapshotTarget {
     this.#chunks.length = 0
     this.#pendingBytes = 0
     rmSync(this.#temporaryPath, { force: true })
+    temporaryPaths.delete(resolve(this.#temporaryPath))
     if (!this.#isBusy) this.#closeDiscarded()
   }
 

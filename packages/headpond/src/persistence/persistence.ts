@@ -111,7 +111,10 @@ export class Persistence {
       makeDirectory(dir)
       accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
       // What a crash left half written is of no use to anybody.
-      for (const name of readdirSync(dir)) if (isAbandoned(name)) rmSync(join(dir, name), { force: true })
+      for (const name of readdirSync(dir)) {
+        const path = join(dir, name)
+        if (isAbandoned(path)) rmSync(path, { force: true })
+      }
     } catch (error) {
       throw new DataDirectoryError(dir, directoryProblem(error))
     }

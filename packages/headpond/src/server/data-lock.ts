@@ -3,8 +3,8 @@ import { createConnection, createServer, type Server } from 'node:net'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 
 /**
- * Two servers that append to one file would ruin it. The one that has it listens on a Unix socket in Linux's abstract
- * namespace, named after the directory: no file is left behind, and whatever ends the process gives it back. Other systems
+ * Two servers that append to one file would ruin it; files of different names may lie side by side, as in Redis. The one that
+ * has it listens on a Unix socket in Linux's abstract namespace, named after the directory and the file: nothing is left behind, and whatever ends the process gives it back. Other systems
  * have no such names, and no lock.
  */
 export class DataLock {
@@ -15,10 +15,10 @@ export class DataLock {
   }
 
   /** Rejects with DataDirectoryError when another server has it. */
-  static async take(dir: string, appendDirectoryName: string): Promise<DataLock | null> {
+  static async take(dir: string, appendDirectoryName: string, appendFileName: string): Promise<DataLock | null> {
     if (process.platform !== 'linux') return null
     const { dev, ino } = statSync(dir)
-    const path = `\0headpond-append-only:${dev}:${ino}:${appendDirectoryName}`
+    const path = `\0headpond-append-only:${dev}:${ino}:${appendDirectoryName}/${appendFileName}`
     const server = createServer((socket) => {
       socket.on('error', () => {})
       socket.end(String(process.pid))

@@ -148,8 +148,10 @@ export class Server {
   async start(onListening?: () => void): Promise<void> {
     try {
       this.persistence.prepareDirectory()
-      const { appendonly, ephemeral, dir, appenddirname } = this.config.settings
-      if (appendonly && !ephemeral) this.#dataLock = await DataLock.take(dir, appenddirname)
+      const { appendonly, ephemeral, dir, appenddirname, appendfilename } = this.config.settings
+      if (appendonly && !ephemeral) {
+        this.#dataLock = await DataLock.take(dir, appenddirname, appendfilename)
+      }
       await this.#listeners.openRedis()
       onListening?.()
       await this.persistence.start()

@@ -121,8 +121,15 @@ test('two servers do not append to the same data', { skip: process.platform !== 
       errorLines[0],
       new RegExp(`another Headpond \\(pid ${first.child.pid}\\) keeps its data here\\. .*--dir`),
     )
-    // In the same process too; and what appends nothing is free to be there.
+    // In the same process too; and what appends nothing, or to a file of another name, is free to be there.
     await assert.rejects(createHeadpond({ dir: data, ephemeral: false, appendonly: true }), DataDirectoryError)
+    const besides = { dir: data, ephemeral: false, appendonly: true, appendfilename: 'other.aof' }
+    const beside = await createHeadpond(besides)
+    await beside.execute('SET', 'key', 'beside')
+    await beside.close()
+    const again = await createHeadpond(besides)
+    assert.equal(await again.execute('GET', 'key'), 'beside')
+    await again.close()
     const ephemeral = await ServerProcess.start('--dir', data)
     assert.equal(await ephemeral.stop(), 0)
     await first.stop('SIGKILL')

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
 import type { Store } from '../../store/store.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
-import { FileTarget, isTemporary, makeDirectory, syncDirectory } from '../file-target.ts'
+import { FileTarget, isAbandoned, makeDirectory, syncDirectory } from '../file-target.ts'
 import type { Loading } from '../loading.ts'
 import type { PersistenceLog, RdbPersistence } from '../rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from '../snapshot.ts'
@@ -67,7 +67,6 @@ export interface AppendOnlyHost {
 /** After so many rewrites that failed, the next ones wait longer and longer, as in Redis. */
 const FAILURES_MAX = 3
 const RETRY_MINUTES_MAX = 60
-const TEMPORARY_INCREMENT_PREFIX = 'temp-'
 
 /**
  * The append-only file in Redis 7's form: a directory (`appenddirname`) with a base, increments, and a manifest that
@@ -136,6 +135,14 @@ export class AppendOnly {
   /** Where the files are. While there are any in use, `dir` may be set to another place for other files. */
   get directory(): string {
     return this.#directory ?? join(this.#settings.dir, this.#settings.appenddirname)
+  }
+
+  get #temporaryManifestName(): string {
+    return `temp-${this.#settings.appendfilename}.manifest`
+  }
+
+  get #temporaryIncrementName(): string {
+    return `temp-${this.#settings.appendfilename}.incr`
   }
 
   get #manifestPath(): string {
@@ -331,12 +338,12 @@ export class AppendOnly {
     }
   }
 
-  /** What a crash left half written is of no use to anybody. */
+  /** What a crash left half written is of no use to anybody. Other servers may have files of other names here. */
   #removeLeftovers(): void {
+    const own = [this.#temporaryManifestName, this.#temporaryIncrementName]
     for (const name of readdirSync(this.directory)) {
-      const isIncrement = name.startsWith(TEMPORARY_INCREMENT_PREFIX) && name.endsWith('.incr')
-      const isManifest = name.startsWith('temp-') && name.endsWith('.manifest')
-      if (isTemporary(name) || isIncrement || isManifest) rmSync(join(this.directory, name), { force: true })
+      const path = join(this.directory, name)
+      if (own.includes(name) || isAbandoned(path)) rmSync(path, { force: true })
     }
   }
 
@@ -348,7 +355,7 @@ export class AppendOnly {
   // ---- The manifest ----
 
   #writeManifest(manifest: Manifest): void {
-    const temporaryPath = join(this.directory, `temp-${this.#settings.appendfilename}.manifest`)
+    const temporaryPath = join(this.directory, this.#temporaryManifestName)
     writeFileSync(temporaryPath, manifest.format())
     const fd = openSync(temporaryPath, 'r+')
     try {
@@ -503,7 +510,7 @@ export class AppendOnly {
   #openTemporaryIncrement(): void {
     this.#stop()
     this.#directory = this.directory
-    this.#temporaryIncrement = `${TEMPORARY_INCREMENT_PREFIX}${this.#settings.appendfilename}.incr`
+    this.#temporaryIncrement = this.#temporaryIncrementName
     const path = join(this.directory, this.#temporaryIncrement)
     rmSync(path, { force: true })
     this.writer.open(this.#host.openLogFile(path))
