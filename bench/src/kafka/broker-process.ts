@@ -13,7 +13,7 @@ import { metadataRequest, metadataResponse } from 'headpond/src/kafka/schemas/me
 import { freePort } from 'headpond/test/free-port.ts'
 import { WireConnection } from './wire.ts'
 
-const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/cli/main.js', import.meta.url))
+const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/bin/headpond.js', import.meta.url))
 const GROUPS_AT_ONCE = ['--kafka.group.initial.rebalance.delay.ms', '0']
 const MS_PER_CPU_TICK = 10
 const START_TIMEOUT_MS = 60_000

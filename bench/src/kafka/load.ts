@@ -78,7 +78,7 @@ const WARMUP_SECONDS = 3
 
 /** A topic that was just made may have no leader yet: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER. */
 const SETTLING_ERRORS = [3, 5, 6]
-const SETTLING_MS = 30_000
+const SETTLING_MS = 60_000
 
 class Latencies {
   readonly #values = new Float64Array(LATENCIES_MAX)
