@@ -22,8 +22,12 @@ import type { SnapshotEncoder } from './snapshot-encoder.ts'
  * everybody: a disk slower than the writers is felt by them rather than by the memory.
  */
 
-/** How long a slice may hold up commands. */
-const SLICE_MS = 1
+/**
+ * How long a slice may hold up commands: as long as they took since the one before, within these bounds. Beside nobody it is
+ * short, since whoever comes then waits for a whole one.
+ */
+const SLICE_MS_MIN = 0.3
+const SLICE_MS_MAX = 1
 /** Slots of a dict that are walked between two looks at the time. */
 const SLOTS_PER_STEP = 64
 /** So many encoded bytes leave for the target at once. */
@@ -92,6 +96,8 @@ export class Snapshot implements SnapshotGuard {
   #isSavedNow = false
   #error: Error | null = null
   #isWaiting = false
+  /** When the last slice was over; 0 when the walk has waited for the target since. */
+  #sliceEndMs = 0
   #delayUs = 0
   /** What a step has found; an array that is emptied gives its room away, so this one is not. */
   readonly #found: Handle[] = []
@@ -198,7 +204,10 @@ export class Snapshot implements SnapshotGuard {
     if (this.#phase !== 'walking') return
     this.#isWaiting = false
     if (this.#target.hasFailed) return this.#fail()
-    const endMs = performance.now() + SLICE_MS
+    const startMs = performance.now()
+    const sinceMs = this.#sliceEndMs === 0 ? 0 : startMs - this.#sliceEndMs
+    const endMs = startMs + Math.max(SLICE_MS_MIN, Math.min(SLICE_MS_MAX, sinceMs))
+    this.#sliceEndMs = 0
     do {
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) return this.#wait()
       this.step()
@@ -206,6 +215,7 @@ export class Snapshot implements SnapshotGuard {
       this.#emit(CHUNK_BYTES)
     } while (this.#phase === 'walking' && this.#delayUs < 1000 && performance.now() < endMs)
     if (this.#phase !== 'walking') return
+    this.#sliceEndMs = performance.now()
     if (this.#delayUs >= 1000) {
       setTimeout(this.#turn, this.#delayUs / 1000)
       this.#delayUs = 0
