@@ -28,8 +28,12 @@ import type { SnapshotEncoder } from './snapshot-encoder.ts'
  */
 const SLICE_MS_MIN = 0.3
 const SLICE_MS_MAX = 1
-/** Slots of a dict that are walked between two looks at the time. */
-const SLOTS_PER_STEP = 64
+/**
+ * Slots of a dict that are walked between two looks at the time: few at first, since the code of the first snapshot is not
+ * compiled yet, and fewer again when they take long.
+ */
+const SLOTS_PER_STEP_MIN = 4
+const SLOTS_PER_STEP_MAX = 64
 /** So many encoded bytes leave for the target at once. */
 const CHUNK_BYTES = 64 * 1024
 /** The walk waits while so much is on its way to the target. */
@@ -98,6 +102,7 @@ export class Snapshot implements SnapshotGuard {
   #isWaiting = false
   /** When the last slice was over; 0 when the walk has waited for the target since. */
   #sliceEndMs = 0
+  #slotsPerStep = SLOTS_PER_STEP_MIN
   #delayUs = 0
   /** What a step has found; an array that is emptied gives its room away, so this one is not. */
   readonly #found: Handle[] = []
@@ -151,6 +156,7 @@ export class Snapshot implements SnapshotGuard {
 
   /** Walks on to the end, however long it takes: the store is needed no more. The target finishes by itself. */
   walkNow(): void {
+    this.#slotsPerStep = SLOTS_PER_STEP_MAX
     while (this.#phase === 'walking') {
       if (this.#target.hasFailed) return this.#fail()
       this.step()
@@ -183,7 +189,7 @@ export class Snapshot implements SnapshotGuard {
     if (source === undefined) return this.#complete()
     this.#isPostponed = false
     this.#foundCount = 0
-    const cursor = source.dict.scan(this.#cursor, SLOTS_PER_STEP, this.#gather)
+    const cursor = source.dict.scan(this.#cursor, this.#slotsPerStep, this.#gather)
     this.#touchFound()
     for (let index = 0; index < this.#foundCount; index++) this.#saveFromWalk(this.#found[index])
     // What was postponed is found by walking the same stretch again: all others there have been saved.
@@ -208,18 +214,27 @@ export class Snapshot implements SnapshotGuard {
     const sinceMs = this.#sliceEndMs === 0 ? 0 : startMs - this.#sliceEndMs
     const endMs = startMs + Math.max(SLICE_MS_MIN, Math.min(SLICE_MS_MAX, sinceMs))
     this.#sliceEndMs = 0
+    let nowMs = startMs
     do {
       if (this.#target.pendingBytes > PENDING_BYTES_MAX) return this.#wait()
       this.step()
       this.#encoder.seal()
       this.#emit(CHUNK_BYTES)
-    } while (this.#phase === 'walking' && this.#delayUs < 1000 && performance.now() < endMs)
+      const stepStartMs = nowMs
+      nowMs = performance.now()
+      this.#paceSteps(nowMs - stepStartMs)
+    } while (this.#phase === 'walking' && this.#delayUs < 1000 && nowMs < endMs)
     if (this.#phase !== 'walking') return
-    this.#sliceEndMs = performance.now()
+    this.#sliceEndMs = nowMs
     if (this.#delayUs >= 1000) {
       setTimeout(this.#turn, this.#delayUs / 1000)
       this.#delayUs = 0
     } else setImmediate(this.#turn)
+  }
+
+  #paceSteps(stepMs: number): void {
+    const slots = stepMs > SLICE_MS_MIN / 2 ? this.#slotsPerStep >> 1 : this.#slotsPerStep << 1
+    this.#slotsPerStep = Math.max(SLOTS_PER_STEP_MIN, Math.min(SLOTS_PER_STEP_MAX, slots))
   }
 
   #wait(): void {
