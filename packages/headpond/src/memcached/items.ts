@@ -278,9 +278,9 @@ export class Items {
   #announceSet(chunk: Uint8Array, start: number, end: number, expireAtMs: number): void {
     const { database, store } = this
     this.#changed(KEYSPACE_EVENTS.string, 'set', chunk, start, end)
-    if (expireAtMs !== NEVER) {
-      if (store.observed) store.tell(KEYSPACE_EVENTS.generic, 'expire', database.index, chunk, start, end)
-      this.#dropIfPassed(chunk, start, end, expireAtMs)
+    // What is stored for a moment that has passed is found to have expired by whoever looks for it next.
+    if (expireAtMs !== NEVER && store.observed) {
+      store.tell(KEYSPACE_EVENTS.generic, 'expire', database.index, chunk, start, end)
     }
   }
 
@@ -372,13 +372,6 @@ export class Items {
     this.#put(keyBytes, keyStart, keyEnd, joined, 0, joined.length, flags, expireAtMs)
     this.#changed(KEYSPACE_EVENTS.string, isAppend ? 'append' : 'set', keyBytes, keyStart, keyEnd)
     return outcome.STORED
-  }
-
-  /** What was stored for a moment that has passed is gone at once. */
-  #dropIfPassed(chunk: Uint8Array, start: number, end: number, expireAtMs: number): void {
-    if (expireAtMs > this.store.nowMs) return
-    this.database.peek(chunk, start, end)
-    this.handle = NONE
   }
 
   // ---- Counting ----

@@ -55,6 +55,18 @@ test('strings are seen by both, with their times to live', async (context) => {
   )
 })
 
+test('an item that is stored for a moment that has passed is gone for both, and counts as expired when it is asked for', async (context) => {
+  const { ask, redis } = await meet(context)
+  for (const exptime of ['-1', '2678400']) {
+    await ask('stats reset\r\n')
+    // In one turn: nothing else has looked for it meanwhile.
+    assert.equal(await ask(`set gone 0 ${exptime} 6\r\nfooval\r\nget gone\r\n`), 'STORED\r\nEND\r\n')
+    assert.match(await ask('stats\r\n'), /STAT get_misses 1\r\n(.*\r\n)*STAT get_expired 1\r\n/, exptime)
+    await ask(`set gone 0 ${exptime} 6\r\nfooval\r\n`)
+    assert.equal(await redis('EXISTS', 'gone'), 0, exptime)
+  }
+})
+
 test('flags stay with a string that Redis changes, moves or copies, and go with one that it replaces', async (context) => {
   const { ask, redis } = await meet(context)
   const changes: readonly (readonly [command: readonly (string | number)[], key: string, flags: number])[] = [
