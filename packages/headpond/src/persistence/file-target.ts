@@ -16,7 +16,7 @@ import {
   write,
   writeSync,
 } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../bytes/assert.ts'
 import type { SnapshotTarget } from './snapshot.ts'
@@ -86,11 +86,11 @@ export class FileTarget implements SnapshotTarget {
   /** Throws when the file cannot be made. */
   constructor(path: string, options: FileTargetOptions) {
     this.path = path
-    this.#temporaryPath = join(dirname(path), `temp-${process.pid}-${++temporaryCount}.rdb`)
+    this.#temporaryPath = resolve(dirname(path), `temp-${process.pid}-${++temporaryCount}.rdb`)
     this.#options = options
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC
     this.#fd = openSync(this.#temporaryPath, flags, 0o644)
-    temporaryPaths.add(resolve(this.#temporaryPath))
+    temporaryPaths.add(this.#temporaryPath)
   }
 
   get pendingBytes(): number {
@@ -146,7 +146,7 @@ export class FileTarget implements SnapshotTarget {
     await closeFile(fd)
     if (this.#isDiscarded) throw new Error('discarded')
     await renameFile(this.#temporaryPath, this.path)
-    temporaryPaths.delete(resolve(this.#temporaryPath))
+    temporaryPaths.delete(this.#temporaryPath)
     await syncDirectorySoon(dirname(this.path))
   }
 
@@ -158,7 +158,7 @@ export class FileTarget implements SnapshotTarget {
     closeSync(this.#fd)
     this.#fd = -1
     renameSync(this.#temporaryPath, this.path)
-    temporaryPaths.delete(resolve(this.#temporaryPath))
+    temporaryPaths.delete(this.#temporaryPath)
     syncDirectory(dirname(this.path))
   }
 
@@ -168,7 +168,7 @@ export class FileTarget implements SnapshotTarget {
     this.#chunks.length = 0
     this.#pendingBytes = 0
     rmSync(this.#temporaryPath, { force: true })
-    temporaryPaths.delete(resolve(this.#temporaryPath))
+    temporaryPaths.delete(this.#temporaryPath)
     if (!this.#isBusy) this.#closeDiscarded()
   }
 

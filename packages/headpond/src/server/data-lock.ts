@@ -3,9 +3,9 @@ import { createConnection, createServer, type Server } from 'node:net'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 
 /**
- * Two servers that append to one file would ruin it; files of different names may lie side by side, as in Redis. The one that
- * has it listens on a Unix socket in Linux's abstract namespace, named after the directory and the file: nothing is left behind, and whatever ends the process gives it back. Other systems
- * have no such names, and no lock.
+ * Two servers that append to one file would ruin it; files of different names may lie side by side, as in Redis. The one
+ * that has it listens on a Unix socket in Linux's abstract namespace, named after the directory and the file: nothing is
+ * left behind, and whatever ends the process gives it back. Other systems have no such names, and no lock.
  */
 export class DataLock {
   readonly #server: Server
