@@ -266,9 +266,11 @@ async function consume(load: ConsumeLoad): Promise<LoadResult> {
       const frame = await exchange(connection, fetchFrame(load.topic, offsets, 0))
       latencies.add(performance.now() - sentAtMs)
       const before = recordCount
+      let isSettling = false
       for (const { partitions } of decodeAnswer(fetchResponse, FETCH_VERSION, frame).responses) {
         for (const { partitionIndex, errorCode, records } of partitions) {
-          if (errorCode !== 0) throw new Error(`Fetch: error ${errorCode}`)
+          if (SETTLING_ERRORS.includes(errorCode)) isSettling = true
+          else if (errorCode !== 0) throw new Error(`Fetch: error ${errorCode}`)
           if (records === null || records.length === 0) continue
           batchBytes += records.length
           let offset = 0
@@ -281,7 +283,8 @@ async function consume(load: ConsumeLoad): Promise<LoadResult> {
           offsets.set(partitionIndex, offset)
         }
       }
-      if (recordCount === before || batchBytes >= bytesMax) break
+      if (isSettling) await sleep(0.02)
+      else if (recordCount === before || batchBytes >= bytesMax) break
     }
   } finally {
     connection.close()

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from 'headpond/test/free-port.ts'
+import { freePort, isListening } from 'headpond/test/free-port.ts'
 import { WireClient } from 'headpond/test/kafka/wire-client.ts'
 import { kafkaClassPath } from './distribution.ts'
 
@@ -49,13 +49,14 @@ export class ApacheKafka {
   static async start(settings: readonly string[] = []): Promise<ApacheKafka> {
     const directory = mkdtempSync(join(tmpdir(), 'headpond-kafka-'))
     const [port, saslPort, controllerPort] = [await freePort(), await freePort(), await freePort()]
+    const hasSasl = settings.some(isAboutSasl)
     const properties = join(directory, 'server.properties')
     const lines = [
       'process.roles=broker,controller',
       'node.id=1',
       `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
       'controller.listener.names=CONTROLLER',
-      ...listenerLines(port, settings.some(isAboutSasl) ? saslPort : null, controllerPort),
+      ...listenerLines(port, hasSasl ? saslPort : null, controllerPort),
       `log.dirs=${join(directory, 'logs')}`,
       'offsets.topic.replication.factor=1',
       'transaction.state.log.replication.factor=1',
@@ -78,9 +79,8 @@ export class ApacheKafka {
     const kafka = new ApacheKafka(child, port, saslPort, directory)
     const giveUpAtMs = Date.now() + START_TIMEOUT_MS
     for (;;) {
-      const client = await WireClient.connect(port).catch(() => null)
-      client?.close()
-      if (client !== null) return kafka
+      // Its listeners open one after the other.
+      if ((await isListening(port)) && (!hasSasl || (await isListening(saslPort)))) return kafka
       if (child.exitCode !== null || Date.now() > giveUpAtMs) {
         await kafka.stop()
         throw new Error(`Apache Kafka did not start:\n${output}`)

@@ -2,7 +2,7 @@ import { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { diskFiles } from '../config/files.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
-import { ARENA_BYTES_MAX } from '../memory/arena.ts'
+import { firstArenaBytes } from '../memory/arena.ts'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 import { RdbError } from '../persistence/rdb/rdb-error.ts'
 import { createLog } from '../server/log.ts'
@@ -64,7 +64,7 @@ async function runServer(argv: readonly string[]): Promise<number> {
   setRuntimeFlags()
   const isTerminal = process.stdout.isTTY === true && config.settings.logfile === ''
   const log = await createLog(config, isTerminal)
-  const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
+  const server = new Server({ config, log, firstArenaBytes: firstArenaBytes() })
 
   stopOnSignals(server, config.settings, log, process, (exitCode) => process.exit(exitCode))
   if (isTerminal) showLoading(server.persistence)

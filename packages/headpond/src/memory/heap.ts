@@ -90,7 +90,7 @@ export class Heap {
   /** Pages of the first arena below this were touched before a reset that kept it, and count already. */
   #firstTouchedEnd = 0
 
-  /** @param firstArenaBytes what to reserve at first: small for many servers in one process, 2 GiB for one alone. */
+  /** @param firstArenaBytes what to reserve at first: small for many servers in one process, see `firstArenaBytes` for one alone. */
   constructor(firstArenaBytes = ARENA_BYTES_MAX) {
     this.#firstArenaBytes = Math.max(firstArenaBytes, 2 * PAGE_BYTES)
     this.#first = this.#addArena(this.#firstArenaBytes)

@@ -3,6 +3,7 @@ import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { Protocol } from './protocol.ts'
+import { handleOf, type SocketHandle, writeDirectly } from './socket-handle.ts'
 import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
 
 /** What connections of one listener share. */
@@ -32,15 +33,6 @@ const GATHERED_BYTES_MAX = 4095
 const OUTBOX_BYTES_MAX = 256 * 1024
 /** Up to here, joining messages costs less than giving each to the system. */
 const JOINED_BYTES_MAX = 64 * 1024
-
-/** What Node's sockets know of their output. Absent in other runtimes. */
-interface SocketHandle {
-  readonly fd?: number
-  /** Bytes handed to the system or waiting inside the handle, since the start. */
-  readonly bytesWritten?: number
-  /** Bytes waiting inside the handle. */
-  readonly writeQueueSize?: number
-}
 
 /**
  * One socket and the bytes that have not become requests yet. Written once for every protocol.
@@ -73,6 +65,8 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   #heldBytes = 0
   #endsWhenReleased = false
   readonly #isEncrypted: boolean
+  /** The system has not taken all of what was written around the socket's stream. */
+  #isWritePending = false
   readonly #onClosed: (connection: Connection) => void
 
   constructor(
@@ -141,7 +135,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   }
 
   get #handle(): SocketHandle | null {
-    return (this.socket as unknown as { _handle?: SocketHandle | null })._handle ?? null
+    return handleOf(this.socket)
   }
 
   // ---- Input ----
@@ -268,16 +262,13 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       this.push(Buffer.from(bytes))
       return true
     }
-    this.sentBytes += bytes.length
-    const socket = this.socket
-    if (socket.writableLength > 0 && bytes.length <= COPY_BYTES_MAX) {
-      socket.write(Buffer.from(bytes))
+    if (this.#isBackedUp && bytes.length <= COPY_BYTES_MAX) {
+      this.#send(Buffer.from(bytes))
       this.#outputGrew()
       return true
     }
-    socket.write(bytes)
-    // A write that the kernel took whole is over when write() returns.
-    if (socket.writableLength === 0) return true
+    this.#send(bytes)
+    if (!this.#isBackedUp) return true
     this.#outputGrew()
     return false
   }
@@ -313,17 +304,43 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       for (const bytes of outbox) this.#hold(bytes)
       return
     }
-    this.sentBytes += sizeBytes
     if (outbox.length === 1) {
-      socket.write(outbox[0])
+      this.#send(outbox[0])
     } else if (sizeBytes <= JOINED_BYTES_MAX) {
-      socket.write(Buffer.concat(outbox, sizeBytes))
+      this.#send(Buffer.concat(outbox, sizeBytes))
     } else {
+      this.sentBytes += sizeBytes
       socket.cork()
       for (const bytes of outbox) socket.write(bytes)
       socket.uncork()
     }
-    if (socket.writableLength > 0) this.#outputGrew()
+    if (this.#isBackedUp) this.#outputGrew()
+  }
+
+  /** The peer has not taken all that was sent. A write that the system took whole is over when it returns. */
+  get #isBackedUp(): boolean {
+    return this.#isWritePending || this.socket.writableLength > 0
+  }
+
+  /** hot: once for each batch of replies. */
+  #send(bytes: Uint8Array): void {
+    this.sentBytes += bytes.length
+    if (!this.#isEncrypted && !this.#isBackedUp) {
+      const written = writeDirectly(this.socket, bytes, this.#onWritten)
+      if (written === 'taken') return
+      if (written === 'pending') {
+        this.#isWritePending = true
+        return
+      }
+    }
+    // What the system has refused it refuses again, and the stream ends the connection as streams do.
+    this.socket.write(bytes)
+  }
+
+  readonly #onWritten = (isRefused: boolean) => {
+    this.#isWritePending = false
+    if (isRefused) this.destroy()
+    else if (!this.#isBackedUp) this.#drained()
   }
 
   #hold(bytes: Uint8Array): void {
@@ -337,12 +354,11 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#heldBytes -= bytes.length
     const { socket } = this
     if (socket.destroyed) return
-    this.sentBytes += bytes.length
-    socket.write(bytes)
-    if (socket.writableLength > 0) this.#outputGrew()
+    this.#send(bytes)
+    if (this.#isBackedUp) this.#outputGrew()
     if (this.#heldBytes > 0) return
     if (this.#endsWhenReleased) this.#end()
-    else if (socket.writableLength === 0) this.#drained()
+    else if (!this.#isBackedUp) this.#drained()
   }
 
   #outputGrew(): void {

@@ -1,9 +1,10 @@
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type Server, Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Protocol } from './protocol.ts'
+import { readInto, readsInto } from './socket-handle.ts'
 import { TlsHandshakes } from './tls-handshakes.ts'
 import { connectionAccepted, mustWait } from './turn.ts'
 
@@ -217,50 +218,6 @@ export class Listener {
     connection.open()
     socket.resume()
   }
-}
-
-/**
- * Makes an accepted socket read into a buffer of ours instead of a new one for each read; `onRead` says whether to go on
- * reading at once. Node offers this for sockets
- * that one makes oneself, so the accepted connection's handle is given to one.
- */
-function readInto(accepted: Socket, buffer: Buffer, onRead: (sizeBytes: number) => boolean): Socket {
-  const internals = accepted as unknown as { _handle: unknown; _server: unknown; server: unknown }
-  const handle = internals._handle
-  if (handle === null || handle === undefined) {
-    // Another runtime, or a peer that has gone already: the public way, one copy more.
-    accepted.on('data', (data: Buffer) => {
-      for (let at = 0; at < data.length; at += READ_BYTES) {
-        onRead(data.copy(buffer, 0, at, Math.min(at + READ_BYTES, data.length)))
-      }
-    })
-    return accepted
-  }
-  internals._handle = null
-  const options = {
-    handle,
-    allowHalfOpen: true,
-    onread: {
-      buffer,
-      callback: onRead,
-    },
-  }
-  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0])
-  // The server counts the connection until this socket closes.
-  const adopted = socket as unknown as { _server: unknown; server: unknown }
-  adopted._server = internals._server
-  adopted.server = internals.server
-  internals._server = null
-  internals.server = null
-  return socket
-}
-
-/** Lets a socket made by `readInto` read into another buffer from now on. False where that is not possible. */
-function readsInto(socket: Socket, buffer: Buffer): boolean {
-  const { _handle: handle } = socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => void } | null }
-  if (handle?.useUserBuffer === undefined) return false
-  handle.useUserBuffer(buffer)
-  return true
 }
 
 /** What was read of large requests in this turn. */

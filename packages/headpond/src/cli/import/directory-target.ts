@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { Config } from '../../config/config.ts'
 import { ConfigError } from '../../config/config-error.ts'
-import { ARENA_BYTES_MAX } from '../../memory/arena.ts'
+import { firstArenaBytes } from '../../memory/arena.ts'
 import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import type { RdbLoader } from '../../persistence/rdb/loader.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
@@ -52,7 +52,7 @@ export class DirectoryTarget implements ImportTarget {
           databases: databaseCount,
         },
       })
-      const server = new Server({ config, log, firstArenaBytes: ARENA_BYTES_MAX })
+      const server = new Server({ config, log, firstArenaBytes: firstArenaBytes() })
       await server.start()
       return new DirectoryTarget(directory, server)
     } catch (error) {

@@ -5,7 +5,7 @@ import { ConfigError } from '../../config/config-error.ts'
 import type { DirectiveOptions } from '../../config/sources.ts'
 import { parseUsers } from '../../memcached/authentication.ts'
 import type { MemcachedOptions } from '../../memcached/settings.ts'
-import { ARENA_BYTES_MAX } from '../../memory/arena.ts'
+import { firstArenaBytes } from '../../memory/arena.ts'
 import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
 import type { EngineLog } from '../../resp/engine.ts'
@@ -67,7 +67,7 @@ async function launch(plan: LaunchPlan, isDaemon: boolean): Promise<number> {
   const server: Server = new Server({
     config,
     log,
-    firstArenaBytes: ARENA_BYTES_MAX,
+    firstArenaBytes: firstArenaBytes(),
     memcached: optionsOf(plan),
     memcachedAddresses: await addressesOf(plan),
   })
