@@ -1,6 +1,8 @@
 /** Node's own test runner with the flags that all our tests run under. */
 import { run } from './prepare.mjs'
 
+const SEEDED = new URL('seeded.mjs', import.meta.url).href
+
 const NODE_FLAGS = [
   '--expose-gc', // some tests measure garbage
   '--conditions=headpond-repository',
@@ -22,5 +24,6 @@ export function runTests(files, patterns) {
   }
   // A runner started by another runner would report to it instead of us.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  return run(process.execPath, [...NODE_FLAGS, ...files], env)
+  const seeded = env.SEED === undefined ? [] : [`--import=${SEEDED}`]
+  return run(process.execPath, [...NODE_FLAGS, ...seeded, ...files], env)
 }

@@ -119,7 +119,8 @@ export class LogCleaner {
       this.#firstDirtyOffsets.set(nameOf(log), cleaning.endOffset)
       this.#writeCheckpoint()
       this.#parts.log.info(describe(log, cleaning))
-      return true
+      // One that gets nowhere would be begun again at once.
+      return cleaning.endOffset > range.firstDirtyOffset
     } catch (error) {
       if (error instanceof CleaningInterrupted) return log.isDeleted && !this.#isClosed
       if ((error as NodeJS.ErrnoException).code !== undefined) {
@@ -168,11 +169,16 @@ export function cleanableRange(log: CleanableLog, checkpoint: number | undefined
     settings.minCompactionLagMs > 0
       ? dirty.find((segment) => segment.largestTimestampMs > nowMs - settings.minCompactionLagMs)
       : undefined
-  const firstUncleanableOffset = Math.max(
-    firstDirtyOffset,
-    Math.min(active.baseOffset, log.lastStableOffset, tooYoung?.baseOffset ?? Number.POSITIVE_INFINITY),
+  const limitOffset = Math.min(
+    active.baseOffset,
+    log.lastStableOffset,
+    tooYoung?.baseOffset ?? Number.POSITIVE_INFINITY,
   )
-  const cleanable = dirty.filter((segment) => segment.baseOffset < firstUncleanableOffset)
+  // A segment is cleaned when all of it may be: else one with an open transaction in its midst would be dirty, and be
+  // cleaned again at once, for as long as that is open.
+  const firstUncleanable = segments.findLast((segment) => segment.baseOffset <= limitOffset) ?? segments[0]
+  const firstUncleanableOffset = Math.max(firstDirtyOffset, firstUncleanable.baseOffset)
+  const cleanable = dirty.filter((segment) => segment.baseOffset < firstUncleanable.baseOffset)
   const cleanBytes = sizeOf(closed.slice(0, closed.length - dirty.length))
   const dirtyBytes = sizeOf(cleanable)
   return {

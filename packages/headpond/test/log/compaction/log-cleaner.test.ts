@@ -132,3 +132,29 @@ test('min.compaction.lag.ms keeps young records out, max.compaction.lag.ms makes
   log.logStartOffset = 2
   assert.equal(at(150, 1).firstDirtyOffset, 2)
 })
+
+test('a segment with an open transaction in its midst is left alone, and does not keep the cleaner at work', async () => {
+  const record = (value: number) =>
+    encodeBatch([{ timestampMs: 100, key: Buffer.from('key'), value: Buffer.from(`${value}`) }])
+  const log = new MemoryLog({ minCleanableDirtyRatio: 0 })
+  for (const valuesOfSegment of [[1, 2], [3, 4], [5]]) {
+    for (const value of valuesOfSegment) log.append(record(value))
+    log.roll()
+  }
+  log.lastStableOffset = 3
+  const { round, lines, clock } = cleanerOf([log])
+  await round()
+  assert.equal(lines.length, 1)
+  assert.match(lines[0], /^topic-0 compacted up to offset 2: 2 records in \d+ bytes are now 1 in \d+$/)
+  clock.nowMs += 1000
+  await round()
+  assert.equal(lines.length, 1)
+  log.lastStableOffset = 5
+  clock.nowMs += 1000
+  await round()
+  assert.match(lines[1], /^topic-0 compacted up to offset 5: 4 records/)
+  assert.deepEqual(
+    log.batches.filter(({ records }) => records.length > 0).map(({ baseOffset }) => baseOffset),
+    [4],
+  )
+})
