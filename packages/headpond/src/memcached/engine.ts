@@ -95,8 +95,9 @@ export class MemcachedEngine implements Protocol<Session> {
   neededEnd = 0
   /** Somebody wants to hear of commands (`watch`, `stats detail on`): the one check that a command pays. */
   isObserved = false
-  /** The delayed `flush_all`, of which there is at most one. */
+  /** The delayed `flush_all`, of which there is at most one, and when it is due. */
   #flush: ScheduledCall | null = null
+  #flushAtMs = Number.POSITIVE_INFINITY
 
   readonly #out = new OutputBuffer()
   readonly #text: TextProtocol
@@ -211,6 +212,8 @@ export class MemcachedEngine implements Protocol<Session> {
   consume(session: Session, chunk: Uint8Array, start: number, end: number): number {
     const nowMs = this.host.clock.nowMs()
     this.store.setNow(nowMs)
+    // Its timer may be late; who asks is not to see what is gone by then.
+    if (nowMs >= this.#flushAtMs) this.#flushDue()
     session.lastCommandAtMs = nowMs
     this.#out.attach(session.connection)
     const at = this.#run(session, chunk, start, end)
@@ -277,16 +280,26 @@ export class MemcachedEngine implements Protocol<Session> {
 
   /** Flushes the database now, or later; of several later ones the last counts. */
   flushAll(exptime: number): void {
-    this.#flush?.cancel()
-    this.#flush = null
+    this.#cancelFlush()
     this.store.nextCas()
     const flushAtMs = exptime > 0 ? this.items.expireAtMs(exptime) : NEVER
     if (flushAtMs <= this.store.nowMs) return this.items.flush()
+    this.#flushAtMs = flushAtMs
     this.#flush = this.host.clock.schedule(flushAtMs - this.store.nowMs, () => {
-      this.#flush = null
       this.store.setNow(this.host.clock.nowMs())
-      this.items.flush()
+      this.#flushDue()
     })
+  }
+
+  #flushDue(): void {
+    this.#cancelFlush()
+    this.items.flush()
+  }
+
+  #cancelFlush(): void {
+    this.#flush?.cancel()
+    this.#flush = null
+    this.#flushAtMs = Number.POSITIVE_INFINITY
   }
 
   /** Bytes that are no answer to the command that runs, or that come when it is over. */
@@ -351,8 +364,7 @@ export class MemcachedEngine implements Protocol<Session> {
 
   /** Back to the start, between tests: the database has been emptied. */
   reset(): void {
-    this.#flush?.cancel()
-    this.#flush = null
+    this.#cancelFlush()
     this.resetStatistics()
   }
 

@@ -227,6 +227,20 @@ test('emptying and swapping databases', async (context) => {
   assert.equal(await ask('get c\r\n'), 'END\r\n')
 })
 
+test('a delayed flush_all has happened for whoever asks when it is due, though its timer be late', async (context) => {
+  // The server's time is that of Date; its timers are real ones.
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+  const { ask } = await meet(context)
+  assert.equal(await ask('set a 0 0 1\r\nx\r\nflush_all 1000\r\n'), 'STORED\r\nOK\r\n')
+  context.mock.timers.setTime(Date.now() + 999_999)
+  assert.equal(await ask('get a\r\n'), 'VALUE a 0 1\r\nx\r\nEND\r\n')
+  context.mock.timers.setTime(Date.now() + 1)
+  assert.equal(await ask('get a\r\nset a 0 0 1\r\ny\r\n'), 'END\r\nSTORED\r\n')
+  // It happens once.
+  context.mock.timers.setTime(Date.now() + 1_000_000)
+  assert.equal(await ask('get a\r\n'), 'VALUE a 0 1\r\ny\r\nEND\r\n')
+})
+
 test('memory is shared: what is full is full for both, and the policy evicts the keys of both', async (context) => {
   const { ask, redis } = await meet(context, { maxmemoryPolicy: 'noeviction' })
   const value = 'x'.repeat(10_000)
