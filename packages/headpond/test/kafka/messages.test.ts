@@ -132,6 +132,21 @@ test('numbers of 64 bits beyond 2^53: the nearest double, clamped to the range; 
   )
 })
 
+test('a message is the same wherever in it the buffer of the writer grows', () => {
+  for (const message of messages) {
+    const definition = definitionOf(message.name)
+    const version = versionsOf(message).at(-1)!
+    const values = valuesOf(definition.fieldsIn(version), exactNamesOf(message.fields))
+    const [value] = fc.sample(values, { numRuns: 1, seed: 7 })
+    const bytes = encode(message, value, version)
+    for (let capacityBytes = 1; capacityBytes < bytes.length; capacityBytes++) {
+      const writer = new ByteWriter(capacityBytes)
+      message.encode(writer, value, version)
+      assert.ok(writer.take().equals(bytes), `${message.name} after ${capacityBytes} bytes`)
+    }
+  }
+})
+
 test('large records are sent as they are, between what stands around them', () => {
   const produce = messages.find(({ name }) => name === 'ProduceRequest')!
   const large = Buffer.alloc(10_000, 1)

@@ -64,6 +64,7 @@ export class ByteWriter {
     this.#bytes.writeInt32BE(value, at)
   }
 
+  /** Where so many bytes may be written. The buffer may be another one afterwards: look at it after this, not before. */
   #room(countBytes: number): number {
     const at = this.#at
     const neededBytes = at + countBytes
@@ -77,7 +78,7 @@ export class ByteWriter {
   }
 
   bool(value: boolean): void {
-    this.#bytes[this.#room(1)] = value ? 1 : 0
+    this.int8(value ? 1 : 0)
   }
 
   int8(value: number): void {
