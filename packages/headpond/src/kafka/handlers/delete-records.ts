@@ -31,7 +31,8 @@ function deleteBefore(topic: string, partitionIndex: number, offset: number, con
   if (found === undefined || log === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION')
   if (found.isInternal) return failed('INVALID_TOPIC_EXCEPTION')
   // What is only compacted promises the last record of each key to whoever reads it from the start.
-  if (!found.settings.isDeleted) return failed('POLICY_VIOLATION')
+  const { isCompacted, isDeleted } = found.settings
+  if (isCompacted && !isDeleted) return failed('POLICY_VIOLATION')
   const error = log.deleteRecordsBefore(offset)
   if (error !== null) return failed(error)
   return { partitionIndex, lowWatermark: log.logStartOffset, errorCode: 0 }

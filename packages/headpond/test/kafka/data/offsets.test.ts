@@ -166,6 +166,7 @@ test('records are deleted up to an offset, which is the new beginning', async (t
     topics: {
       orders: 1,
       table: { partitionCount: 1, config: new Map([['cleanup.policy', 'compact']]) },
+      archive: { partitionCount: 1, config: new Map([['cleanup.policy', '']]) },
       __consumer_offsets: { partitionCount: 1, isInternal: true },
     },
   })
@@ -191,5 +192,7 @@ test('records are deleted up to an offset, which is the new beginning', async (t
   assert.deepEqual(await deleteBefore('orders', 0, 1), ['UNKNOWN_TOPIC_OR_PARTITION', -1])
   assert.deepEqual(await deleteBefore('nowhere', 0), ['UNKNOWN_TOPIC_OR_PARTITION', -1])
   assert.deepEqual(await deleteBefore('table', 0), ['POLICY_VIOLATION', -1])
+  // Kept for good, and not compacted.
+  assert.deepEqual(await deleteBefore('archive', 0), ['NONE', 0])
   assert.deepEqual(await deleteBefore('__consumer_offsets', 0), ['INVALID_TOPIC_EXCEPTION', -1])
 })
