@@ -13,6 +13,8 @@ export interface NamedKind {
   readonly owner: ConfigOwner
   readonly source: ConfigSource
   readonly settings: readonly Setting[]
+  /** Whether a default in force stands among the synonyms. */
+  readonly tellsOfDefaults: boolean
   readonly describesEmptyName: string
   readonly altersEmptyName: string
   readonly refuse: (config: ConfigMap, broker: BrokerConfig) => Refusal | null
@@ -46,6 +48,7 @@ export const groupKind: NamedKind = {
   owner: 'group',
   source: 'group',
   settings: groupSettings,
+  tellsOfDefaults: true,
   describesEmptyName: 'Group name must not be empty',
   altersEmptyName: 'Default group resources are not allowed.',
   refuse(config, broker) {
@@ -86,6 +89,7 @@ export const clientMetricsKind: NamedKind = {
   owner: 'client-metrics',
   source: 'client-metrics',
   settings: clientMetricsSettings,
+  tellsOfDefaults: false,
   describesEmptyName: 'Client metrics subscription name must not be empty',
   altersEmptyName: "Subscription name can't be empty",
   refuse(config) {
@@ -117,8 +121,8 @@ export function describeNamed(kind: NamedKind, name: string, { broker }: Request
     const text = own.get(setting.name)
     const limit = groupLimits.find((each) => each.name === setting.name)
     const fallback = limit === undefined ? setting.default : broker.config.inForce(limit.broker)
-    const byDefault = { name: setting.name, text: fallback, source: 'default' } as const
-    const synonyms = text === undefined ? [byDefault] : [{ name: setting.name, text, source: kind.source }]
+    const byDefault = kind.tellsOfDefaults ? [{ name: setting.name, text: fallback, source: 'default' } as const] : []
+    const synonyms = text === undefined ? byDefault : [{ name: setting.name, text, source: kind.source }]
     return { name: setting.name, setting, text: text ?? fallback, synonyms, isReadOnly: false }
   })
 }
