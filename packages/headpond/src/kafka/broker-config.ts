@@ -119,15 +119,25 @@ export class BrokerConfig implements KafkaSettings {
     return this.#trial.get(broker) ?? this.#metadata.configOf('broker', broker)
   }
 
-  /** Why this cannot be in the place of what is set; undefined when it can. */
-  refuseDynamicConfig(broker: string, config: ReadonlyMap<string, string>): string | undefined {
-    return this.#try(new Map([[broker, config]]))
+  /**
+   * Why this cannot be in the place of what is set; undefined when it can.
+   * @param rule asked as the checks are, and first
+   */
+  refuseDynamicConfig(
+    broker: string,
+    config: ReadonlyMap<string, string>,
+    rule: () => string | undefined,
+  ): string | undefined {
+    return this.#try(new Map([[broker, config]]), [rule, ...this.checks])
   }
 
-  #try(trial: ReadonlyMap<string, ReadonlyMap<string, string>>): string | undefined {
+  #try(
+    trial: ReadonlyMap<string, ReadonlyMap<string, string>>,
+    checks: Iterable<() => string | undefined> = this.checks,
+  ): string | undefined {
     this.#trial = trial
     try {
-      for (const check of this.checks) {
+      for (const check of checks) {
         const problem = check()
         if (problem !== undefined) return problem
       }

@@ -4,6 +4,7 @@ import { readSetting } from '../../log/setting.ts'
 import type { RequestContext } from '../api.ts'
 import { ALL_BROKERS } from '../broker-config.ts'
 import { brokerSettings, findBrokerSetting, isListenerSetting } from '../broker-settings.ts'
+import { brokenRule } from './broker-rules.ts'
 import { applyChanges, type ConfigChange, type ConfigMap } from './config-change.ts'
 import type { ConfigEntry, ConfigValue } from './config-entry.ts'
 import type { Refusal } from './partition-plan.ts'
@@ -91,7 +92,7 @@ export function planBrokerConfig(
   if ('error' in next) return next
   const refusal = refuseBrokerConfig(name, next)
   if (refusal !== null) return refusal
-  const problem = config.refuseDynamicConfig(name, next)
+  const problem = config.refuseDynamicConfig(name, next, () => brokenRule(config))
   return problem === undefined ? next : invalid(problem)
 }
 
@@ -99,10 +100,10 @@ function refuseBrokerConfig(broker: string, config: ConfigMap): Refusal | null {
   const names = [...config.keys()]
   const readOnly = names.filter((name) => {
     const setting = findBrokerSetting(name)
-    return setting !== undefined && setting.update === undefined
+    return setting !== undefined && setting.update === undefined && !isListenerSetting(name)
   })
   if (readOnly.length > 0) return invalid(`Cannot update these configs dynamically: ${javaSet(readOnly)}`)
-  const ofListeners = names.filter((name) => /^(ssl|sasl)\.|^principal\./.test(name) && isPerBroker(name))
+  const ofListeners = names.filter((name) => /^ssl\.(key\.|keystore\.|truststore\.)/.test(name))
   if (ofListeners.length > 0) {
     return invalid(
       'These security configs can be dynamically updated only per-listener using the listener prefix: ' +
