@@ -62,6 +62,8 @@ export class Client {
   /** What CLIENT TRACKING has set up, once it was switched on. */
   tracker: Tracker | null = null
 
+  /** Its buffers, when those of all clients were counted last. */
+  countedBytes = 0
   isMonitor = false
   isNoEvict = false
   isNoTouch = false

@@ -258,6 +258,11 @@ export class RespEngine implements Protocol<Client> {
     this.pubsub.unsubscribeAll(client)
     this.tracking.forget(client)
     discardTransaction(client)
+    this.#buffersShrank(client)
+  }
+
+  #buffersShrank(client: Client): void {
+    if (client.countedBytes > 0) this.store.eviction.countOtherBytesSoon()
   }
 
   /** Ends a client's connection: at once, or after its reply when its own command asks for it. */
@@ -282,6 +287,10 @@ export class RespEngine implements Protocol<Client> {
   outputGrew(client: Client, unsentBytes: number): void {
     this.outputLimits.check(client, unsentBytes)
     if (this.clientEviction.isOn) this.clientEviction.update(client)
+  }
+
+  outputDrained(client: Client): void {
+    this.#buffersShrank(client)
   }
 
   outputStalled(client: Client, isStalled: boolean): void {

@@ -44,9 +44,11 @@ export function databaseUses(engine: RespEngine): DatabaseUse[] {
 
 function clientBufferBytes(engine: RespEngine): number {
   let bytes = 0
-  for (const { connection, transaction } of engine.clients.values()) {
-    if (connection !== null) bytes += connection.inputBufferBytes + connection.unsentBytes
-    if (transaction !== null) bytes += transaction.queuedBytes
+  for (const client of engine.clients.values()) {
+    const { connection, transaction } = client
+    client.countedBytes = transaction === null ? 0 : transaction.queuedBytes
+    if (connection !== null) client.countedBytes += connection.inputBufferBytes + connection.unsentBytes
+    bytes += client.countedBytes
   }
   return bytes
 }

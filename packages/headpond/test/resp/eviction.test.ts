@@ -81,6 +81,23 @@ test('buffers count: what clients have sent in part makes keys go', async () => 
   }
 })
 
+test('no key goes for the buffers of a client that has gone', async () => {
+  await using server = await createServer()
+  await limit(server, 'allkeys-lru', 800_000)
+  const client = await RawClient.connect(server.port)
+  client.sendBytes('*2\r\n$4\r\nECHO\r\n$600000\r\n')
+  client.socket.write(Buffer.alloc(500_000))
+  const usedBefore = await infoNumber(server, 'used_memory')
+  while ((await infoNumber(server, 'used_memory')) < usedBefore + 300_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  client.close()
+  // Not by INFO, which counts buffers anew.
+  while (String(await server.execute('CLIENT', 'LIST')).includes('addr=127.0.0.1'))
+    await new Promise((resolve) => setImmediate(resolve))
+  await fill(server, 40, 'large', 'x'.repeat(10_000))
+  assert.equal(await infoNumber(server, 'evicted_keys'), 0)
+})
+
 test('messages to clients about evicted keys are no reason to evict more', async () => {
   await using server = await createServer()
   const clients = await Promise.all(Array.from({ length: 10 }, () => RawClient.connect(server.port)))

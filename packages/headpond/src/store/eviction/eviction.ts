@@ -137,6 +137,11 @@ export class Eviction {
     this.#otherBytesCounted = this.otherBytes()
   }
 
+  /** What is beside the keys has become less: the next question counts it, so that no key goes for what is gone already. */
+  countOtherBytesSoon(): void {
+    this.#questionCount = -1
+  }
+
   get #excessByLastCount(): number {
     return this.#store.heap.usedBytes + this.#otherBytesCounted - this.#settings.maxmemory
   }
