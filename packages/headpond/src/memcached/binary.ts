@@ -252,10 +252,12 @@ export class BinaryProtocol {
     const asked = storeModes.get(command)!
     if (!items.fits(this.#keySize, flags, size)) {
       items.refuseTooLarge(asked === mode.SET, chunk, key, keyEnd)
+      if (this.#engine.isObserved) this.#engine.prefixes.countSet(chunk, key, keyEnd)
       session.swallowBytes = size
       return this.#error(status.TOO_LARGE)
     }
     if (!this.#hasValue(session, size, at, end)) return INCOMPLETE
+    if (this.#engine.isObserved) this.#engine.prefixes.countSet(chunk, key, keyEnd)
     items.statistics.setCount++
     if (!items.makeRoom(asked === mode.SET, chunk, key, keyEnd)) return this.#error(status.OUT_OF_MEMORY)
     const how = cas === 0n ? asked : mode.CAS
@@ -279,10 +281,12 @@ export class BinaryProtocol {
     const keyEnd = this.#valueStart
     const size = this.#bodySize - this.#keySize
     if (!items.fits(this.#keySize, 0, size)) {
+      if (this.#engine.isObserved) this.#engine.prefixes.countSet(chunk, key, keyEnd)
       session.swallowBytes = size
       return this.#error(status.TOO_LARGE)
     }
     if (!this.#hasValue(session, size, at, end)) return INCOMPLETE
+    if (this.#engine.isObserved) this.#engine.prefixes.countSet(chunk, key, keyEnd)
     items.statistics.setCount++
     if (!items.makeRoom(false, chunk, key, keyEnd)) return this.#error(status.OUT_OF_MEMORY)
     const result = items.storeIf(
@@ -345,7 +349,7 @@ export class BinaryProtocol {
       else items.statistics.decrMissCount++
       return this.#error(status.KEY_NOT_FOUND)
     }
-    if (!items.makeRoom(false, chunk, key, keyEnd)) return this.#error(status.OUT_OF_MEMORY)
+    if (!items.makeRoom(false, chunk, key, keyEnd)) return this.#error(status.OUT_OF_MEMORY, NO_MEMORY_TO_COUNT)
     const initial = extras.readBigUInt64BE(8)
     const text = Buffer.from(initial.toString())
     items.set(chunk, key, keyEnd, text, 0, text.length, 0, items.expireAtMs(expiration))
@@ -365,7 +369,7 @@ export class BinaryProtocol {
     const items = this.#items
     const key = this.#keyStart
     const keyEnd = this.#valueStart
-    if (this.#engine.isObserved) this.#engine.deleted(this.#chunk, key, keyEnd)
+    if (this.#engine.isObserved) this.#engine.prefixes.countDelete(this.#chunk, key, keyEnd)
     if (cas !== 0n) {
       const handle = items.peek(this.#chunk, key, keyEnd)
       if (handle !== NONE && BigInt(items.casOf(handle)) !== cas) return this.#error(status.KEY_EXISTS)
@@ -393,7 +397,7 @@ export class BinaryProtocol {
     if (family.startsWith('reset')) engine.resetStatistics()
     else if (family.startsWith('detail')) {
       if (words[1] === 'on' || words[1] === 'off') engine.setDetail(words[1] === 'on')
-      else if (words[1] === 'dump') this.#statistic('detailed', `${engine.prefixes.lines().join('\r\n')}\r\nEND\r\n`)
+      else if (words[1] === 'dump') this.#statistic('detailed', [...engine.prefixes.lines(), 'END', ''].join('\r\n'))
       else return this.#error(status.KEY_NOT_FOUND)
     } else {
       const stats = statsOf(engine, family)
@@ -455,8 +459,7 @@ export class BinaryProtocol {
     return this.#next
   }
 
-  #error(code: number): number {
-    const body = statusText[code]
+  #error(code: number, body: Buffer = statusText[code]): number {
     this.#out.makeRoom(HEADER_BYTES + body.length)
     this.#header(code, 0, 0, body.length, 0)
     this.#copy(body, 0, body.length)
@@ -508,6 +511,8 @@ export class BinaryProtocol {
     return INCOMPLETE
   }
 }
+
+const NO_MEMORY_TO_COUNT = Buffer.from('Out of memory allocating new item')
 
 /** What may be asked before authentication. */
 const ANYBODYS: ReadonlySet<number> = new Set([

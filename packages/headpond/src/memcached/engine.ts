@@ -323,10 +323,10 @@ export class MemcachedEngine implements Protocol<Session> {
     this.store.evictionWatcher = this.streams.hearsEvictions ? (handle) => this.streams.evicted(handle) : null
   }
 
-  /** A key was asked for, while somebody wants to know. */
+  /** A key was asked for by another command than a meta command or `touch`, while somebody wants to know. */
   fetched(session: Session, chunk: Uint8Array, start: number, end: number, handle: Handle): void {
-    if (this.prefixes.isOn) this.prefixes.countGet(chunk, start, end, handle !== NONE)
-    if (this.streams.hasListeners) this.streams.fetched(session, chunk, start, end, handle)
+    this.prefixes.countGet(chunk, start, end, handle !== NONE)
+    this.streams.fetched(session, chunk, start, end, handle)
   }
 
   /** A command that changes a key looked for it, while somebody wants to know. */
@@ -346,14 +346,9 @@ export class MemcachedEngine implements Protocol<Session> {
     expireAtMs: number,
     valueBytes: number,
   ): void {
-    if (this.prefixes.isOn) this.prefixes.countSet(chunk, start, end)
     if (!this.streams.hasListeners) return
     const ttlSeconds = expireAtMs === NEVER ? 0 : Math.ceil((expireAtMs - this.store.nowMs) / 1000)
     this.streams.stored(session, chunk, start, end, status, command, ttlSeconds, valueBytes)
-  }
-
-  deleted(chunk: Uint8Array, start: number, end: number): void {
-    if (this.prefixes.isOn) this.prefixes.countDelete(chunk, start, end)
   }
 
   /** What a client sent, with -vv. */

@@ -308,8 +308,10 @@ export class Items {
     const existing = this.database.peek(keyBytes, keyStart, keyEnd)
     if (how !== mode.SET && existing !== NONE && records.type(existing) !== types.STRING) return outcome.WRONG_TYPE
     if (existing === NONE) {
-      if (cas !== 0n) statistics.casMissCount++
-      if (how === mode.CAS) return outcome.NOT_FOUND
+      if (how === mode.CAS) {
+        statistics.casMissCount++
+        return outcome.NOT_FOUND
+      }
       if (how !== mode.SET && how !== mode.ADD) return outcome.NOT_STORED
       this.set(keyBytes, keyStart, keyEnd, value, valueStart, valueEnd, flags, expireAtMs)
       return outcome.STORED
@@ -326,14 +328,17 @@ export class Items {
       handle = this.handle
       isMatch = cas === ownCas
       isStale = keepsStale && cas < ownCas
-      if (isMatch || isStale) statistics.casHitCount++
-      else statistics.casBadCount++
     }
     if (how === mode.APPEND || how === mode.PREPEND) {
       if (!isMatch) return outcome.EXISTS
       return this.#extend(how, handle, keyBytes, keyStart, keyEnd, value, valueStart, valueEnd)
     }
     if (how === mode.CAS) {
+      if (!isStale && (cas === 0n || !isMatch || !this.#settings.hasCas)) {
+        statistics.casBadCount++
+        return outcome.EXISTS
+      }
+      statistics.casHitCount++
       if (isStale) {
         // It lives as long as what it replaces, and stays out of date.
         const state = (this.stateOf(handle) & itemState.TOKEN_SENT) | itemState.STALE
@@ -341,7 +346,6 @@ export class Items {
         setState(records, this.handle, state)
         return outcome.STORED
       }
-      if (cas === 0n || !isMatch || !this.#settings.hasCas) return outcome.EXISTS
     }
     this.set(keyBytes, keyStart, keyEnd, value, valueStart, valueEnd, flags, expireAtMs)
     return outcome.STORED

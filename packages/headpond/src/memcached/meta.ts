@@ -39,6 +39,7 @@ const errors = {
   LONG_OPAQUE: lineOf('CLIENT_ERROR opaque token too long'),
   BAD_FLAG: lineOf('CLIENT_ERROR invalid or duplicate flag'),
   BAD_SET_MODE: lineOf('CLIENT_ERROR invalid mode for ms M token'),
+  NO_MEMORY_TO_COUNT: lineOf('SERVER_ERROR Out of memory allocating new item'),
   BAD_COUNT_MODE: lineOf('CLIENT_ERROR invalid mode for ma M token'),
 } as const
 
@@ -129,12 +130,13 @@ function metaGet(context: TextContext, session: Session): number {
   let isCreated = false
   if (handle === NONE && flags.vivifyExpireAtMs !== undefined) {
     if (items.isOfOtherType(key, keyStart, keyEnd)) return answer(context, lines.WRONG_TYPE)
-    if (!items.makeRoom(false, key, keyStart, keyEnd)) return answer(context, lines.NO_MEMORY)
-    items.set(key, keyStart, keyEnd, key, 0, 0, 0, NEVER)
-    handle = items.handle
-    isCreated = true
+    isCreated = items.makeRoom(false, key, keyStart, keyEnd)
+    if (isCreated) {
+      items.set(key, keyStart, keyEnd, key, 0, 0, 0, NEVER)
+      handle = items.handle
+    } // else it is missed as any other
   }
-  if (engine.isObserved) engine.fetched(session, key, keyStart, keyEnd, handle)
+  if (engine.isObserved) engine.streams.fetched(session, key, keyStart, keyEnd, handle)
   const { out } = reply
   out.makeRoom(ANSWER_BYTES_MAX)
   if (handle === NONE) {
@@ -323,14 +325,12 @@ function metaSet(context: TextContext, session: Session, end: number): number {
 // ---- md ----
 
 function metaDelete(context: TextContext): number {
-  const { line, reply, items, engine, flags } = context
+  const { line, reply, items, flags } = context
   if (!hasWords(context, 2, Number.POSITIVE_INFINITY)) return line.next
   const refusal = refusalOf(line)
   if (refusal !== null) return answer(context, refusal)
   if (flags.read(line, 2, items) !== null) return answer(context, errors.BAD_FLAG)
   if (hasLongOpaque(line, 2)) return answer(context, errors.LONG_OPAQUE)
-  const { key, keyStart, keyEnd } = flags
-  if (engine.isObserved) engine.deleted(key, keyStart, keyEnd)
   const { out } = reply
   out.makeRoom(ANSWER_BYTES_MAX)
   const status = metaDeleteStatus(items, flags)
@@ -378,7 +378,7 @@ function metaCount(context: TextContext): number {
   if (result === outcome.STORED) {
     value = items.result.toString()
   } else if (result === outcome.NOT_FOUND && flags.vivifyExpireAtMs !== undefined) {
-    if (!items.makeRoom(false, key, keyStart, keyEnd)) return answer(context, lines.NO_MEMORY)
+    if (!items.makeRoom(false, key, keyStart, keyEnd)) return answer(context, errors.NO_MEMORY_TO_COUNT)
     value = flags.initial.toString()
     const bytes = Buffer.from(value)
     items.set(key, keyStart, keyEnd, bytes, 0, bytes.length, 0, NEVER)

@@ -37,7 +37,10 @@ interface PrefixCounts {
   deleteCount: number
 }
 
-/** `stats detail`: what happened to keys, by what stands before the delimiter in them. */
+/**
+ * `stats detail`: what happened to keys, by what stands before the delimiter in them. As in memcached, meta commands and the
+ * `touch` of the text protocol do not count.
+ */
 export class PrefixStatistics {
   isOn = false
   readonly #delimiter: string
@@ -77,6 +80,7 @@ export class PrefixStatistics {
   }
 
   #countsOf(chunk: Uint8Array, start: number, end: number): PrefixCounts | undefined {
+    if (!this.isOn) return undefined
     const key = Buffer.from(chunk.buffer, chunk.byteOffset + start, end - start).toString('latin1')
     const prefixEnd = key.indexOf(this.#delimiter)
     if (prefixEnd < 0) return undefined

@@ -94,7 +94,7 @@ function touch(context: TextContext, session: Session): number {
   const start = line.start(1)
   const end = line.end(1)
   const handle = items.fetchToTouch(line.chunk, start, end)
-  if (engine.isObserved) engine.fetched(session, line.chunk, start, end, handle)
+  if (engine.isObserved) engine.streams.fetched(session, line.chunk, start, end, handle)
   if (handle === NONE) return answer(context, lines.NOT_FOUND)
   items.touch(handle, line.chunk, start, end, items.expireAtMs(exptime))
   return answer(context, lines.TOUCHED)
@@ -126,11 +126,15 @@ export function update(context: TextContext, session: Session, end: number, how:
   if (cas === undefined || size < 0 || size > VALUE_BYTES_MAX) return answer(context, lines.BAD_FORMAT)
   if (!items.fits(keyEnd - keyStart, flags, size)) {
     items.refuseTooLarge(how === mode.SET, chunk, keyStart, keyEnd)
-    if (engine.isObserved) engine.stored(session, chunk, keyStart, keyEnd, 'too_large', modeNames[how], 0, 0)
+    if (engine.isObserved) {
+      engine.prefixes.countSet(chunk, keyStart, keyEnd)
+      engine.stored(session, chunk, keyStart, keyEnd, 'too_large', modeNames[how], 0, 0)
+    }
     return refuseData(context, session, lines.TOO_LARGE, size)
   }
   if (!hasData(context, size, end)) return INCOMPLETE
 
+  if (engine.isObserved) engine.prefixes.countSet(chunk, keyStart, keyEnd)
   const valueStart = line.next
   const next = valueStart + size + 2
   items.statistics.setCount++
@@ -216,7 +220,7 @@ function remove(context: TextContext): number {
   if (hasLongKey(line)) return answer(context, lines.BAD_FORMAT)
   const start = line.start(1)
   const end = line.end(1)
-  if (engine.isObserved) engine.deleted(line.chunk, start, end)
+  if (engine.isObserved) engine.prefixes.countDelete(line.chunk, start, end)
   return answer(context, items.delete(line.chunk, start, end) ? lines.DELETED : lines.NOT_FOUND)
 }
 

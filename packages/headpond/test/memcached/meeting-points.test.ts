@@ -253,6 +253,9 @@ test('memory is shared: what is full is full for both, and the policy evicts the
   }
   assert.ok(stored > 20 && stored < 1000, `${stored} items`)
   await assert.rejects(redis('SET', 'k', 'v'), /OOM/)
+  // What a miss was to create is missed all the same.
+  assert.equal(await ask('mg nothing v N0 Oab\r\n'), 'EN Oab\r\n')
+  assert.equal(await ask('ma nothing N0\r\n'), 'SERVER_ERROR Out of memory allocating new item\r\n')
   assert.match(await ask('stats\r\n'), /STAT store_no_memory [1-9]/)
 
   await redis('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
