@@ -185,6 +185,8 @@ export class MemcachedEngine implements Protocol<Session> {
   closed(session: Session): void {
     session.isGone = true
     this.sessions.delete(session.id)
+    this.statistics.readBytes += session.connection.receivedBytes
+    this.statistics.writtenBytes += session.connection.sentBytes
     this.streams.remove(session)
     if (this.isObserved) this.streams.connectionClosed(session)
   }
@@ -366,6 +368,10 @@ export class MemcachedEngine implements Protocol<Session> {
   /** All counters begin again. */
   resetStatistics(): void {
     this.statistics.reset()
+    for (const { connection } of this.sessions.values()) {
+      this.statistics.readBytes -= connection.receivedBytes
+      this.statistics.writtenBytes -= connection.sentBytes
+    }
     this.prefixes.clear()
     this.connectionCount = this.sessions.size
     this.rejectedCount = 0

@@ -21,6 +21,7 @@ export class Statistics {
   noMemoryCount = 0
   authCount = 0
   authErrorCount = 0
+  /** Of connections that are closed, less what others had read and written at the last reset. */
   readBytes = 0
   writtenBytes = 0
   itemCount = 0

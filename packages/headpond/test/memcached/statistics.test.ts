@@ -3,6 +3,34 @@ import { test } from 'node:test'
 import { createServer } from '#src/server/create-server.ts'
 import { ByteClient } from './byte-client.ts'
 
+test('bytes of connections that are closed still count; a reset forgets those of open ones too', async (t) => {
+  const server = await createServer()
+  t.after(() => server.close())
+  const port = Number(server.urls.memcached.split(':')[1])
+  const client = await ByteClient.connect(port)
+  t.after(() => client.close())
+  /** What is counted so far, and what the answer that says so will add to it. */
+  const bytes = async () => {
+    const stats = await client.ask('stats\r\n')
+    const countOf = (name: string) => Number(new RegExp(`${name} (\\d+)`).exec(stats)![1])
+    return { read: countOf('bytes_read'), written: countOf('bytes_written'), answer: `${stats}MN\r\n`.length }
+  }
+  await client.ask(`set a 0 0 1000\r\n${'x'.repeat(1000)}\r\n`)
+  await client.ask('stats reset\r\n')
+  const asked = 'stats\r\nmn\r\n'.length
+  const atFirst = await bytes()
+  assert.deepEqual([atFirst.read, atFirst.written], [asked, 'RESET\r\nMN\r\n'.length])
+  const other = await ByteClient.connect(port)
+  other.send('get a\r\nquit\r\n')
+  await other.untilClosed()
+  const atLast = await bytes()
+  assert.equal(atLast.read, atFirst.read + asked + 'get a\r\nquit\r\n'.length)
+  assert.equal(
+    atLast.written,
+    atFirst.written + atFirst.answer + `VALUE a 0 1000\r\n${'x'.repeat(1000)}\r\nEND\r\n`.length,
+  )
+})
+
 test('numbers of items count as cas where they decide about a cas: not with append, not with add', async (t) => {
   const server = await createServer()
   t.after(() => server.close())
