@@ -188,7 +188,7 @@ function dumpLine(engine: MemcachedEngine, handle: Handle): string {
 // ---- lru, slabs ----
 
 function lru(context: TextContext): number {
-  const { line } = context
+  const { line, engine } = context
   if (!hasWords(context, 2, Number.POSITIVE_INFINITY)) return line.next
   noteNoreply(context)
   if (line.is(1, 'tune') && line.count >= 6) {
@@ -201,6 +201,7 @@ function lru(context: TextContext): number {
     }
     return answer(context, lines.OK)
   }
+  if (!engine.options.hasMaintainer) return answer(context, lines.ERROR)
   if (line.is(1, 'mode') && line.count >= 3 && (line.is(2, 'flat') || line.is(2, 'segmented'))) {
     return answer(context, lines.OK)
   }
@@ -209,8 +210,9 @@ function lru(context: TextContext): number {
 }
 
 function slabs(context: TextContext): number {
-  const { line } = context
+  const { line, engine } = context
   if (line.count === 4 && line.is(1, 'reassign')) {
+    if (!engine.options.hasReassign) return text(context, 'CLIENT_ERROR slab reassignment disabled')
     const [source, target] = [line.int32(2), line.int32(3)]
     if (Number.isNaN(source) || Number.isNaN(target)) return answer(context, lines.BAD_FORMAT)
     if (source === target) return text(context, 'SAME src and dst class are identical')

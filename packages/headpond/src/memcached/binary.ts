@@ -7,7 +7,7 @@ import type { MemcachedEngine } from './engine.ts'
 import { type Items, mode, outcome } from './items.ts'
 import type { Session } from './session.ts'
 import { KEY_BYTES_MAX, MEMCACHED_VERSION } from './settings.ts'
-import { statsOf } from './stats.ts'
+import { hasEnd, statsOf } from './stats.ts'
 import { storeStatus } from './storage-commands.ts'
 import { writeLarge } from './text-reply.ts'
 
@@ -260,7 +260,8 @@ export class BinaryProtocol {
     if (this.#engine.isObserved) this.#engine.prefixes.countSet(chunk, key, keyEnd)
     items.statistics.setCount++
     if (!items.makeRoom(asked === mode.SET, chunk, key, keyEnd)) return this.#error(status.OUT_OF_MEMORY)
-    const how = cas === 0n ? asked : mode.CAS
+    // Where items have no numbers, one that is given counts for nothing.
+    const how = cas === 0n || !this.#engine.options.hasCas ? asked : mode.CAS
     const expireAtMs = items.expireAtMs(exptime)
     const valueEnd = this.#valueStart + size
     let result: number = outcome.STORED
@@ -403,6 +404,7 @@ export class BinaryProtocol {
       const stats = statsOf(engine, family)
       if (stats === undefined) return this.#error(status.KEY_NOT_FOUND)
       for (const [name, value] of stats) this.#statistic(name, String(value))
+      if (!hasEnd(family)) return this.#next
     }
     return this.#statistic('', '')
   }

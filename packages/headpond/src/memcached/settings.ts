@@ -26,8 +26,10 @@ export interface MemcachedOptions {
   verbosity: number
   /** -o no_lru_crawler turns it off: `lru_crawler` commands must be enabled first. */
   hasCrawler: boolean
-  /** -o no_lru_maintainer turns it off: `stats` is without its numbers. */
+  /** -o no_lru_maintainer turns it off: `stats` is without its numbers, and it cannot be tuned. */
   hasMaintainer: boolean
+  /** -o no_slab_reassign turns it off: `slabs reassign` is refused. */
+  hasReassign: boolean
   /** -o track_sizes */
   tracksSizes: boolean
   /** What `stats settings` shows of flags that have no effect here, under the names it has for them. */
@@ -48,6 +50,7 @@ export const DEFAULT_OPTIONS: MemcachedOptions = {
   verbosity: 0,
   hasCrawler: true,
   hasMaintainer: true,
+  hasReassign: true,
   tracksSizes: false,
   shown: {},
 }

@@ -145,7 +145,7 @@ function settingsOf(engine: MemcachedEngine): Stat[] {
     ['maxconns', settings.maxclients],
     ['tcpport', host.port()],
     ['udpport', 0],
-    ['inter', settings.bind.join(',') || 'NULL'],
+    shown('inter', settings.bind.join(',') || 'NULL'),
     ['verbosity', engine.verbosity],
     ['oldest', 0],
     ['evictions', settings.maxmemoryPolicy === 'noeviction' && settings.maxmemory > 0 ? 'off' : 'on'],
@@ -350,6 +350,11 @@ function shownStats(engine: MemcachedEngine): Stat[] {
   return general(engine).filter(([name]) => !hidden.includes(name))
 }
 
+/** Whether END follows the lines of a family: it does not where `stats` is a switch. */
+export function hasEnd(family: string): boolean {
+  return family !== 'sizes_enable' && family !== 'sizes_disable'
+}
+
 /** A family of statistics by its name; undefined when there is none. '' is the general one. */
 export function statsOf(engine: MemcachedEngine, family: string): Stat[] | undefined {
   switch (family) {
@@ -364,9 +369,17 @@ export function statsOf(engine: MemcachedEngine, family: string): Stat[] | undef
     case 'sizes':
       return sizeStats(engine)
     case 'sizes_enable':
+      if (!engine.options.hasCas) {
+        return [
+          ['sizes_status', 'error'],
+          ['sizes_error', 'cas_support_disabled'],
+        ]
+      }
+      engine.tracksSizes = true
+      return [['sizes_status', 'enabled']]
     case 'sizes_disable':
-      engine.tracksSizes = family === 'sizes_enable'
-      return [['sizes_status', engine.tracksSizes ? 'enabled' : 'disabled']]
+      engine.tracksSizes = false
+      return [['sizes_status', 'disabled']]
     case 'extstore': // no storage beside memory
       return []
     case 'conns':
@@ -393,7 +406,7 @@ export function statsCommand(context: TextContext, _session: Session): number {
   const stats = statsOf(engine, family)
   if (stats === undefined) return answer(context, lines.ERROR)
   for (const [name, value] of stats) reply.text(`STAT ${name} ${value}`)
-  return answer(context, lines.END)
+  return hasEnd(family) ? answer(context, lines.END) : line.next
 }
 
 function detail(context: TextContext): number {

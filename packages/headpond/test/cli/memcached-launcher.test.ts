@@ -171,6 +171,7 @@ test('flags in any form reach the server, and signals end it well', async () => 
     item_size_max: 2 * 2 ** 20,
     idle_timeout: 500,
     track_sizes: 'yes',
+    inter: '127.0.0.1',
   })) {
     assert.ok(settings.includes(`STAT ${name} ${value}\r\n`), `${name} ${value} in ${settings}`)
   }
@@ -179,6 +180,28 @@ test('flags in any form reach the server, and signals end it well', async () => 
   assert.match(launched.errorOutput(), /^warning: -k invalid/m)
   assert.match(launched.errorOutput(), /^<\d+ stats settings$/m)
   assert.match(launched.errorOutput(), /^Exiting normally$/m)
+})
+
+test('what flags turn off cannot be tuned', async () => {
+  const launched = await Launched.start(['-C', '-o', 'no_slab_reassign,no_lru_maintainer'])
+  const client = await launched.connect()
+  for (const [command, answer] of [
+    ['slabs reassign 1 1', 'CLIENT_ERROR slab reassignment disabled'],
+    ['lru mode segmented', 'ERROR'],
+    ['lru temp_ttl 10', 'ERROR'],
+    ['lru tune 10 25 0.1 2.0', 'OK'],
+    ['stats sizes_enable', 'STAT sizes_status error\r\nSTAT sizes_error cas_support_disabled'],
+  ]) {
+    assert.equal(await client.ask(`${command}\r\n`), `${answer}\r\n`)
+  }
+  client.close()
+  // A set of the binary protocol, of an item that is not there, with number 5: without -C it would not be found.
+  const binary = await launched.connect()
+  binary.send(Buffer.from(`80010001080000000000000a${'00'.repeat(11)}05${'00'.repeat(8)}6178`, 'hex'))
+  const reply = await binary.receiveBytes(24)
+  assert.equal(reply.readUInt16BE(6), 0)
+  binary.close()
+  assert.equal(await launched.stop(), 0)
 })
 
 test('without -v it says nothing, whatever happens', async () => {

@@ -154,8 +154,20 @@ export const extendedOptions: readonly ExtendedOption[] = [
     { shownAs: 'hashpower_init', what: 'numeric argument for hashpower' },
   ),
   withoutEffect('no_hashexpand'),
-  withoutEffect('slab_reassign'),
-  withoutEffect('no_slab_reassign'),
+  {
+    name: 'slab_reassign',
+    summary: 'no effect',
+    apply: (plan) => {
+      plan.hasReassign = true
+    },
+  },
+  {
+    name: 'no_slab_reassign',
+    summary: 'refuses "slabs reassign", which has no effect',
+    apply: (plan) => {
+      plan.hasReassign = false
+    },
+  },
   {
     name: 'slab_automove',
     summary: 'no effect',
@@ -284,6 +296,7 @@ export const extendedOptions: readonly ExtendedOption[] = [
     name: 'no_modern',
     summary: 'no effect',
     apply: (plan) => {
+      plan.hasReassign = false
       plan.hasMaintainer = false
       plan.hasCrawler = false
     },

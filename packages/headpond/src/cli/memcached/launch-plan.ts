@@ -55,6 +55,7 @@ export interface LaunchPlan {
   hotPercent: number
   warmPercent: number
   hasTemporaryTtl: boolean
+  hasReassign: boolean
   hasMaintainer: boolean
   hasCrawler: boolean
   /** What memcached's debug build alone can: `debugtime`. */
@@ -111,6 +112,7 @@ export function defaultPlan(): LaunchPlan {
     hotPercent: 20,
     warmPercent: 40,
     hasTemporaryTtl: false,
+    hasReassign: true,
     hasMaintainer: true,
     hasCrawler: true,
     isDebug: false,

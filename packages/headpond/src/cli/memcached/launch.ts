@@ -173,9 +173,11 @@ function optionsOf(plan: LaunchPlan): Partial<MemcachedOptions> {
     verbosity: plan.verbosity,
     hasCrawler: plan.hasCrawler,
     hasMaintainer: plan.hasMaintainer,
+    hasReassign: plan.hasReassign,
     tracksSizes: plan.tracksSizes,
     shown: {
       ...plan.shown,
+      inter: plan.listen.join(',') || 'NULL',
       ...(plan.memoryFile === '' ? {} : { memory_file: plan.memoryFile }),
       ...(plan.isEncrypted
         ? {
