@@ -67,6 +67,11 @@ function describeAllBrokers({ broker: { config } }: RequestContext): ConfigEntry
 
 function entryOf(name: string, text: string | null, synonyms: readonly ConfigValue[]): ConfigEntry {
   const setting = findBrokerSetting(name)
+  // Kafka's broker does not know what its authorizer reads, so that it may be a secret.
+  if (setting?.isOfAuthorizer === true) {
+    const set = synonyms.filter(({ source }) => source !== 'default')
+    return { name, setting: undefined, text, synonyms: set, isReadOnly: true }
+  }
   // Kafka goes by the name alone here, and takes changes of one listener's settings all the same.
   const isReadOnly = setting?.update === undefined || isListenerSetting(name)
   return { name, setting, text, synonyms, isReadOnly }
