@@ -335,6 +335,7 @@ test('-Z: TLS, and notls: beside it; refresh_certs', async () => {
   writeFileSync(keyFile, key)
   const launched = await Launched.start([
     ...['-l', 'notls:127.0.0.2', '-Z', '-o', `ssl_chain_cert=${certificateFile},ssl_key=${keyFile}`],
+    ...['-o', 'ssl_verify_mode=1'], // with no authority: clients without a certificate are welcome
   ])
   const socket = connectEncrypted({
     port: launched.ports[0],
@@ -345,7 +346,9 @@ test('-Z: TLS, and notls: beside it; refresh_certs', async () => {
   await once(socket, 'secureConnect')
   const client = new ByteClient(socket)
   assert.equal(await client.ask('set a 0 0 1\r\nb\r\nrefresh_certs\r\n'), 'STORED\r\nOK\r\n')
-  assert.ok((await client.ask('stats settings\r\n')).includes('STAT ssl_enabled yes\r\n'))
+  const settings = await client.ask('stats settings\r\n')
+  assert.ok(settings.includes('STAT ssl_enabled yes\r\n'))
+  assert.ok(settings.includes('STAT ssl_verify_mode 1\r\n'))
   client.close()
   await launched.stop()
 })

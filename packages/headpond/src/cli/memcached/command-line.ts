@@ -122,7 +122,7 @@ function check(plan: LaunchPlan): void {
     if (plan.port === 0) refuse('ERROR: You cannot enable SSL without a TCP port.')
     if (plan.certificateFile === '')
       refuse('Error loading the certificate chain: -o ssl_chain_cert=<file> is not given')
-    if (plan.clientCertificates !== 'no' && plan.authorityFile === '') {
+    if (plan.clientCertificates === 'yes' && plan.authorityFile === '') {
       refuse('ssl_verify_mode: no authority to check the certificates of clients with: give -o ssl_ca_cert=<file>')
     }
   }

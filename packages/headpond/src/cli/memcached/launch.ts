@@ -151,7 +151,9 @@ function tlsDirectives(plan: LaunchPlan): DirectiveOptions {
     tlsCertFile: resolve(plan.certificateFile),
     tlsKeyFile: resolve(plan.keyFile === '' ? plan.certificateFile : plan.keyFile),
     tlsCaCertFile: plan.authorityFile === '' ? '' : resolve(plan.authorityFile),
-    tlsAuthClients: plan.clientCertificates,
+    // Nobody vouches for a certificate that a client may show, and who shows none is welcome: none is asked for.
+    tlsAuthClients:
+      plan.clientCertificates === 'optional' && plan.authorityFile === '' ? 'no' : plan.clientCertificates,
     tlsCiphers: plan.ciphers,
     tlsProtocols: TLS_VERSIONS.slice(plan.tlsVersionMin).join(' '),
     tlsSessionCaching: plan.hasTlsSessionCache,
