@@ -8,6 +8,8 @@ import { brokerSynonymsOf } from '../broker-settings.ts'
 
 const CLEANER_BUFFER_PER_THREAD_BYTES = 1024 * 1024
 
+const CLEANER_COUNT: IntegerName = 'log.cleaner.threads'
+
 /** Pools that change their size while Kafka runs: to half or to twice of it at most. */
 const poolSizes: readonly IntegerName[] = [
   'background.threads',
@@ -37,7 +39,7 @@ function brokenRequirement(config: BrokerConfig): string | undefined {
     return failed('log.roll.ms must be greater than or equal to 1')
   }
   if (numberOf('log.roll.jitter.ms') < 0) return failed('log.roll.jitter.ms must be greater than or equal to 0')
-  const bufferBytes = Math.trunc(numberOf('log.cleaner.dedupe.buffer.size') / numberOf('log.cleaner.threads'))
+  const bufferBytes = Math.trunc(numberOf('log.cleaner.dedupe.buffer.size') / numberOf(CLEANER_COUNT))
   if (bufferBytes <= CLEANER_BUFFER_PER_THREAD_BYTES) {
     return failed('log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.')
   }
@@ -59,10 +61,7 @@ function brokenStep(config: BrokerConfig): string | undefined {
     if (limit === null) continue
     return refused(`Dynamic thread count update validation failed for ${name}=${next}, value should ${limit} ${now}`)
   }
-  const [cleaners, nextCleaners] = [
-    config.integer('log.cleaner.threads'),
-    Number(config.inForce('log.cleaner.threads')),
-  ]
+  const [cleaners, nextCleaners] = [config.integer(CLEANER_COUNT), Number(config.inForce(CLEANER_COUNT))]
   if (nextCleaners > cleaners * 2) {
     return refused(`Log cleaner threads cannot be increased to more than double the current value ${cleaners}`)
   }
