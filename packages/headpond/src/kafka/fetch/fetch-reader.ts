@@ -2,14 +2,11 @@ import type { LogManager } from '../../log/log-manager.ts'
 import type { Isolation, LogRead, PartitionLog } from '../../log/partition-log.ts'
 import type { ErrorName } from '../errors.ts'
 import type { FetchTarget } from './fetch-target.ts'
-import { cutBeforeZstd } from './zstd-cut.ts'
 
 export interface FetchLimits {
   /** Soft: the first batch of an answer is given whole, however large, or a consumer would never get past it. */
   readonly maxBytes: number
   readonly isolation: Isolation
-  /** False for clients too old to know zstd: they get an error in its place. */
-  readonly readsZstd: boolean
 }
 
 /** One partition of a round. */
@@ -54,7 +51,7 @@ const NO_TRANSACTIONS: readonly never[] = []
 export async function readTargets(
   logs: LogManager,
   targets: Iterable<FetchTarget>,
-  { maxBytes, isolation, readsZstd }: FetchLimits,
+  { maxBytes, isolation }: FetchLimits,
 ): Promise<Reading> {
   const partitions: PartitionReading[] = []
   let sizeBytes = 0
@@ -70,7 +67,7 @@ export async function readTargets(
       if (partition.error === null && partition.divergingEpoch === null && fetchOffset !== endOf(log, isolation)) {
         const leftBytes = Math.max(0, Math.min(partitionMaxBytes, maxBytes - sizeBytes))
         const pending = log.read(fetchOffset, leftBytes, { isolation, takesOneBatchAtLeast: sizeBytes === 0 })
-        partition = readingOf(target, log, pending instanceof Promise ? await pending : pending, readsZstd)
+        partition = readingOf(target, log, pending instanceof Promise ? await pending : pending)
       }
     }
     partitions.push(partition)
@@ -105,17 +102,15 @@ function checkEpochs(target: FetchTarget, log: PartitionLog, isolation: Isolatio
   return { ...empty(target, log, isolation), divergingEpoch: { epoch, endOffset } }
 }
 
-function readingOf(target: FetchTarget, log: PartitionLog, read: LogRead, readsZstd: boolean): PartitionReading {
+function readingOf(target: FetchTarget, log: PartitionLog, read: LogRead): PartitionReading {
   if (read.error !== null) return failed(target, log, read.error)
-  const records = readsZstd ? read.records : cutBeforeZstd(read.records)
-  if (records.length === 0 && read.records.length > 0) return failed(target, log, 'UNSUPPORTED_COMPRESSION_TYPE')
   return {
     target,
     log,
     logSizeBytes: log.sizeBytes,
     error: null,
-    records,
-    sizeBytes: records === read.records ? read.sizeBytes : records.reduce((bytes, { length }) => bytes + length, 0),
+    records: read.records,
+    sizeBytes: read.sizeBytes,
     abortedTransactions: read.abortedTransactions,
     divergingEpoch: null,
     highWatermark: read.highWatermark,

@@ -14,8 +14,6 @@ interface TopicAnswer {
   readonly partitions: PartitionAnswer[]
 }
 
-/** The first version whose clients know zstd (KIP-110). */
-const ZSTD_VERSION = 10
 /** From here on, who is wrong about the leader is told in the same answer who and where it is (KIP-951). */
 const CURRENT_LEADER_VERSION = 16
 
@@ -37,7 +35,6 @@ async function handle(request: FetchRequest, context: RequestContext): Promise<F
       quotas.fetch.isActive ? Math.trunc(quotas.fetch.burstOf(session.principal.name, clientId ?? '')) : Infinity,
     ),
     isolation: request.isolationLevel === 1 ? 'read_committed' : 'read_uncommitted',
-    readsZstd: version >= ZSTD_VERSION,
   } as const
   const minBytes = Math.min(request.minBytes, limits.maxBytes)
   const { targets, refused } = openTo(opened.targets, request, context)
