@@ -44,7 +44,7 @@ function shutdown(context: TextContext, session: Session): number {
   if (!engine.options.hasShutdown) return text(context, 'ERROR: shutdown not enabled')
   if (line.count === 1 || (line.count === 2 && line.is(1, 'graceful'))) {
     session.closesAfterReply = true
-    engine.host.shutdown()
+    session.endsServer = true
     return line.next
   }
   return text(context, 'CLIENT_ERROR invalid shutdown mode')

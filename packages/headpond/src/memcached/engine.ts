@@ -225,6 +225,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.#out.flush()
     this.host.requestsRun()
     if (session.closesAfterReply) session.connection.closeAfterReplies()
+    if (session.endsServer) this.host.shutdown()
     return at
   }
 

@@ -16,6 +16,8 @@ export class Session {
   /** The bytes that the request will have which was cut: nothing is looked at again before they are there. */
   neededBytes = 0
   closesAfterReply = false
+  /** It has asked for the end of the server, once what it asked before is answered. */
+  endsServer = false
   /** Why it ends, in the words of the log. */
   endReason: 'error' | 'normal' | 'idle_timeout' = 'normal'
   isStalled = false

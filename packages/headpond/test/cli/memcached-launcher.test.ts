@@ -244,11 +244,12 @@ test('a unix socket with its mode, and no network beside it', async () => {
   assert.equal(launched.exitCode, 0)
 })
 
-test('-A: the shutdown command ends it', async () => {
+test('-A: the shutdown command ends it, when what stands before it is answered', async () => {
   const launched = await Launched.start(['-A'])
   const client = await launched.connect()
-  client.send('shutdown\r\n')
-  await client.untilClosed()
+  client.send('set key 0 0 1\r\nx\r\nget key\r\nshutdown\r\nget key\r\n')
+  const answers = await client.receive(() => false)
+  assert.equal(answers.toString(), 'STORED\r\nVALUE key 0 1\r\nx\r\nEND\r\n')
   if (launched.child.exitCode === null) await once(launched.child, 'exit')
   assert.equal(launched.child.exitCode, 0)
 })
