@@ -131,8 +131,9 @@ export class Persistence {
       this.onProgress()
       return !this.#isClosing
     }
-    if (this.#host.settings.appendonly) await this.aof.start(onTurn)
-    else await this.rdb.load(onTurn)
+    if (this.#host.settings.appendonly) return this.aof.start(onTurn)
+    this.aof.startOff()
+    await this.rdb.load(onTurn)
   }
 
   // ---- Meanwhile ----

@@ -18,6 +18,10 @@ export function connectAppendOnly(engine: RespEngine): void {
     persistence.aof.disable()
     return undefined
   })
+  config.onChange('aof-disable-auto-gc', (isDisabled) => {
+    if (!isDisabled) persistence.aof.deleteHistory()
+    return undefined
+  })
 }
 
 interface Waiter {

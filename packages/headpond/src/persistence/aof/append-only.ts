@@ -182,6 +182,12 @@ export class AppendOnly {
     this.#continue()
   }
 
+  /** Starts without one: what is there is known, so that a later rewrite goes on from it. Throws DataDirectoryError. */
+  startOff(): void {
+    this.#refreshManifest()
+    this.deleteHistory()
+  }
+
   /** DEBUG LOADAOF: loads it anew, in place of what is there. False when there is none; throws DataDirectoryError. */
   reload(): boolean {
     this.writer.writeNow(false)
@@ -192,6 +198,7 @@ export class AppendOnly {
     try {
       this.#host.store.flushAll()
       for (const _ of this.#load(manifest));
+      if (this.state !== 'on') this.#manifest = manifest
     } finally {
       if (propagating) this.#port?.feed.attach(this.writer)
     }
@@ -229,13 +236,21 @@ export class AppendOnly {
     rdb.nothingChanged()
   }
 
+  /** While it is off, the directory may have changed. Numbers that were given are not given again, as in Redis. */
+  #refreshManifest(): void {
+    const manifest = this.#readManifest()
+    if (manifest === null) return
+    manifest.numberAfter(this.#manifest)
+    this.#manifest = manifest
+  }
+
   #readManifest(): Manifest | null {
     let text: Buffer
     try {
       text = readFileSync(this.#manifestPath)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') return null
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null
       throw new DataDirectoryError(this.#manifestPath, `the manifest cannot be read (${code})`)
     }
     try {
@@ -323,7 +338,7 @@ export class AppendOnly {
     this.rewriteBaseBytes = this.sizeBytes
     this.#directory = this.directory
     this.state = 'on'
-    this.#deleteHistory()
+    this.deleteHistory()
     this.#port?.feed.attach(this.writer)
   }
 
@@ -368,7 +383,7 @@ export class AppendOnly {
   }
 
   /** Files that a rewrite replaced go, once the manifest says so; then it need not name them any more. */
-  #deleteHistory(): void {
+  deleteHistory(): void {
     if (this.#manifest.history.length === 0 || this.#settings.aofDisableAutoGc) return
     const manifest = this.#manifest.copy()
     manifest.history = []
@@ -400,15 +415,18 @@ export class AppendOnly {
   enable(): string | undefined {
     if (this.state !== 'off') return undefined
     this.state = 'first rewrite'
-    if (this.#host.snapshots.active !== null) {
+    const { snapshots } = this.#host
+    // What changes during such a rewrite is gathered by nobody.
+    if (this.isRewriting) snapshots.active?.snapshot.abort('the append-only file was switched on')
+    else if (snapshots.active !== null) {
       this.#host.log.info('AOF was enabled but a snapshot is in progress: it begins when that is complete')
       this.isRewriteScheduled = true
       return undefined
     }
-    const problem = this.rewrite()
-    if (problem === null) return undefined
+    if (this.rewrite()) return undefined
     this.state = 'off'
-    return problem
+    this.isRewriteScheduled = false
+    return 'Unable to turn on AOF. Check server logs.'
   }
 
   /** CONFIG SET appendonly no. */
@@ -444,21 +462,29 @@ export class AppendOnly {
 
   #snapshot(path: string): Snapshot {
     const target = new FileTarget(path, { syncsIncrementally: this.#settings.aofRewriteIncrementalFsync })
-    return new Snapshot(this.#host.store, this.#encoder(), target, { whenFlushed: 'keep' })
+    return new Snapshot(this.#host.store, this.#encoder(), target, {
+      whenFlushed: 'keep',
+      keyDelayUs: () => this.#settings.rdbKeySaveDelay,
+    })
   }
 
-  /** Begins a rewrite; no snapshot may be in progress. Returns why it cannot begin, or null. */
-  rewrite(): string | null {
+  /** BGREWRITEAOF while it cannot begin: it does as soon as it can, however often others have failed. */
+  schedule(): void {
+    this.isRewriteScheduled = true
+    this.failureCount = 0
+    this.#retryAtMs = 0
+  }
+
+  /** Begins a rewrite; no snapshot may be in progress. False when it cannot begin. */
+  rewrite(): boolean {
     const { log, snapshots, nowMs } = this.#host
     const startedAtMs = nowMs()
-    this.isRewriteScheduled = false
-    this.rewriteCount++
     let manifest: Manifest
     let base: AofFile
     let snapshot: Snapshot
     try {
       this.#makeDirectory()
-      if (this.state !== 'on') this.#manifest = this.#readManifest() ?? new Manifest()
+      if (this.state !== 'on') this.#refreshManifest()
       manifest = this.#manifest.copy()
       base = manifest.nextBase(this.#settings.appendfilename, this.#settings.aofUseRdbPreamble)
       if (this.state === 'on') this.#openIncrement(manifest)
@@ -467,24 +493,26 @@ export class AppendOnly {
     } catch (error) {
       log.error({ err: error }, 'the append-only file cannot be rewritten')
       this.#rewriteFailed(startedAtMs)
-      return (error as Error).message
+      return false
     }
+    this.isRewriteScheduled = false
+    this.rewriteCount++
     snapshots.begin('aof', snapshot, startedAtMs)
     log.info('Background append only file rewriting started')
     const kept = this.state === 'on' ? this.#manifest.increments.slice(-1) : []
     snapshot.run().done.then(
       () => this.#rewritten(base, kept, startedAtMs),
       (error: Error) => {
-        if (error instanceof SnapshotAborted)
+        // Whoever ends it has taken care of the rest, and may have begun another one.
+        if (error instanceof SnapshotAborted) {
           log.info(`the rewrite of the append-only file ended early: ${error.message}`)
-        else {
-          log.error({ err: error }, 'Background AOF rewrite terminated by an error')
-          this.#rewriteFailed(startedAtMs)
+          return
         }
-        if (this.state === 'first rewrite') this.#stop()
+        log.error({ err: error }, 'Background AOF rewrite terminated by an error')
+        this.#rewriteFailed(startedAtMs)
       },
     )
-    return null
+    return true
   }
 
   /** What changes from the moment of the snapshot on goes into a new file. */
@@ -534,7 +562,6 @@ export class AppendOnly {
     } catch (error) {
       log.error({ err: error }, 'the append-only file was rewritten, but cannot take its place')
       this.#rewriteFailed(startedAtMs)
-      if (this.state === 'first rewrite') this.#stop()
       return
     }
     this.#manifest = manifest
@@ -547,18 +574,24 @@ export class AppendOnly {
     this.lastRewriteStatus = 'ok'
     this.failureCount = 0
     this.lastRewriteSeconds = Math.floor((nowMs() - startedAtMs) / 1000)
-    this.#deleteHistory()
+    this.deleteHistory()
     log.info('Background AOF rewrite finished successfully')
   }
 
   #rewriteFailed(startedAtMs: number): void {
-    const { nowMs } = this.#host
+    const { log, nowMs } = this.#host
     this.lastRewriteStatus = 'err'
     this.lastRewriteSeconds = Math.floor((nowMs() - startedAtMs) / 1000)
     this.failureCount++
     const minutes =
       this.failureCount < FAILURES_MAX ? 0 : Math.min(2 ** (this.failureCount - FAILURES_MAX), RETRY_MINUTES_MAX)
     this.#retryAtMs = nowMs() + minutes * 60_000
+    if (minutes > 0) {
+      log.warn(`Background AOF rewrite has repeatedly failed and triggered the limit, will retry in ${minutes} minutes`)
+    }
+    if (this.state !== 'first rewrite') return
+    this.#stop()
+    this.isRewriteScheduled = true
   }
 
   /** To be called several times a second. */
@@ -567,8 +600,8 @@ export class AppendOnly {
     const { snapshots, log, nowMs } = this.#host
     if (snapshots.active !== null) return
     const mayRetry = nowMs() >= this.#retryAtMs
-    if (this.isRewriteScheduled || (this.state === 'first rewrite' && mayRetry)) {
-      this.rewrite()
+    if (this.isRewriteScheduled) {
+      if (mayRetry) this.rewrite()
       return
     }
     const { autoAofRewritePercentage: percentage, autoAofRewriteMinSize } = this.#settings

@@ -109,6 +109,12 @@ export class Manifest {
     return copy
   }
 
+  /** What is added gets higher numbers than those that another one has given. */
+  numberAfter({ baseSequence, incrementSequence }: Manifest): void {
+    this.baseSequence = Math.max(this.baseSequence, baseSequence)
+    this.incrementSequence = Math.max(this.incrementSequence, incrementSequence)
+  }
+
   nextBase(fileName: string, isRdb: boolean): AofFile {
     const sequence = this.baseSequence + 1
     return { name: `${fileName}.${sequence}.base.${isRdb ? 'rdb' : 'aof'}`, sequence }

@@ -86,11 +86,10 @@ function rewriteAppendOnlyFile(client: Client, _request: Request, reply: Reply):
   if (aof.isRewriting) return reply.error('ERR Background append only file rewriting already in progress')
   // Within EXEC it waits for the end of it: the file that begins with it is not to have a half of the transaction.
   if (snapshots.active !== null || client.transaction !== null) {
-    aof.isRewriteScheduled = true
+    aof.schedule()
     return reply.simple('Background append only file rewriting scheduled')
   }
-  const problem = aof.rewrite()
-  if (problem === null) reply.simple('Background append only file rewriting started')
+  if (aof.rewrite()) reply.simple('Background append only file rewriting started')
   else reply.error("ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
 }
 

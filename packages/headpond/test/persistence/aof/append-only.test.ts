@@ -218,6 +218,139 @@ test('switched on during a snapshot, it begins when that is complete', () =>
     assert.match(readFileSync(increment(dir), 'latin1'), /SET\r\n\$1\r\nb/)
   }))
 
+test('rewritten while it is off, it goes on with the numbers that were given', () =>
+  inDirectory(async (dir) => {
+    const server = await DataServer.start(dir)
+    await server.ask('CONFIG SET appendonly no')
+    await server.ask('BGREWRITEAOF')
+    await server.rewritten()
+    assert.equal(manifestOf(dir), 'file appendonly.aof.2.base.rdb seq 2 type b\n')
+    await server.ask('CONFIG SET appendonly yes')
+    await server.rewritten()
+    assert.equal(
+      manifestOf(dir),
+      'file appendonly.aof.3.base.rdb seq 3 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n',
+    )
+    await server.ask('CONFIG SET appendonly no')
+    rmSync(directoryOf(dir), { recursive: true })
+    await server.ask('CONFIG SET appendonly yes')
+    await server.rewritten()
+    assert.equal(
+      manifestOf(dir),
+      'file appendonly.aof.4.base.rdb seq 4 type b\nfile appendonly.aof.3.incr.aof seq 3 type i\n',
+    )
+    // What is loaded anew is all that is known.
+    await server.ask('CONFIG SET appendonly no')
+    await server.ask('BGREWRITEAOF')
+    await server.rewritten()
+    await server.ask('DEBUG LOADAOF')
+    await server.ask('CONFIG SET appendonly yes')
+    await server.rewritten()
+    assert.equal(
+      manifestOf(dir),
+      'file appendonly.aof.6.base.rdb seq 6 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n',
+    )
+    await server.stop()
+  }))
+
+test('switched on during a rewrite, it ends that one and begins its own', () =>
+  inDirectory(async (dir) => {
+    const server = await DataServer.start(dir, { appendonly: false })
+    await server.ask('SET a 1')
+    await server.ask('BGREWRITEAOF')
+    await server.ask('CONFIG SET appendonly yes')
+    await server.ask('SET b 2')
+    await server.rewritten()
+    assert.equal(
+      manifestOf(dir),
+      'file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n',
+    )
+    assert.match(readFileSync(increment(dir), 'latin1'), /SET\r\n\$1\r\nb/)
+    assert.equal(await server.info('aof_rewrites_consecutive_failures'), '0')
+    await server.stop()
+  }))
+
+test('history is kept while aof-disable-auto-gc says so, over a restart too', () =>
+  inDirectory(async (dir) => {
+    const keeps = { aofDisableAutoGc: true }
+    let server = await DataServer.start(dir, keeps)
+    await server.ask('BGREWRITEAOF')
+    await server.rewritten()
+    const withHistory =
+      'file appendonly.aof.2.base.rdb seq 2 type b\n' +
+      'file appendonly.aof.1.incr.aof seq 1 type h\n' +
+      'file appendonly.aof.1.base.rdb seq 1 type h\n' +
+      'file appendonly.aof.2.incr.aof seq 2 type i\n'
+    const withoutHistory = withHistory.replace(/.* h\n/g, '')
+    assert.equal(manifestOf(dir), withHistory)
+    await server.ask('CONFIG SET aof-disable-auto-gc no')
+    assert.equal(manifestOf(dir), withoutHistory)
+    assert.deepEqual(namesIn(dir), [
+      'appendonly.aof.2.base.rdb',
+      'appendonly.aof.2.incr.aof',
+      'appendonly.aof.manifest',
+    ])
+    await server.stop()
+
+    writeFileSync(join(directoryOf(dir), 'appendonly.aof.manifest'), withHistory)
+    server = await DataServer.start(dir, { ...keeps, appendonly: false })
+    assert.equal(manifestOf(dir), withHistory)
+    await server.stop()
+    server = await DataServer.start(dir, { appendonly: false })
+    assert.equal(manifestOf(dir), withoutHistory)
+    await server.stop()
+  }))
+
+test('a damaged manifest is told at the start even without an append-only file', () =>
+  inDirectory(async (dir) => {
+    mkdirSync(directoryOf(dir))
+    writeFileSync(join(directoryOf(dir), 'appendonly.aof.manifest'), 'damaged\n')
+    await assert.rejects(DataServer.start(dir, { appendonly: false }), /Invalid AOF manifest file format/)
+  }))
+
+test('a first rewrite that fails is tried again, at longer intervals after three failures', () =>
+  inDirectory(async (dir) => {
+    const server = await DataServer.start(dir, { appendonly: false })
+    const { persistence } = server.server
+    // A directory in its place: the base cannot get its name.
+    const obstacle = join(directoryOf(dir), 'appendonly.aof.1.base.rdb')
+    mkdirSync(obstacle, { recursive: true })
+    await server.ask('CONFIG SET appendonly yes')
+    for (const failures of ['1', '2', '3']) {
+      await assert.rejects(persistence.snapshots.active!.snapshot.done)
+      await server.rewritten()
+      assert.equal(await server.info('aof_rewrites_consecutive_failures'), failures)
+      assert.equal(await server.info('aof_rewrite_scheduled'), '1')
+      assert.deepEqual(namesIn(dir), ['appendonly.aof.1.base.rdb'])
+      persistence.cron()
+    }
+    assert.equal(persistence.snapshots.active, null)
+    assert.ok(server.log.some((line) => /triggered the limit, will retry in 1 minutes/.test(line)))
+    rmSync(obstacle, { recursive: true })
+    await server.ask('BGREWRITEAOF')
+    await server.rewritten()
+    assert.equal(
+      manifestOf(dir),
+      'file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n',
+    )
+    assert.equal(await server.info('aof_rewrite_scheduled'), '0')
+    await server.stop()
+  }))
+
+test('it cannot be switched on where there is no place for it', () =>
+  inDirectory(async (dir) => {
+    const server = await DataServer.start(dir, { appendonly: false })
+    writeFileSync(directoryOf(dir), '')
+    assert.equal(
+      await server.ask('CONFIG SET appendonly yes'),
+      "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.",
+    )
+    assert.equal(await server.info('aof_enabled'), '0')
+    assert.equal(await server.info('aof_rewrite_scheduled'), '0')
+    assert.equal(await server.info('aof_rewrites'), '0')
+    await server.stop()
+  }))
+
 test('it begins with the snapshot that is there', () =>
   inDirectory(async (dir) => {
     let server = await DataServer.start(dir, { appendonly: false })
