@@ -4,13 +4,14 @@ import type { Clock, ScheduledCall } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import { OutputBuffer } from '../net/output-buffer.ts'
 import type { Protocol } from '../net/protocol.ts'
-import { NEVER } from '../store/record.ts'
+import { NEVER, type as types } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { BinaryProtocol } from './binary.ts'
 import { FIRST_BYTE } from './binary-format.ts'
 import { Items, type ItemsAudience } from './items.ts'
 import { LogStreams } from './log-streams.ts'
 import { Lookahead } from './lookahead.ts'
+import { RemovalCounters } from './removal-counters.ts'
 import { Session } from './session.ts'
 import type { MemcachedOptions } from './settings.ts'
 import { PrefixStatistics, Statistics } from './statistics.ts'
@@ -77,9 +78,13 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly statistics = new Statistics()
   readonly prefixes: PrefixStatistics
   readonly items: Items
+  readonly removals: RemovalCounters
   readonly sessions = new Map<number, Session>()
   readonly streams: LogStreams
   readonly startedAtMs: number
+  /** Keys that had been evicted, and had expired, at the last `stats reset`. */
+  evictedBefore = 0
+  expiredBefore = 0
   connectionCount = 0
   rejectedCount = 0
   /** Sessions that were closed because they were silent for too long. */
@@ -119,6 +124,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.streams = new LogStreams(this)
     const settings = { ...options, config: host.config }
     this.items = new Items(host.store, settings, this.statistics, host.makeRoom, host.audience)
+    this.removals = new RemovalCounters(this.items)
     this.#text = new TextProtocol(this, this.items, new TextReply(this.#out))
     this.#binary = new BinaryProtocol(this, this.items, this.#out)
     this.#lookahead = new Lookahead(host.store.databases[0])
@@ -132,8 +138,25 @@ export class MemcachedEngine implements Protocol<Session> {
     const isAuthenticated = !this.requiresAuthentication
     const session = new Session(this.#nextSessionId++, connection, this.host.clock.nowMs(), isAuthenticated)
     this.sessions.set(session.id, session)
+    this.store.evictionWatcher ??= this.#evicted
+    this.store.expiryWatcher ??= this.#expired
     if (this.isObserved) this.streams.connectionOpened(session)
     return session
+  }
+
+  /** Whether a record that goes is one of memcached's, which are counted from the first session on. */
+  #isItem(database: number, handle: Handle): boolean {
+    return database === this.items.database.index && this.store.records.type(handle) === types.STRING
+  }
+
+  readonly #evicted = (database: number, handle: Handle) => {
+    if (!this.#isItem(database, handle)) return
+    this.removals.countEvicted(handle)
+    if (this.streams.hearsEvictions) this.streams.evicted(handle)
+  }
+
+  readonly #expired = (database: number, handle: Handle) => {
+    if (this.#isItem(database, handle)) this.removals.countExpired(handle)
   }
 
   get requiresAuthentication(): boolean {
@@ -323,7 +346,6 @@ export class MemcachedEngine implements Protocol<Session> {
 
   updateObserved(): void {
     this.isObserved = this.prefixes.isOn || this.streams.hasListeners
-    this.store.evictionWatcher = this.streams.hearsEvictions ? (handle) => this.streams.evicted(handle) : null
   }
 
   /** A key was asked for by another command than a meta command or `touch`, while somebody wants to know. */
@@ -374,6 +396,9 @@ export class MemcachedEngine implements Protocol<Session> {
       this.statistics.writtenBytes -= connection.sentBytes
     }
     this.prefixes.clear()
+    this.removals.reset()
+    this.expiredBefore = this.store.expiredCount
+    this.evictedBefore = this.host.evictedCount()
     this.connectionCount = this.sessions.size
     this.rejectedCount = 0
     this.idleKickCount = 0

@@ -119,11 +119,11 @@ function general(engine: MemcachedEngine): Stat[] {
     ['curr_items', engine.items.database.count],
     ['total_items', statistics.itemCount],
     ['slab_global_page_pool', 0],
-    ['expired_unfetched', 0],
-    ['evicted_unfetched', 0],
+    ['expired_unfetched', engine.removals.total('expiredUnfetchedCount')],
+    ['evicted_unfetched', engine.removals.total('evictedUnfetchedCount')],
     ['evicted_active', 0],
-    ['evictions', host.evictedCount()],
-    ['reclaimed', store.expiredCount],
+    ['evictions', host.evictedCount() - engine.evictedBefore],
+    ['reclaimed', store.expiredCount - engine.expiredBefore],
     ['crawler_reclaimed', 0],
     ['crawler_items_checked', 0],
     ['lrutail_reflocked', 0],
@@ -237,30 +237,26 @@ function itemStats(engine: MemcachedEngine): Stat[] {
     .sort(([first], [second]) => first - second)
     .flatMap(([sizeClass, sample]): Stat[] => {
       const stat = (name: string, value: number): Stat => [`items:${sizeClass}:${name}`, value]
+      const removals = engine.removals.of(sizeClass)
       return [
         stat('number', sample.count),
         stat('age', sample.oldestSeconds),
         stat('mem_requested', sample.itemBytes),
+        stat('evicted', removals.evictedCount),
+        stat('evicted_nonzero', removals.evictedExpiringCount),
+        stat('evicted_time', removals.evictedIdleSeconds),
+        stat('outofmemory', 0),
+        stat('tailrepairs', 0),
+        stat('reclaimed', removals.expiredCount),
+        stat('expired_unfetched', removals.expiredUnfetchedCount),
+        stat('evicted_unfetched', removals.evictedUnfetchedCount),
         ...UNUSED_ITEM_COUNTERS.map((name) => stat(name, 0)),
       ]
     })
 }
 
 /** What memcached counts of each class and what does not happen here, or not by class. */
-const UNUSED_ITEM_COUNTERS = [
-  'evicted',
-  'evicted_nonzero',
-  'evicted_time',
-  'outofmemory',
-  'tailrepairs',
-  'reclaimed',
-  'expired_unfetched',
-  'evicted_unfetched',
-  'evicted_active',
-  'crawler_reclaimed',
-  'crawler_items_checked',
-  'lrutail_reflocked',
-]
+const UNUSED_ITEM_COUNTERS = ['evicted_active', 'crawler_reclaimed', 'crawler_items_checked', 'lrutail_reflocked']
 
 /** What items of each class take, counted in memcached's own chunks; what is taken in truth is `total_malloced`. */
 function slabStats(engine: MemcachedEngine): Stat[] {

@@ -351,6 +351,7 @@ export class Database {
   expire(handle: Handle, hash = this.#hashOf(handle)): void {
     const { store } = this
     store.expiredCount++
+    store.expiryWatcher?.(this.index, handle)
     const { lazyFree } = store
     const { asked } = lazyFree
     lazyFree.asked = lazyFree.settings.lazyfreeLazyExpire
@@ -362,7 +363,7 @@ export class Database {
   evict(handle: Handle, hash: number): void {
     const { store } = this
     const { lazyFree } = store
-    store.evictionWatcher?.(handle)
+    store.evictionWatcher?.(this.index, handle)
     lazyFree.asked = lazyFree.settings.lazyfreeLazyEviction
     this.#deleteUnasked(handle, hash, KEYSPACE_EVENTS.evicted, 'evicted', store.onEvicted)
     lazyFree.asked = null

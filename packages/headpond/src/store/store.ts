@@ -87,7 +87,9 @@ export class Store {
   /** Called with the key of each evicted record, for the same. */
   onEvicted: ((database: number, key: Uint8Array) => void) | null = null
   /** Called with each record that is about to be evicted: for whoever watches. */
-  evictionWatcher: ((handle: Handle) => void) | null = null
+  evictionWatcher: ((database: number, handle: Handle) => void) | null = null
+  /** Called with each record that is about to go because its time has come, likewise. */
+  expiryWatcher: ((database: number, handle: Handle) => void) | null = null
   /** Called with each field of a hash that expired, for the same. */
   onFieldExpired: ((database: number, key: Uint8Array, field: Uint8Array) => void) | null = null
 

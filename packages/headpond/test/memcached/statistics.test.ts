@@ -54,3 +54,42 @@ test('numbers of items count as cas where they decide about a cas: not with appe
   // An older number than the item's, where that is to make it stale.
   assert.deepEqual(await asked('ms a 1 I C1\r\nx\r\n', 'HD\r\n'), [2, 2, 1])
 })
+
+test('evictions and expiries are counted by the class of the item', async (t) => {
+  const server = await createServer({ maxmemoryPolicy: 'allkeys-lru' })
+  t.after(() => server.close())
+  const client = await ByteClient.connect(Number(server.urls.memcached.split(':')[1]))
+  t.after(() => client.close())
+  const value = 'x'.repeat(66_560)
+  const stat = (stats: string, name: string) => Number(new RegExp(`STAT ${name} (\\d+)`).exec(stats)![1])
+  const used = Number(/used_memory:(\d+)/.exec(String(await server.execute('INFO', 'memory')))![1])
+  await server.execute('CONFIG', 'SET', 'maxmemory', used + 2_000_000)
+  for (let index = 0; index < 90; index++) {
+    await client.ask(`set key${index} 0 ${index < 40 ? 0 : 600} ${value.length}\r\n${value}\r\n`)
+    if (index < 5) await client.ask(`get key${index}\r\n`)
+  }
+  const items = await client.ask('stats items\r\n')
+  const evicted = stat(items, 'items:31:evicted')
+  const left = stat(items, 'items:31:number')
+  assert.equal(evicted + left, 90)
+  const general = await client.ask('stats\r\n')
+  assert.equal(stat(general, 'evictions'), evicted)
+  assert.equal(stat(general, 'evicted_unfetched'), stat(items, 'items:31:evicted_unfetched'))
+  assert.ok(stat(items, 'items:31:evicted_nonzero') > 0)
+  assert.ok(stat(items, 'items:31:evicted_nonzero') <= 50)
+  assert.ok(evicted - stat(items, 'items:31:evicted_unfetched') <= 5)
+
+  await client.ask('stats reset\r\n')
+  assert.equal(stat(await client.ask('stats items\r\n'), 'items:31:evicted'), 0)
+  assert.equal(stat(await client.ask('stats\r\n'), 'evictions'), 0)
+
+  await client.ask(`set short 0 1 ${value.length}\r\n${value}\r\n`)
+  server.clock.advance('2s')
+  await client.ask('get short\r\n')
+  assert.match(
+    await client.ask('stats items\r\n'),
+    /STAT items:31:reclaimed 1\r\nSTAT items:31:expired_unfetched 1\r\n/,
+  )
+  const last = await client.ask('stats\r\n')
+  assert.deepEqual([stat(last, 'expired_unfetched'), stat(last, 'reclaimed')], [1, 1])
+})
