@@ -14,7 +14,7 @@ export function connectAppendOnly(engine: RespEngine): void {
   config.onChange('appendonly', (isOn) => {
     if (persistence.isEphemeral) return isOn ? 'this server keeps nothing on disk' : undefined
     if (persistence.loading.isActive) return 'the data is being loaded'
-    if (isOn) return persistence.aof.enable()
+    if (isOn) return persistence.aof.enable(engine.isInExec)
     persistence.aof.disable()
     return undefined
   })

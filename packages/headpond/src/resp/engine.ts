@@ -142,6 +142,8 @@ export class RespEngine implements Protocol<Client> {
   #deferredPushes: Buffer[] = []
   /** The arguments of a queued command while EXEC runs it. */
   readonly queuedRequest = new Request()
+  /** EXEC runs its commands now. */
+  isInExec = false
 
   readonly #parser = new RequestParser()
   readonly #request = new Request()

@@ -411,18 +411,22 @@ export class AppendOnly {
 
   // ---- On and off ----
 
-  /** CONFIG SET appendonly yes. Returns why it cannot be; what is there becomes the base, which takes a while. */
-  enable(): string | undefined {
+  /**
+   * CONFIG SET appendonly yes. Returns why it cannot be; what is there becomes the base, which takes a while.
+   * @param isInExec the base is not to have a half of the transaction that runs
+   */
+  enable(isInExec: boolean): string | undefined {
     if (this.state !== 'off') return undefined
     this.state = 'first rewrite'
-    const { snapshots } = this.#host
-    // What changes during such a rewrite is gathered by nobody.
-    if (this.isRewriting) snapshots.active?.snapshot.abort('the append-only file was switched on')
-    else if (snapshots.active !== null) {
-      this.#host.log.info('AOF was enabled but a snapshot is in progress: it begins when that is complete')
+    const { snapshots, log } = this.#host
+    if (isInExec || (snapshots.active !== null && !this.isRewriting)) {
+      const obstacle = isInExec ? 'during a transaction' : 'but there is already another background operation'
+      log.warn(`AOF was enabled ${obstacle}. An AOF background was scheduled to start when possible.`)
       this.isRewriteScheduled = true
       return undefined
     }
+    // What changes during such a rewrite is gathered by nobody.
+    if (this.isRewriting) snapshots.active?.snapshot.abort('the append-only file was switched on')
     if (this.rewrite()) return undefined
     this.state = 'off'
     this.isRewriteScheduled = false

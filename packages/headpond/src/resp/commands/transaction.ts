@@ -27,13 +27,18 @@ function exec(client: Client, _request: Request, reply: Reply): void {
   const execCommand = client.lastCommand
   const request = engine.queuedRequest
   client.deniesBlocking = true
+  engine.isInExec = true
   reply.array(transaction.count)
-  for (;;) {
-    const command = transaction.next(request)
-    if (command === undefined) break
-    const denial = client.user.isUnrestricted ? null : engine.acl.denialInExec(client, command, request)
-    if (denial === null) engine.callAs(client, command, request, reply, false)
-    else reply.error(denial)
+  try {
+    for (;;) {
+      const command = transaction.next(request)
+      if (command === undefined) break
+      const denial = client.user.isUnrestricted ? null : engine.acl.denialInExec(client, command, request)
+      if (denial === null) engine.callAs(client, command, request, reply, false)
+      else reply.error(denial)
+    }
+  } finally {
+    engine.isInExec = false
   }
   request.release()
   client.deniesBlocking = false

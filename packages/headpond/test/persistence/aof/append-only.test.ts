@@ -149,6 +149,22 @@ test('within a transaction a rewrite waits for its end', () =>
     await server.stop()
   }))
 
+test('switched on within a transaction, it begins after it', () =>
+  inDirectory(async (dir) => {
+    const server = await DataServer.start(dir, { appendonly: false })
+    await server.ask('MULTI')
+    await server.ask('SET a 1')
+    await server.ask('CONFIG SET appendonly yes')
+    await server.ask('SET b 1')
+    assert.deepEqual(await server.ask('EXEC'), ['OK', 'OK', 'OK'])
+    assert.equal(await server.info('aof_rewrite_scheduled'), '1')
+    assert.ok(server.log.some((line) => /AOF background was scheduled/.test(line)))
+    server.server.persistence.cron()
+    await server.rewritten()
+    assert.equal(readFileSync(increment(dir), 'utf8'), '')
+    await server.stop()
+  }))
+
 test('it is rewritten by itself when it has grown enough', () =>
   inDirectory(async (dir) => {
     const server = await DataServer.start(dir, {
