@@ -102,9 +102,8 @@ export class DirectoryTarget implements ImportTarget {
     persistence.rdb.loaded(loader)
     const { snapshots, aof } = persistence
     await snapshots.active?.snapshot.done.catch(() => {}) // there may be one, by growth
-    const problem = aof.rewrite()
-    if (problem !== null) throw new ImportError(`${this.name}: ${problem}`)
-    await snapshots.active?.snapshot.done.catch(() => {}) // `lastRewriteStatus` tells
+    aof.rewrite()
+    await snapshots.active?.snapshot.done.catch(() => {}) // `lastRewriteStatus` tells, and the log why
     await new Promise((done) => setImmediate(done))
     await aof.tidying
     if (aof.lastRewriteStatus === 'err') throw new ImportError(`${this.name}: the data could not be written`)
