@@ -124,8 +124,10 @@ function compile(directory: string): string | null {
   )
   if (missing.length > 0) return `node-rdkafka needs: apt-get install ${missing.map(([, name]) => name).join(' ')}`
   console.error(`Compiling node-rdkafka ${VERSION} into ${directory}, once for all runs: a minute or two`)
-  writeFileSync(join(directory, 'package.json'), '{"private":true}\n')
-  const args = ['install', '--no-audit', '--no-fund', '--allow-scripts=node-rdkafka', `node-rdkafka@${VERSION}`]
+  // It is compiled by its install script, which newer versions of npm run for those alone that are named.
+  const manifest = { private: true, allowScripts: { 'node-rdkafka': true } }
+  writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest)}\n`)
+  const args = ['install', '--no-audit', '--no-fund', `node-rdkafka@${VERSION}`]
   const { status, stderr, error } = spawnSync('npm', args, {
     cwd: directory,
     // Not this run's: npm would take its settings, of the repository, for this one.
