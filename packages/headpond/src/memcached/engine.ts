@@ -56,8 +56,6 @@ export interface MemcachedHost {
   refreshCertificates: () => string | undefined
   /** Whether this protocol is spoken over TLS. */
   isEncrypted: () => boolean
-  /** Keys evicted since the start. */
-  evictedCount: () => number
 }
 
 /** Lower numbers are those of listeners, in `stats conns`. */
@@ -82,9 +80,6 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly sessions = new Map<number, Session>()
   readonly streams: LogStreams
   readonly startedAtMs: number
-  /** Keys that had been evicted, and had expired, at the last `stats reset`. */
-  evictedBefore = 0
-  expiredBefore = 0
   connectionCount = 0
   rejectedCount = 0
   /** Sessions that were closed because they were silent for too long. */
@@ -397,8 +392,6 @@ export class MemcachedEngine implements Protocol<Session> {
     }
     this.prefixes.clear()
     this.removals.reset()
-    this.expiredBefore = this.store.expiredCount
-    this.evictedBefore = this.host.evictedCount()
     this.connectionCount = this.sessions.size
     this.rejectedCount = 0
     this.idleKickCount = 0

@@ -66,7 +66,6 @@ export function memcachedHost(server: Server): MemcachedHost {
     listening: () => listeningTexts(server),
     refreshCertificates: () => server.listeners.refreshCertificates(),
     isEncrypted: () => server.listeners.isMemcachedEncrypted,
-    evictedCount: () => store.eviction.evictedCount,
   }
 }
 
