@@ -108,7 +108,7 @@ export async function measureAcl(
     for (const each of wanted) {
       let commandCount = Number.POSITIVE_INFINITY
       for (const server of servers) {
-        commandCount = Math.min(commandCount, await calibrate(server, each, options.quick ? 0.5 : 1))
+        commandCount = Math.min(commandCount, await calibrate(server, each, options.quick ? 0.5 : 1, async () => {}))
       }
       const samples = { throughput: noSamples(), cpu: noSamples() }
       for (let pair = 0; pair < Math.max(pairsMin, options.pairCount); pair++) {

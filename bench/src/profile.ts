@@ -49,12 +49,10 @@ export async function profile(options: ProfileOptions, progress: (text: string) 
   try {
     progress(`${line.name}: filling, warming up`)
     const fill = new Fill()
-    await fill.prepare(server, line)
-    // Twice: the first run's rate is that of code that is still being compiled.
-    await calibrate(server, line, options.seconds)
-    await fill.prepare(server, line)
-    const commandCount = await calibrate(server, line, options.seconds)
-    await fill.prepare(server, line)
+    const prepare = () => fill.prepare(server, line)
+    await prepare()
+    const commandCount = await calibrate(server, line, options.seconds, prepare)
+    await prepare()
     const plain = await runRedisBenchmark(server, line, Math.ceil(commandCount / 2))
 
     progress(`${line.name}: ${commandCount.toLocaleString('en-US')} commands under the profiler`)

@@ -11,6 +11,7 @@ const run = promisify(execFile)
 /** The range of `__rand_int__`: keys, fields and members are drawn from so many. */
 export const keyCount = 1_000_000
 export const connectionCount = 50
+const warmUpSeconds = 1
 
 export interface Line {
   readonly name: string
@@ -25,12 +26,27 @@ export interface Line {
   readonly note?: string | undefined
 }
 
-/** How many commands keep `server` busy for about `seconds`. Warms it up in passing. */
-export async function calibrate(server: ServerProcess, line: Line, seconds: number): Promise<number> {
+/**
+ * How many commands keep `server` busy for about `seconds`. Lets it work for as long before it is measured: what is compared
+ * is servers that run, and V8 compiles what a line needs in its first tens of thousands of commands.
+ * @param prepare puts in place again what a run may have taken out
+ */
+export async function calibrate(
+  server: ServerProcess,
+  line: Line,
+  seconds: number,
+  prepare: () => Promise<void>,
+): Promise<number> {
   const first = Math.ceil((line.pipeline === 1 ? 20_000 : 200_000) / line.weight)
-  const { perSecond } = await runRedisBenchmark(server, line, first)
-  const wanted = Math.max(1000, Math.round(perSecond * seconds))
-  return Math.min(wanted, line.fixture.commandCountMax ?? wanted)
+  const cold = await runRedisBenchmark(server, line, first)
+  await prepare()
+  const warmUpCount = countFor(line, cold.perSecond * Math.max(seconds, warmUpSeconds))
+  const { perSecond } = await runRedisBenchmark(server, line, warmUpCount)
+  return countFor(line, perSecond * seconds)
+}
+
+function countFor(line: Line, commandCount: number): number {
+  return Math.min(Math.max(1000, Math.round(commandCount)), line.fixture.commandCountMax ?? Number.POSITIVE_INFINITY)
 }
 
 export interface RunResult {

@@ -140,7 +140,10 @@ async function measureLine(
   report: Report,
 ): Promise<void> {
   let commandCount = Number.POSITIVE_INFINITY
-  for (const server of servers) commandCount = Math.min(commandCount, await calibrate(server, line, seconds))
+  for (const server of servers) {
+    const wanted = await calibrate(server, line, seconds, () => fill.prepare(server, line))
+    commandCount = Math.min(commandCount, wanted)
+  }
 
   const samples = { throughput: noSamples(), p99: noSamples(), cpu: noSamples() }
   for (let pair = 0; pair < options.pairCount; pair++) {

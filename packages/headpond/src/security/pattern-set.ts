@@ -25,6 +25,8 @@ interface Index {
   readonly targets: Int32Array
   /** Of each node, bits of `ending` and of `access`: what patterns allow that are its beginning and `*`. */
   readonly endings: Uint8Array
+  /** Of each node, the pattern that is its beginning and `*`. */
+  readonly prefixes: readonly (Pattern | null)[]
   /** Of each node, the patterns of other kinds that begin so. */
   readonly others: readonly (readonly Pattern[])[]
 }
@@ -37,11 +39,14 @@ const ending = { PREFIX: 4, OTHER: 8 } as const
  *
  * A name is followed from its first byte on through the tree of the patterns' literal beginnings. So a hundred patterns
  * `user:1:*`, `user:2:*` ... cost one pass over the beginning of the name instead of a hundred comparisons, and of patterns
- * with other wildcards only those that can match are tried.
+ * with other wildcards only those that can match are tried. The pattern that the last name began with is tried before the tree:
+ * the keys of one command, and of one client's commands, mostly begin alike.
  */
 export class PatternSet {
   #patterns: Pattern[] = []
   #index: Index | null = null
+  /** What matched last, of the kind `beginning*`. */
+  #latest: Pattern | null = null
 
   /** The patterns as they were given, in order. */
   get patterns(): readonly { readonly text: string; readonly access: number }[] {
@@ -56,13 +61,13 @@ export class PatternSet {
 
   clear(): void {
     this.#patterns = []
-    this.#index = null
+    this.#forgetIndex()
   }
 
   /** Adds a pattern, or more access to one that is there. @param text a character for each byte */
   add(text: string, allowed: number): void {
     const known = this.#patterns.find((pattern) => pattern.text === text)
-    this.#index = null
+    this.#forgetIndex()
     if (known !== undefined) {
       known.access |= allowed
       return
@@ -84,15 +89,20 @@ export class PatternSet {
    * hot: once for each key of a restricted user's command.
    */
   matches(bytes: Uint8Array, start: number, end: number, needed: number): boolean {
+    const latest = this.#latest
+    if (latest !== null && (latest.access & needed) === needed && beginsWith(bytes, start, end, latest)) return true
     this.#index ??= indexOf(this.#patterns)
-    const { edges, targets, endings } = this.#index
+    const { edges, targets, endings, prefixes } = this.#index
     const mask = edges.length - 1
     const wanted = needed | ending.PREFIX
     let node = 0
     for (let at = start; ; at++) {
       const ends = endings[node]
       // An empty name matches an empty pattern only: see `globMatch`.
-      if ((ends & wanted) === wanted && end > start) return true
+      if ((ends & wanted) === wanted && end > start) {
+        this.#latest = prefixes[node]
+        return true
+      }
       if ((ends & ending.OTHER) !== 0 && anyMatches(this.#index.others[node], bytes, start, end, needed)) return true
       if (at >= end) return false
       const edge = node * 256 + bytes[at]
@@ -104,6 +114,20 @@ export class PatternSet {
       node = targets[slot]
     }
   }
+
+  #forgetIndex(): void {
+    this.#index = null
+    this.#latest = null
+  }
+}
+
+/** Whether bytes[start, end) matches `pattern`, which is of the kind `beginning*`. An empty name matches none. */
+function beginsWith(bytes: Uint8Array, start: number, end: number, { bytes: text, literalSize }: Pattern): boolean {
+  if (end - start < literalSize || end === start) return false
+  for (let at = 0; at < literalSize; at++) {
+    if (bytes[start + at] !== text[at]) return false
+  }
+  return true
 }
 
 function slotOf(edge: number, mask: number): number {
@@ -130,8 +154,8 @@ function anyMatches(
 }
 
 function indexOf(patterns: readonly Pattern[]): Index {
-  const nodes: { targets: Map<number, number>; ends: number; others: Pattern[] }[] = []
-  const newNode = () => nodes.push({ targets: new Map(), ends: 0, others: [] }) - 1
+  const nodes: { targets: Map<number, number>; ends: number; prefix: Pattern | null; others: Pattern[] }[] = []
+  const newNode = () => nodes.push({ targets: new Map(), ends: 0, prefix: null, others: [] }) - 1
   newNode()
   for (const pattern of patterns) {
     let node = nodes[0]
@@ -142,6 +166,7 @@ function indexOf(patterns: readonly Pattern[]): Index {
     }
     if (pattern.kind === 'prefix') {
       node.ends |= ending.PREFIX | pattern.access
+      node.prefix = pattern
     } else {
       node.ends |= ending.OTHER
       node.others.push(pattern)
@@ -164,6 +189,7 @@ function indexOf(patterns: readonly Pattern[]): Index {
     edges,
     targets,
     endings: Uint8Array.from(nodes, ({ ends }) => ends),
+    prefixes: nodes.map(({ prefix }) => prefix),
     others: nodes.map(({ others }) => others),
   }
 }
