@@ -49,13 +49,13 @@ export class SyncWaiters {
   wait(client: Client, timeoutMs: number, onTimeout: (reply: Reply) => void): void {
     const waiter = { client, offset: client.propagationOffset }
     this.#waiters.add(waiter)
-    this.#engine.block(client, timeoutMs, { onTimeout, cancel: () => void this.#waiters.delete(waiter) })
+    this.#engine.waiting.begin(client, timeoutMs, { onTimeout, cancel: () => void this.#waiters.delete(waiter) })
   }
 
   #serve(): void {
     const { syncedOffset } = this.#engine.persistence.aof.writer
     for (const { client, offset } of this.#waiters) {
-      if (offset <= syncedOffset) this.#engine.unblock(client, (reply) => writeAcknowledgements(reply, true))
+      if (offset <= syncedOffset) this.#engine.waiting.end(client, (reply) => writeAcknowledgements(reply, true))
     }
   }
 }

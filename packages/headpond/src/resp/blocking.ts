@@ -104,7 +104,7 @@ export class Blocking implements StoreObserver {
       awaited.push(entry)
     }
     if (this.#clientCount++ === 0) this.onObserving()
-    this.#engine.block(client, wait.timeoutMs, {
+    this.#engine.waiting.begin(client, wait.timeoutMs, {
       onTimeout: wait.onTimeout,
       cancel: () => {
         for (const entry of awaited) {
@@ -171,7 +171,7 @@ export class Blocking implements StoreObserver {
       const isThere = handle !== NONE && database.records.type(handle) === wait.type
       if (!isThere && !wait.servesMissing) continue
       if (isThere) database.preserve(handle)
-      if (!this.#engine.serveBlocked(waiter.client, (reply) => wait.serve(reply, handle, keyIndex))) {
+      if (!this.#engine.waiting.serve(waiter.client, (reply) => wait.serve(reply, handle, keyIndex))) {
         continue
       }
       handle = database.peek(key, 0, key.length)

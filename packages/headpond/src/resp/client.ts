@@ -161,6 +161,6 @@ export class Client {
 
   /** Sends bytes that are no reply to a request of this client (pub/sub messages, a reply after blocking). */
   push(bytes: Buffer): void {
-    this.engine.pushTo(this, bytes)
+    this.engine.outgoing.pushTo(this, bytes)
   }
 }

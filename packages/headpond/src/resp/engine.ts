@@ -3,7 +3,7 @@ import { ConfigError } from '../config/config-error.ts'
 import type { Settings } from '../config/directives.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
-import { OutputBuffer, type OutputSink } from '../net/output-buffer.ts'
+import type { OutputSink } from '../net/output-buffer.ts'
 import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import { LONG_TURN_MS } from '../net/turn.ts'
@@ -19,7 +19,7 @@ import { describeClient } from './client-description.ts'
 import { ClientEviction } from './client-eviction.ts'
 import type { Command } from './command.ts'
 import { CommandTable } from './command-table.ts'
-import { errors, wrongArity } from './errors.ts'
+import { errors, unknownCommand, unknownSubcommand, wrongArity } from './errors.ts'
 import { Faults } from './faults.ts'
 import { Identity } from './identity.ts'
 import { KeyspaceNotifications, KeyspaceObservers } from './keyspace-events.ts'
@@ -27,13 +27,14 @@ import { LatencyMonitor } from './latency-monitor.ts'
 import { MemoryLimit } from './memory-limit.ts'
 import { memoryUse } from './memory-report.ts'
 import { Monitors } from './monitors.ts'
+import { Outgoing } from './outgoing.ts'
 import { OutputLimits } from './output-limits.ts'
 import { parsed, RequestParser } from './parser.ts'
 import { Pause } from './pause.ts'
 import { Pipeline } from './pipeline.ts'
 import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
-import { Reply } from './reply.ts'
+import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { Restrictions, restrictByPersistence, restrictByReplicas } from './restrictions.ts'
 import { Scripts } from './scripts.ts'
@@ -41,6 +42,7 @@ import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
 import { discardTransaction, type Transaction } from './transaction.ts'
+import { Waiting } from './waiting.ts'
 import { Watches } from './watch.ts'
 
 /** What the engine asks of the server around it. */
@@ -104,6 +106,8 @@ export class RespEngine implements Protocol<Client> {
   readonly slowLog: SlowLog
   readonly latencyMonitor: LatencyMonitor
   readonly monitors = new Monitors()
+  readonly outgoing = new Outgoing(this)
+  readonly waiting = new Waiting(this)
   readonly blocking = new Blocking(this)
   readonly pubsub = new PubSub()
   readonly tracking: Tracking
@@ -127,8 +131,6 @@ export class RespEngine implements Protocol<Client> {
   /** Clients closed because they left too much unsaid of a request, and because they left too much unread. */
   inputOverflowCount = 0
   outputOverflowCount = 0
-  /** Clients that wait, for whatever. */
-  blockedCount = 0
   /** Switched by DEBUG PAUSE-CRON, for tests: nothing happens by itself. */
   isCronPaused = false
   /** Someone wants to know of every call: see `updateTiming`. */
@@ -138,8 +140,6 @@ export class RespEngine implements Protocol<Client> {
 
   /** The size of the input that is consumed now. */
   inputBytes = 0
-  /** Messages to the current client that wait for the end of its command. */
-  #deferredPushes: Buffer[] = []
   /** The arguments of a queued command while EXEC runs it. */
   readonly queuedRequest = new Request()
   /** EXEC runs its commands now. */
@@ -148,7 +148,6 @@ export class RespEngine implements Protocol<Client> {
   readonly #parser = new RequestParser()
   readonly #request = new Request()
   readonly #pipeline: Pipeline
-  readonly #reply = new Reply(new OutputBuffer())
   #nextClientId = 1
   #nextBrowserWarningAtMs = 0
 
@@ -171,7 +170,7 @@ export class RespEngine implements Protocol<Client> {
     this.statistics = new Statistics(this)
     this.slowLog = new SlowLog(this.settings)
     this.latencyMonitor = new LatencyMonitor(this.settings)
-    this.#reply.errors = this.statistics.errors
+    this.outgoing.reply.errors = this.statistics.errors
     this.startupBytes = memoryUse(this).usedBytes
     this.memoryLimit = new MemoryLimit(this)
     const updateTiming = () => {
@@ -199,11 +198,6 @@ export class RespEngine implements Protocol<Client> {
       notifications.setClasses(classes)
       return undefined
     })
-  }
-
-  /** Replies are written batch by batch: how many there were. */
-  get writeCount(): number {
-    return this.#reply.out.flushCount
   }
 
   /** To be called when anything changes that decides whether every call is timed. */
@@ -252,7 +246,7 @@ export class RespEngine implements Protocol<Client> {
   /** Takes a client out of all that it has a part in. It may stay connected until its last replies are sent. */
   #detach(client: Client): void {
     if (client.isMonitor) this.removeMonitor(client)
-    this.#unblock(client)
+    this.waiting.cancel(client)
     this.pause.forget(client)
     this.faults.forget(client)
     this.outputLimits.forget(client)
@@ -371,7 +365,7 @@ export class RespEngine implements Protocol<Client> {
 
   /** hot: once for each read of a socket. */
   consume(client: Client, chunk: Uint8Array, start: number, end: number): number {
-    const reply = this.#reply
+    const { reply } = this.outgoing
     const parser = this.#parser
     const pipeline = this.#pipeline
     this.#begin(client)
@@ -405,7 +399,7 @@ export class RespEngine implements Protocol<Client> {
       }
       if (request.count > 0) {
         if (!this.#attempt(client, request, reply, isFirst)) break // held: it will be read again
-        if (client.replyMode !== 'on') this.#advanceReplyMode(client)
+        if (client.replyMode !== 'on') this.outgoing.advanceReplyMode(client)
       }
       if (this.blocking.hasReady) this.blocking.serve()
       isFirst = false
@@ -437,107 +431,21 @@ export class RespEngine implements Protocol<Client> {
   #runHeld(client: Client): void {
     while (client.heldRequests.length > 0 && client.blocked === null && !client.isHeld && !client.closesAfterReply) {
       this.#begin(client)
-      if (this.#attempt(client, client.heldRequests[0], this.#reply, true)) {
+      if (this.#attempt(client, client.heldRequests[0], this.outgoing.reply, true)) {
         client.heldRequests.shift()
-        if (client.replyMode !== 'on') this.#advanceReplyMode(client)
+        if (client.replyMode !== 'on') this.outgoing.advanceReplyMode(client)
       }
       if (this.blocking.hasReady) this.blocking.serve()
       this.#finish(client)
     }
   }
 
-  /**
-   * Writes to a client outside of its own requests: when a wait ends.
-   * Replies of the client whose command is running go on where they are.
-   */
-  replyTo(client: Client, write: (reply: Reply) => void): void {
-    const sink = new GatheringSink()
-    const reply = new Reply(new OutputBuffer(4096))
-    reply.protocol = client.protocol
-    reply.errors = this.statistics.errors
-    reply.out.attach(sink)
-    const pushes: Buffer[] = []
-    const answered = this.#answered
-    this.#answered = { client, pushes }
-    write(reply)
-    this.#answered = answered
-    reply.out.flush()
-    if (reply.errorCount > 0 && client.lastCommand !== null) client.lastCommand.failedCount++
-    const bytes = sink.take()
-    if (bytes.length > 0 && !client.isSilenced) this.#send(client, bytes)
-    for (const push of pushes) this.#send(client, push)
-    if (bytes.length === 0 || client.replyMode !== 'skipping') return
-    if (client === this.current) this.setReplyMode(client, 'on')
-    else client.replyMode = 'on'
-  }
-
-  /**
-   * Sends a message to a client, in order with its replies, which may be silenced.
-   *
-   * A client can be the cause of its own message, by PUBLISH or a keyspace event. Within an array it would be taken for
-   * an element, so it has to wait until the command is over. PUBLISH has written nothing yet, and Redis 7.0 sends the
-   * message before the reply.
-   */
-  pushTo(client: Client, bytes: Buffer): void {
-    if (client === this.#answered?.client) {
-      this.#answered.pushes.push(bytes)
-      return
-    }
-    const mayBeWithinReply =
-      client === this.current &&
-      !client.isMonitor &&
-      (client.deniesBlocking || !client.lastCommand?.spec.flags.includes('pubsub'))
-    if (mayBeWithinReply) this.#deferredPushes.push(bytes)
-    else this.#send(client, bytes)
-  }
-
-  /** The client whose wait ends now, and messages to it that wait until it is answered. */
-  #answered: { readonly client: Client; readonly pushes: Buffer[] } | null = null
-
-  /** Sends the messages that waited for the current client's command to be over. */
-  sendDeferredPushes(client: Client): void {
-    if (this.#deferredPushes.length === 0) return
-    const pushes = this.#deferredPushes
-    this.#deferredPushes = []
-    for (const bytes of pushes) this.#send(client, bytes)
-  }
-
-  #send(client: Client, bytes: Buffer): void {
-    if (client !== this.current) {
-      if (client.connection !== null) client.connection.push(bytes)
-      else client.sink.write(bytes)
-    } else if (client.isSilenced) {
-      client.sink.write(bytes)
-    } else {
-      this.#reply.raw(bytes)
-    }
-  }
-
-  // ---- CLIENT REPLY ----
-
-  /** Silences the current client's replies, or lets it hear them again, from here on. */
-  setReplyMode(client: Client, mode: Client['replyMode']): void {
-    client.replyMode = mode
-    this.#directReplies(client.isSilenced ? NOWHERE : client.sink)
-  }
-
-  /** Lets the current client hear what `write` writes even when its replies are silenced: confirmations of SUBSCRIBE. */
-  writePush(client: Client, write: () => void): void {
-    if (!client.isSilenced) return write()
-    this.#directReplies(client.sink)
-    write()
-    this.#directReplies(NOWHERE)
-  }
-
-  #directReplies(sink: OutputSink): void {
-    this.#reply.out.flush()
-    this.#reply.out.attach(sink)
-  }
-
-  /** A command is over: CLIENT REPLY SKIP silences the next one, and that one only. A wait ends when it is answered. */
-  #advanceReplyMode(client: Client): void {
-    if (client.replyMode === 'skip') this.setReplyMode(client, 'skipping')
-    else if (client.replyMode === 'skipping' && client.blocked === null) this.setReplyMode(client, 'on')
+  /** Goes on with requests of a client that have arrived already, once the current command is over. */
+  resumeSoon(client: Client): void {
+    setImmediate(() => {
+      if (client.connection !== null) client.connection.resume()
+      else this.#runHeld(client)
+    })
   }
 
   #begin(client: Client): void {
@@ -545,13 +453,11 @@ export class RespEngine implements Protocol<Client> {
     this.store.setNow(nowMs)
     client.lastInteractionMs = nowMs
     this.current = client
-    this.#reply.protocol = client.protocol
-    this.#reply.out.attach(client.isSilenced ? NOWHERE : client.sink)
+    this.outgoing.begin(client)
   }
 
   #finish(client: Client): void {
-    this.sendDeferredPushes(client)
-    this.#reply.out.flush()
+    this.outgoing.finish(client)
     this.current = null
     if (this.clientEviction.isOn) this.clientEviction.update(client)
     if (!client.closesAfterReply) return
@@ -601,7 +507,7 @@ export class RespEngine implements Protocol<Client> {
       const subcommand = command.subcommands.get(request.text(1).toLowerCase())
       if (subcommand !== undefined) command = subcommand
       else {
-        this.#reject(client, command, reply, unknownSubcommand(command, request.text(1)))
+        this.#reject(client, command, reply, unknownSubcommand(command.fullName, request.text(1)))
         return true
       }
     }
@@ -670,7 +576,7 @@ export class RespEngine implements Protocol<Client> {
     }
     this.callAs(client, command, request, reply, isFirst)
     this.tracking.requestOver(client, command)
-    this.sendDeferredPushes(client)
+    this.outgoing.sendDeferredPushes(client)
     return true
   }
 
@@ -800,94 +706,7 @@ export class RespEngine implements Protocol<Client> {
     this.monitors.remove(client)
     this.updateTiming()
   }
-
-  // ---- Waiting ----
-
-  /**
-   * Lets a client wait: its next requests are not read until `unblock`. With a timeout (0: none), `onTimeout` answers;
-   * within EXEC or a script it answers at once.
-   */
-  block(
-    client: Client,
-    timeoutMs: number,
-    wait: { onTimeout: (reply: Reply) => void; cancel: () => void; isUnblockable?: boolean },
-  ): void {
-    if (client.deniesBlocking) {
-      wait.onTimeout(this.#reply)
-      wait.cancel()
-      return
-    }
-    client.blocked = { isUnblockable: true, ...wait, timer: null, args: null }
-    this.blockedCount++
-    if (timeoutMs > 0) {
-      client.blocked.timer = this.clock.schedule(timeoutMs, () => this.unblock(client, wait.onTimeout))
-    }
-  }
-
-  /** Ends a client's wait with an answer; its next requests go on. */
-  unblock(client: Client, answer: (reply: Reply) => void): void {
-    if (client.blocked === null) return
-    this.#unblock(client)
-    this.replyTo(client, answer)
-    this.resumeSoon(client)
-  }
-
-  /** Lets `serve` answer a client that waits: if it does and says so, the wait is over. Returns what it said. */
-  serveBlocked(client: Client, serve: (reply: Reply) => boolean): boolean {
-    let isServed = false
-    const args = client.blocked?.args ?? null
-    const startMs = args === null ? 0 : performance.now()
-    const isPropagating = this.propagates
-    if (isPropagating) this.propagation.begin()
-    this.replyTo(client, (reply) => {
-      isServed = serve(reply)
-    })
-    if (isPropagating) this.propagation.endServed(client)
-    if (!isServed) return false
-    if (args !== null) {
-      const durationUs = Math.round((performance.now() - startMs) * 1000)
-      if (this.slowLog.isSlow(durationUs)) this.slowLog.add(client, args, durationUs, this.clock.nowMs())
-    }
-    this.#unblock(client)
-    this.resumeSoon(client)
-    return true
-  }
-
-  #unblock(client: Client): void {
-    const blocked = client.blocked
-    if (blocked === null) return
-    client.blocked = null
-    this.blockedCount--
-    blocked.timer?.cancel()
-    blocked.cancel()
-  }
-
-  /** Goes on with requests of a client that have arrived already, once the current command is over. */
-  resumeSoon(client: Client): void {
-    setImmediate(() => {
-      if (client.connection !== null) client.connection.resume()
-      else this.#runHeld(client)
-    })
-  }
 }
-
-/** Gathers what is written, for replies that are not sent at once. */
-export class GatheringSink implements OutputSink {
-  #parts: Buffer[] = []
-
-  write(bytes: Uint8Array): boolean {
-    this.#parts.push(Buffer.from(bytes))
-    return true
-  }
-
-  take(): Buffer {
-    const bytes = this.#parts.length === 1 ? this.#parts[0] : Buffer.concat(this.#parts)
-    this.#parts = []
-    return bytes
-  }
-}
-
-const NOWHERE: OutputSink = { write: () => true }
 
 /** What a client that subscribed under RESP2 may still send. */
 const SUBSCRIBER_COMMANDS = new Set([
@@ -904,19 +723,3 @@ const SUBSCRIBER_COMMANDS = new Set([
 
 /** What runs at once inside MULTI. */
 const UNQUEUED_COMMANDS = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
-
-/** A character for each byte: the error quotes what the client sent as it was. */
-function unknownCommand(request: Request): string {
-  // As Redis cuts it: 128 bytes of the name, then of all arguments together, and each at its first NUL.
-  const quoted = (index: number, sizeMax: number) => request.latin1(index, sizeMax).split('\0', 1)[0]
-  let shown = ''
-  for (let index = 1; index < request.count && shown.length < 128; index++) {
-    shown += `'${quoted(index, 128 - shown.length)}' `
-  }
-  return `ERR unknown command '${quoted(0, 128)}', with args beginning with: ${shown}`
-}
-
-function unknownSubcommand(command: Command, subcommand: string): string {
-  const container = command.fullName.toUpperCase()
-  return `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${container} HELP.`
-}

@@ -1,3 +1,5 @@
+import type { Request } from './request.ts'
+
 /** The errors that clients of Redis match on, to the letter (Redis 7: server.c, shared.*, and the commands' own). */
 export const errors = {
   SYNTAX: 'ERR syntax error',
@@ -33,4 +35,20 @@ export function wrongArity(commandName: string): string {
 /** For arguments that none of a subcommand's forms has. `given` is the subcommand as the client wrote it. */
 export function wrongSubcommandForm(container: string, given: string): string {
   return `ERR unknown subcommand or wrong number of arguments for '${given.slice(0, 128)}'. Try ${container} HELP.`
+}
+
+/** A character for each byte: the error quotes what the client sent as it was. */
+export function unknownCommand(request: Request): string {
+  // As Redis cuts it: 128 bytes of the name, then of all arguments together, and each at its first NUL.
+  const quoted = (index: number, sizeMax: number) => request.latin1(index, sizeMax).split('\0', 1)[0]
+  let shown = ''
+  for (let index = 1; index < request.count && shown.length < 128; index++) {
+    shown += `'${quoted(index, 128 - shown.length)}' `
+  }
+  return `ERR unknown command '${quoted(0, 128)}', with args beginning with: ${shown}`
+}
+
+/** `given` is the subcommand as the client wrote it. */
+export function unknownSubcommand(container: string, given: string): string {
+  return `ERR unknown subcommand '${given.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`
 }

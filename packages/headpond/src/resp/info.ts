@@ -92,7 +92,7 @@ function clientsSection(engine: RespEngine): Field[] {
     ['maxclients', engine.settings.maxclients],
     ['client_recent_max_input_buffer', maximum(connections.map((connection) => connection.inputBufferBytes))],
     ['client_recent_max_output_buffer', maximum(connections.map((connection) => connection.unsentBytes))],
-    ['blocked_clients', engine.blockedCount + engine.pause.heldCount],
+    ['blocked_clients', engine.waiting.count + engine.pause.heldCount],
     ['tracking_clients', engine.tracking.clientCount],
     ['clients_in_timeout_table', clients.filter(({ blocked }) => blocked !== null && blocked.timer !== null).length],
   ]
@@ -278,7 +278,7 @@ function statsSection(engine: RespEngine): Field[] {
     ['total_error_replies', statistics.errors.total],
     ['dump_payload_sanitizations', 0],
     ['total_reads_processed', statistics.readCount],
-    ['total_writes_processed', engine.writeCount],
+    ['total_writes_processed', engine.outgoing.writeCount],
     ['io_threaded_reads_processed', 0],
     ['io_threaded_writes_processed', 0],
     ['reply_buffer_shrinks', 0],

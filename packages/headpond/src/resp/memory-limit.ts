@@ -104,7 +104,7 @@ export class MemoryLimit {
     if (command.fullName === 'info') this.#engine.store.eviction.countOtherBytes()
     this.isOutOfMemory = !this.makeRoom()
     // Its reply has not begun: what it is told of evicted keys comes before.
-    this.#engine.sendDeferredPushes(client)
+    this.#engine.outgoing.sendDeferredPushes(client)
     if (!this.isOutOfMemory) return null
     return needsMemory(client, command) ? errors.OUT_OF_MEMORY : null
   }

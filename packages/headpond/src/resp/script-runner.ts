@@ -200,7 +200,7 @@ export class ScriptRunner {
     this.#restriction = (client, command) =>
       command.isAllowedWhileBusy || client === this.caller.client ? null : error
     restrictions.set(this.#restriction, true)
-    this.#engine.block(run.client, 0, {
+    this.#engine.waiting.begin(run.client, 0, {
       onTimeout: () => {},
       cancel: () => {
         run.isAbandoned = true
@@ -236,7 +236,7 @@ export class ScriptRunner {
     restrictions.set(this.#restriction!, false)
     this.#restriction = null
     if (run.isAbandoned) this.#finish(result, null)
-    else this.#engine.unblock(run.client, (reply) => this.#finish(result, reply))
+    else this.#engine.waiting.end(run.client, (reply) => this.#finish(result, reply))
     if (blocking.hasReady) blocking.serve()
   }
 

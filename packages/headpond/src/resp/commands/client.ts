@@ -332,7 +332,7 @@ function unblock(client: Client, request: Request, reply: Reply): void {
   const { engine } = client
   const target = engine.clients.get(Number(clientId))
   if (target?.blocked?.isUnblockable !== true) return reply.integer(0)
-  engine.unblock(
+  engine.waiting.end(
     target,
     isError ? (answer) => answer.error('UNBLOCKED client unblocked via CLIENT UNBLOCK') : target.blocked.onTimeout,
   )
@@ -344,12 +344,12 @@ function unblock(client: Client, request: Request, reply: Reply): void {
 function replyMode(client: Client, request: Request, reply: Reply): void {
   const { engine } = client
   if (request.is(2, 'ON')) {
-    engine.setReplyMode(client, 'on')
+    engine.outgoing.setReplyMode(client, 'on')
     reply.ok()
   } else if (request.is(2, 'OFF')) {
-    engine.setReplyMode(client, 'off')
+    engine.outgoing.setReplyMode(client, 'off')
   } else if (request.is(2, 'SKIP')) {
-    if (client.replyMode !== 'off') engine.setReplyMode(client, 'skip')
+    if (client.replyMode !== 'off') engine.outgoing.setReplyMode(client, 'skip')
   } else {
     reply.error(errors.SYNTAX)
   }

@@ -34,8 +34,8 @@ function set(client: Client, request: Request, reply: Reply): void {
     return reply.ok()
   }
   // Another port, say: the answer comes when it is listened on, and the client's next requests wait for it.
-  engine.block(client, 0, { onTimeout: () => {}, cancel: () => {}, isUnblockable: false })
-  void result.then((refusal) => engine.unblock(client, (later) => answer(later, refusal)))
+  engine.waiting.begin(client, 0, { onTimeout: () => {}, cancel: () => {}, isUnblockable: false })
+  void result.then((refusal) => engine.waiting.end(client, (later) => answer(later, refusal)))
 }
 
 function answer(reply: Reply, refusal: string | undefined): void {

@@ -128,7 +128,7 @@ function reset(client: Client, _request: Request, reply: Reply): void {
   client.isNoTouch = false
   client.protocol = engine.settings.clientDefaultResp
   reply.protocol = client.protocol
-  if (client.replyMode === 'off') engine.setReplyMode(client, 'on')
+  if (client.replyMode === 'off') engine.outgoing.setReplyMode(client, 'on')
   resetAuthentication(client)
   reply.simple('RESET')
 }

@@ -49,7 +49,7 @@ const shardChannels: Way = {
 }
 
 function subscribeBy(way: Way, client: Client, request: Request, reply: Reply): void {
-  client.engine.writePush(client, () => {
+  client.engine.outgoing.writePush(client, () => {
     for (let index = 1; index < request.count; index++) {
       const name = request.latin1(index)
       way.add(client, name)
@@ -62,7 +62,7 @@ function subscribeBy(way: Way, client: Client, request: Request, reply: Reply): 
 function unsubscribeBy(way: Way, client: Client, request: Request, reply: Reply): void {
   const given = Array.from({ length: request.count - 1 }, (_, index) => request.latin1(index + 1))
   const names = request.count > 1 ? given : [...way.names(client)]
-  client.engine.writePush(client, () => {
+  client.engine.outgoing.writePush(client, () => {
     if (names.length === 0) confirm(way.unsubscribed, null, way.count(client), reply)
     for (const name of names) {
       way.remove(client, name)

@@ -44,7 +44,7 @@ function exec(client: Client, _request: Request, reply: Reply): void {
   client.deniesBlocking = false
   client.lastCommand = execCommand
   discardTransaction(client)
-  engine.sendDeferredPushes(client)
+  engine.outgoing.sendDeferredPushes(client)
 }
 
 function discard(client: Client, _request: Request, reply: Reply): void {

@@ -12,7 +12,7 @@ function wait(client: Client, request: Request, reply: Reply): void {
   const timeoutMs = waitTimeoutMs(request, reply, 2)
   if (Number.isNaN(timeoutMs)) return
   if (replicaCount <= 0) return reply.integer(0)
-  client.engine.block(client, timeoutMs, { onTimeout: (late) => late.integer(0), cancel: NOTHING_TO_CANCEL })
+  client.engine.waiting.begin(client, timeoutMs, { onTimeout: (late) => late.integer(0), cancel: NOTHING_TO_CANCEL })
 }
 
 function waitAof(client: Client, request: Request, reply: Reply): void {
@@ -32,7 +32,7 @@ function waitAof(client: Client, request: Request, reply: Reply): void {
   const isLocalDone = localCount === 0 || syncWaiters.isSynced(client)
   if (isLocalDone && replicaCount === 0) return answer(reply)
   // There are no replicas: who asks for one waits until the time is up.
-  if (replicaCount > 0) client.engine.block(client, timeoutMs, { onTimeout: answer, cancel: NOTHING_TO_CANCEL })
+  if (replicaCount > 0) client.engine.waiting.begin(client, timeoutMs, { onTimeout: answer, cancel: NOTHING_TO_CANCEL })
   else syncWaiters.wait(client, timeoutMs, answer)
 }
 
