@@ -10,8 +10,10 @@ import type { Client } from './client.ts'
 import { describeClient } from './client-description.ts'
 import type { Command } from './command.ts'
 import { ACL_CATEGORIES, aclCategories } from './command-description.ts'
+import type { CommandTable } from './command-table.ts'
 import type { RespEngine } from './engine.ts'
 import type { Request } from './request.ts'
+import { UNSERVED_COMMANDS } from './unserved-commands.ts'
 
 /** What a check of a command comes to. Of several selectors that refuse, the one that came nearest tells why. */
 export const verdict = { ALLOWED: 0, COMMAND: 1, KEY: 2, CHANNEL: 3 } as const
@@ -52,7 +54,7 @@ export class AccessControl {
     this.#arguments = new AclArguments(table)
     this.log = new AclLog(() => settings.acllogMaxLen)
     const context = {
-      catalog: new CommandCatalog(table.all.map(described), ACL_CATEGORIES),
+      catalog: catalogOf(table),
       allowsChannelsByDefault: () => settings.aclPubsubDefault === 'allchannels',
     }
     this.users = new UserDirectory(context, config.asksForSasl)
@@ -223,6 +225,14 @@ function mayListen(client: Client, user: User): boolean {
     [...client.channels].every(mayHear) &&
     [...client.shardChannels].every(mayHear)
   )
+}
+
+/** The commands that rules can name. */
+function catalogOf(table: CommandTable): CommandCatalog {
+  const served = table.all.map(described)
+  const { idEnd } = new CommandCatalog(served, [])
+  const unserved = UNSERVED_COMMANDS.map((command, index) => ({ ...command, id: idEnd + index, subcommands: [] }))
+  return new CommandCatalog([...served, ...unserved], ACL_CATEGORIES)
 }
 
 function described(command: Command): CommandDescription {

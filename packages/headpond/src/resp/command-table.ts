@@ -41,6 +41,7 @@ import { stringCommands } from './commands/string.ts'
 import { transactionCommands } from './commands/transaction.ts'
 import { waitCommands } from './commands/wait.ts'
 import type { Request } from './request.ts'
+import { UNSERVED_COMMANDS } from './unserved-commands.ts'
 
 /** Every family of commands: a new file in `commands/` is entered here. */
 const families: readonly (readonly CommandSpec[])[] = [
@@ -97,6 +98,7 @@ export class CommandTable {
   readonly #byName = new Map<string, Command>()
   /** Under the names by which clients call them: `rename-command` changes those. */
   readonly #byCall: Map<string, Command>
+  readonly #unservedNames = new Set(UNSERVED_COMMANDS.map(({ name }) => name))
   /** Open addressing over the hash of the lower-case name; names beside the commands for the comparison. */
   readonly #slots: (Command | null)[] = new Array<Command | null>(TABLE_SLOTS).fill(null)
   readonly #names: (Uint8Array | null)[] = new Array<Uint8Array | null>(TABLE_SLOTS).fill(null)
@@ -125,11 +127,13 @@ export class CommandTable {
   /** Clients call a command by another name from now on; by none, if that is empty. Returns what is wrong, as Redis says it. */
   rename(from: string, to: string): string | null {
     const command = this.#byCall.get(from.toLowerCase())
-    if (command === undefined) return 'No such command in rename-command'
+    const wasUnserved = this.#unservedNames.delete(from.toLowerCase())
+    if (command === undefined && !wasUnserved) return 'No such command in rename-command'
     this.#byCall.delete(from.toLowerCase())
     const name = to.toLowerCase()
-    if (this.#byCall.has(name)) return 'Target command name already exists'
-    if (name !== '') this.#byCall.set(name, command)
+    if (this.#byCall.has(name) || this.#unservedNames.has(name)) return 'Target command name already exists'
+    if (name !== '' && command !== undefined) this.#byCall.set(name, command)
+    else if (name !== '') this.#unservedNames.add(name)
     this.#fillSlots()
     return null
   }

@@ -105,6 +105,18 @@ test('rename-command: a command has another name, or none, for everybody; permis
   }
 })
 
+test('rename-command: a command of Redis that is not served may be taken away all the same', async () => {
+  await using server = await renamed(
+    [
+      ['SLAVEOF', ''],
+      ['migrate', 'move-away'],
+      ['move-away', ''],
+    ],
+    '--ephemeral',
+  )
+  assert.equal(await server.execute('PING'), 'PONG')
+})
+
 test('rename-command: a name that is none, or is taken, is refused', async () => {
   const refusals: [renames: Renames, message: RegExp][] = [
     [[['nosuch', 'x']], /No such command in rename-command/],
