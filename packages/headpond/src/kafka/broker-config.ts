@@ -12,7 +12,8 @@ import { ConfigError, nearestName } from '../config/config-error.ts'
 import type { LogLines } from '../log/log-manager.ts'
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../log/log-settings.ts'
 import { readSetting, type SettingValue, settingValue, showSetting } from '../log/setting.ts'
-import { applyTopicSetting, topicSettings } from '../log/topic-config.ts'
+import { applyTopicSetting, type TopicSetting, topicSettings } from '../log/topic-config.ts'
+import { type BrokenRequirement, brokenRequirement } from './broker-rules.ts'
 import {
   type BrokerSettingName,
   brokerSettings,
@@ -70,13 +71,18 @@ export class BrokerConfig implements KafkaSettings {
   /** Called after any setting has changed. */
   readonly onChange = new Set<() => void>()
 
-  /** Throws ConfigError for a `kafka.` directive whose value is none. Those that Kafka does not know are left aside. */
+  /**
+   * Throws ConfigError for a `kafka.` directive whose value is none, or does not go with the others. Those that Kafka does not
+   * know are left aside.
+   */
   constructor(config: Config) {
     this.#config = config
     for (const [name, text] of config.kafka) {
       const refusal = this.refuse(name, text)
       if (refusal !== undefined) throw new ConfigError(`kafka.${name} ${text}`, refusal)
     }
+    const broken = this.#broken()
+    if (broken !== undefined) throw new ConfigError(`kafka.${broken.name}`, broken.problem)
     this.#refresh()
     config.kafkaSettings = this
   }
@@ -133,7 +139,7 @@ export class BrokerConfig implements KafkaSettings {
 
   #try(
     trial: ReadonlyMap<string, ReadonlyMap<string, string>>,
-    checks: Iterable<() => string | undefined> = this.checks,
+    checks: Iterable<() => string | undefined>,
   ): string | undefined {
     this.#trial = trial
     try {
@@ -209,12 +215,32 @@ export class BrokerConfig implements KafkaSettings {
   #refresh(): void {
     for (const setting of brokerSettings)
       this.#values.set(setting.name, settingValue(setting, this.inForce(setting.name)))
-    for (const { name, acts, brokerSetting, coarserBrokerSettings = [] } of topicSettings) {
+    for (const { setting, text } of this.#topicDefaults()) {
+      // As in Kafka, what no topic could have is kept as a setting, and topics go on with what they had.
+      if (!('refusal' in readSetting(setting, text))) applyTopicSetting(this.logDefaults, setting.name, text)
+    }
+  }
+
+  /** What the broker's settings in force are for topics that do not say otherwise. */
+  *#topicDefaults(): Generator<{ setting: TopicSetting; brokerSetting: string; text: string }> {
+    for (const setting of topicSettings) {
+      const { acts, brokerSetting, coarserBrokerSettings = [] } = setting
       if (!acts || brokerSetting === undefined) continue
       let text = this.inForce(brokerSetting)
       for (const coarser of coarserBrokerSettings) text ??= inMs(this.inForce(coarser.name), coarser.unitMs)
-      if (text !== null) applyTopicSetting(this.logDefaults, name, text)
+      if (text !== null) yield { setting, brokerSetting, text }
     }
+  }
+
+  /** What directives must not say: the broker would not start. */
+  #broken(): BrokenRequirement | undefined {
+    const broken = brokenRequirement(this)
+    if (broken !== undefined) return broken
+    for (const { setting, brokerSetting, text } of this.#topicDefaults()) {
+      const read = readSetting(setting, text)
+      if ('refusal' in read) return { name: brokerSetting, problem: read.refusal }
+    }
+    return undefined
   }
 
   // ---- The directive `loglevel` ----
@@ -259,7 +285,8 @@ export class BrokerConfig implements KafkaSettings {
     const keptOf = (broker: string) =>
       new Map([...this.dynamicConfig(broker)].filter(([name]) => !names.includes(name)))
     const brokers = this.#metadata.configuredNames('broker')
-    const refusal = this.#try(new Map(brokers.map((broker) => [broker, keptOf(broker)])))
+    const checks = [() => this.#broken()?.problem, ...this.checks]
+    const refusal = this.#try(new Map(brokers.map((broker) => [broker, keptOf(broker)])), checks)
     if (refusal !== undefined) return refusal
     for (const broker of brokers) {
       const kept = keptOf(broker)

@@ -86,6 +86,17 @@ test('a topic follows its own settings, then the broker’s, and back', async (t
   assert.deepEqual([own.retentionMs, follows.retentionMs], Array(2).fill(DEFAULT_LOG_SETTINGS.retentionMs))
 })
 
+test('a setting that no topic could have is taken, and topics go on with what they had', async (t) => {
+  const { connect, logs } = await startLogServer(t)
+  const client = (await connect()).wire
+  await createTopic(client, 'orders')
+  const { settings } = logs.topics.get('orders')!
+  await change(client, BROKER, '1', { 'log.flush.interval.ms': '5' })
+  await change(client, BROKER, '1', { 'log.flush.interval.ms': '-2' })
+  assert.equal(settings.flushMs, 5)
+  assert.equal(await settingOf(client, BROKER, '1', 'log.flush.interval.ms'), '-2')
+})
+
 test('coarser units count where the finer ones are not set', async (t) => {
   const { connect } = await startBroker(t, {
     'kafka.log.retention.hours': 2,

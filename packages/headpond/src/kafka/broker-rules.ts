@@ -1,10 +1,10 @@
 /**
- * What Kafka holds against a change of settings that are each well by themselves. The words are those of the place where its
- * broker notices.
+ * What Kafka holds against settings that are each well by themselves: at the start, and when they change. The words are those
+ * of the place where its broker notices.
  */
 
-import type { BrokerConfig, IntegerName } from '../broker-config.ts'
-import { brokerSynonymsOf } from '../broker-settings.ts'
+import type { BrokerConfig, IntegerName } from './broker-config.ts'
+import { type BrokerSettingName, brokerSynonymsOf } from './broker-settings.ts'
 
 const CLEANER_BUFFER_PER_THREAD_BYTES = 1024 * 1024
 
@@ -23,28 +23,38 @@ const poolSizes: readonly IntegerName[] = [
   'remote.log.reader.threads',
 ]
 
-/** @param config tells, of settings in force, what is to be, and of integers what is */
-export function brokenRule(config: BrokerConfig): string | undefined {
-  return brokenRequirement(config) ?? brokenStep(config)
+export interface BrokenRequirement {
+  readonly name: string
+  readonly problem: string
 }
 
-function brokenRequirement(config: BrokerConfig): string | undefined {
-  const failed = (requirement: string) => `requirement failed: ${requirement}`
+/** What is wrong with a change while the broker runs. @param config tells, of settings in force, what is to be, and of integers what is */
+export function brokenRule(config: BrokerConfig): string | undefined {
+  const broken = brokenRequirement(config)
+  return broken === undefined ? brokenStep(config) : `requirement failed: ${broken.problem}`
+}
+
+/** What is wrong with the settings in force, whenever they came to be. */
+export function brokenRequirement(config: BrokerConfig): BrokenRequirement | undefined {
+  const broken = (name: BrokerSettingName, requirement: string) => ({ name, problem: `${name} ${requirement}` })
   const numberOf = (name: IntegerName) => Number(config.inForce(name))
   const retention = brokerSynonymsOf('log.retention.ms').find((name) => config.inForce(name) !== null)
   if (retention !== undefined && Number(config.inForce(retention)) === 0) {
-    return failed('log.retention.ms must be unlimited (-1) or, greater than or equal to 1')
+    return broken('log.retention.ms', 'must be unlimited (-1) or, greater than or equal to 1')
   }
   if (config.inForce('log.roll.ms') !== null && numberOf('log.roll.ms') < 1) {
-    return failed('log.roll.ms must be greater than or equal to 1')
+    return broken('log.roll.ms', 'must be greater than or equal to 1')
   }
-  if (numberOf('log.roll.jitter.ms') < 0) return failed('log.roll.jitter.ms must be greater than or equal to 0')
+  if (numberOf('log.roll.jitter.ms') < 0) return broken('log.roll.jitter.ms', 'must be greater than or equal to 0')
   const bufferBytes = Math.trunc(numberOf('log.cleaner.dedupe.buffer.size') / numberOf(CLEANER_COUNT))
   if (bufferBytes <= CLEANER_BUFFER_PER_THREAD_BYTES) {
-    return failed('log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.')
+    return broken('log.cleaner.dedupe.buffer.size', 'must be at least 1MB per cleaner thread.')
   }
   if (numberOf('max.connections.per.ip') === 0 && !config.inForce('max.connections.per.ip.overrides')) {
-    return failed('max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.')
+    return broken(
+      'max.connections.per.ip',
+      'can be set to zero only if max.connections.per.ip.overrides property is set.',
+    )
   }
   return undefined
 }
