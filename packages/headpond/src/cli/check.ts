@@ -1,15 +1,18 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync, truncateSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { quoteBytes } from '../config/quoting.ts'
 import { type CommandCheck, checkCommands } from '../persistence/aof/check.ts'
 import { Manifest, ManifestError } from '../persistence/aof/manifest.ts'
+import { DataDirectoryError } from '../persistence/data-directory-error.ts'
 import { FileSource } from '../persistence/file-source.ts'
+import { isAbandoned, isTemporarySnapshot } from '../persistence/file-target.ts'
 import { RdbLoader } from '../persistence/rdb/loader.ts'
 import { RdbError } from '../persistence/rdb/rdb-error.ts'
 import { CommandTable } from '../resp/command-table.ts'
 import { findRepeatable } from '../resp/replay.ts'
 import { Request } from '../resp/request.ts'
+import { DataLock } from '../server/data-lock.ts'
 import { Store } from '../store/store.ts'
 import { checkPartition, checkSegment, findPartitions, isLogFile, type LogCheckHost } from './check-logs.ts'
 
@@ -106,7 +109,7 @@ class Check {
     const isAofDirectory = names.some((name) => name.endsWith('.manifest'))
     const files = isAofDirectory
       ? []
-      : names.filter((name) => /\.(rdb|aof)$/.test(name)).map((name) => join(path, name))
+      : names.map((name) => join(path, name)).filter((file) => isDataFile(file) && !this.#isHalfWritten(file))
     const partitions = findPartitions(path)
     if (manifests.length + files.length + partitions.length === 0) {
       this.#tell(`${path}: there is no data in it`)
@@ -117,6 +120,16 @@ class Check {
     for (const file of files) isWell = (await this.#file(file, true)) && isWell
     for (const partition of partitions) isWell = (await checkPartition(partition, this.#logHost)) && isWell
     return isWell
+  }
+
+  /** What a snapshot was when its process was killed is no damage: nothing relies on it. */
+  #isHalfWritten(path: string): boolean {
+    if (!isTemporarySnapshot(basename(path))) return false
+    const fate = isAbandoned(path)
+      ? 'half written by a server that has ended; the next start removes it'
+      : 'is being written'
+    this.#tell(`${path}: ${fate}`)
+    return true
   }
 
   async #manifest(path: string): Promise<boolean> {
@@ -180,13 +193,36 @@ class Check {
       `  ${what} are well; from byte ${checked.validBytes} on, ${droppedBytes} bytes are not: ${preview(path, checked.validBytes)}`,
     )
     if (!this.#fixes) return false
+    const lock = await this.#lock(path)
+    if (lock === 'taken') return false
+    try {
+      return await this.#dropEnd(path, isLast, checked.validBytes, droppedBytes)
+    } finally {
+      lock?.release()
+    }
+  }
+
+  /** A server that appends to the file would not know that it was cut: what looks damaged may be half of what it is writing. */
+  async #lock(path: string): Promise<DataLock | null | 'taken'> {
+    const appendDirectory = dirname(resolve(path))
+    const appendFileName = basename(path).replace(/\.\d+\.(base|incr)\.(aof|rdb)$/, '')
+    try {
+      return await DataLock.take(dirname(appendDirectory), basename(appendDirectory), appendFileName)
+    } catch (error) {
+      if (!(error instanceof DataDirectoryError)) throw error
+      this.#tell('  It is not fixed: a server that is running keeps its data here. Stop that one first.')
+      return 'taken'
+    }
+  }
+
+  async #dropEnd(path: string, isLast: boolean, validBytes: number, droppedBytes: number): Promise<boolean> {
     if (!isLast) {
       this.#tell('  It cannot be fixed: what later files say builds on what is damaged here. Take it from a copy.')
       return false
     }
-    const question = `  Drop these ${droppedBytes} bytes of ${basename(path)}, to ${checked.validBytes} bytes?`
+    const question = `  Drop these ${droppedBytes} bytes of ${basename(path)}, to ${validBytes} bytes?`
     if (!this.#agrees && !(await this.#console.confirm(question))) return false
-    truncateSync(path, checked.validBytes)
+    truncateSync(path, validBytes)
     this.#tell(`  ${droppedBytes} bytes were dropped`)
     return true
   }
@@ -205,6 +241,11 @@ function preview(path: string, fromByte: number): string {
   } finally {
     closeSync(fd)
   }
+}
+
+/** By its name, or, since `dbfilename` may be any, by how it begins. */
+function isDataFile(path: string): boolean {
+  return statSync(path).isFile() && (/\.(rdb|aof)$/.test(path) || startsAsSnapshot(path))
 }
 
 function startsAsSnapshot(path: string): boolean {

@@ -48,6 +48,11 @@ export interface FileTargetOptions {
 
 const TEMPORARY = /^temp-(\d+)(-\d+)?\.rdb$/
 
+/** Whether this is the name of a snapshot in the making, here or in Redis. */
+export function isTemporarySnapshot(path: string): boolean {
+  return TEMPORARY.test(basename(path))
+}
+
 /** Whether this file was being written by a server that is no more. */
 export function isAbandoned(path: string): boolean {
   const processId = TEMPORARY.exec(basename(path))?.[1]

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { runCheck } from '#src/cli/check.ts'
@@ -115,6 +115,36 @@ test('what cannot be fixed is told, and left alone', () =>
 
     writeFileSync(join(directoryOf(dir), 'appendonly.aof.manifest'), 'nonsense\n')
     assert.match((await check(dir)).text, /line 1: Invalid AOF manifest file format/)
+  }))
+
+test('what a running server appends to is left alone', { skip: process.platform !== 'linux' }, () =>
+  inDirectory(async (dir) => {
+    await fill(dir)
+    const server = await DataServer.start(dir)
+    truncateSync(increment(dir), statSync(increment(dir)).size - 5)
+    const bytes = readFileSync(increment(dir))
+    for (const path of [dir, increment(dir)]) {
+      const { exitCode, text } = await check(path, '--fix', '--yes')
+      assert.equal(exitCode, 1)
+      assert.match(text, /It is not fixed: a server that is running keeps its data here/)
+    }
+    assert.deepEqual(readFileSync(increment(dir)), bytes)
+    await server.stop()
+    assert.equal((await check(dir, '--fix', '--yes')).exitCode, 0)
+  }),
+)
+
+test('a snapshot is found by its beginning, and one that a crash left half written is no damage', () =>
+  inDirectory(async (dir) => {
+    await fill(dir)
+    renameSync(join(dir, 'dump.rdb'), join(dir, 'snapshot'))
+    const halfWritten = join(dir, `temp-${process.pid}-99.rdb`)
+    writeFileSync(halfWritten, readFileSync(join(dir, 'snapshot')).subarray(0, 20))
+    const { exitCode, text } = await check(dir)
+    assert.equal(exitCode, 0, text)
+    assert.match(text, /snapshot: well, 1 keys/)
+    assert.ok(text.includes(`${halfWritten}: half written by a server that has ended`), text)
+    assert.equal((await check(halfWritten)).exitCode, 1)
   }))
 
 test('what is not there, and what is not understood', () =>
