@@ -4,7 +4,6 @@ import { diskFiles } from '../config/files.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
 import { firstArenaBytes } from '../memory/arena.ts'
 import { DataDirectoryError } from '../persistence/data-directory-error.ts'
-import { RdbError } from '../persistence/rdb/rdb-error.ts'
 import { createLog } from '../server/log.ts'
 import { Server } from '../server/server.ts'
 import { HEADPOND_VERSION } from '../server/version.ts'
@@ -22,14 +21,10 @@ export async function serve(argv: readonly string[]): Promise<number> {
   try {
     return await runServer(argv)
   } catch (error) {
-    if (!(error instanceof ConfigError || isDataError(error))) throw error
+    if (!(error instanceof ConfigError || error instanceof DataDirectoryError)) throw error
     process.stderr.write(`headpond: ${error.message}\n`)
     return 1
   }
-}
-
-function isDataError(error: unknown): error is DataDirectoryError | RdbError {
-  return error instanceof DataDirectoryError || error instanceof RdbError
 }
 
 /**
@@ -77,7 +72,7 @@ async function runServer(argv: readonly string[]): Promise<number> {
   }
   await server.start(onListening).catch((error: unknown) => {
     // Who reads the log alone has to see it too; a terminal shows both.
-    if (!isTerminal && isDataError(error)) log.error(error.message)
+    if (!isTerminal && error instanceof DataDirectoryError) log.error(error.message)
     throw error
   })
   if (server.kafka.service === null) {

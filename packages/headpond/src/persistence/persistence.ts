@@ -122,8 +122,8 @@ export class Persistence {
 
   /**
    * Loads what is on disk: the append-only file if there is to be one, else the snapshot. Clients may connect meanwhile,
-   * and are told to wait. Rejects with RdbLoadError or DataDirectoryError for a file that cannot be loaded; the store is to
-   * be thrown away then.
+   * and are told to wait. Rejects with DataDirectoryError for a file that cannot be loaded; the store is to be thrown away
+   * then.
    */
   async start(): Promise<void> {
     if (this.isEphemeral) return

@@ -143,7 +143,7 @@ export class Server {
 
   /**
    * Starts listening (and says so), then loads what is on disk: clients that connect meanwhile are told to wait. Rejects with ConfigError
-   * when an address cannot be had, with DataDirectoryError or RdbLoadError when the data cannot.
+   * when an address cannot be had, with DataDirectoryError when the data cannot.
    */
   async start(onListening?: () => void): Promise<void> {
     try {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
 import type { Store } from '../../store/store.ts'
 import { BufferSource } from '../buffer-target.ts'
+import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileSource } from '../file-source.ts'
 import { FileTarget } from '../file-target.ts'
 import type { Loading } from '../loading.ts'
@@ -9,6 +10,7 @@ import { Snapshot, SnapshotAborted } from '../snapshot.ts'
 import type { Snapshots } from '../snapshots.ts'
 import { loadRdb, loadRdbNow } from './load.ts'
 import { RdbLoader, type RdbLoadOptions } from './loader.ts'
+import { RdbError } from './rdb-error.ts'
 import { RdbEncoder } from './writer.ts'
 
 /** After a snapshot that failed, the next one is not tried before so long, as in Redis. */
@@ -235,7 +237,7 @@ export class RdbPersistence {
   }
 
   /**
-   * Loads the file, letting clients ask meanwhile. False when there is none. Rejects with RdbLoadError for one that
+   * Loads the file, letting clients ask meanwhile. False when there is none. Rejects with DataDirectoryError for one that
    * cannot be loaded.
    * @param onProgress is called now and then, and ends the load by answering false
    */
@@ -256,6 +258,8 @@ export class RdbPersistence {
       this.loaded(loader)
       const seconds = ((performance.now() - startedMs) / 1000).toFixed(3)
       log.info(`DB loaded from disk: ${seconds} seconds, ${loader.loadedCount} keys, ${loader.expiredCount} expired`)
+    } catch (error) {
+      throw this.#unusable(error)
     } finally {
       source.close()
       loading.end()
@@ -297,8 +301,18 @@ export class RdbPersistence {
       return new FileSource(this.path)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-      throw error
+      throw this.#unusable(error)
     }
+  }
+
+  /** What to tell the one who started the server; an error that does not come from the file stays what it is. */
+  #unusable(error: unknown): unknown {
+    if (error instanceof RdbError) {
+      const remedy = 'Bring back a copy of it, or move it away to begin without it.'
+      return new DataDirectoryError(this.path, `the snapshot cannot be loaded: ${error.message}. ${remedy}`)
+    }
+    const { code, syscall } = error as NodeJS.ErrnoException
+    return syscall === undefined ? error : new DataDirectoryError(this.path, `the file cannot be read (${code})`)
   }
 }
 
