@@ -63,6 +63,12 @@ function exists(client: Client, request: Request, reply: Reply): void {
   }
 }
 
+function show(client: Client, request: Request, reply: Reply): void {
+  const script = client.engine.scripts.find(request.chunk, request.start(2), request.end(2))
+  if (script === undefined) reply.error(NO_SCRIPT)
+  else reply.bulkBytes(script.source)
+}
+
 function flush(client: Client, request: Request, reply: Reply): void {
   // Both modes take no time: the state is left to the garbage collector.
   const isKnown = request.count === 2 || (request.count === 3 && (request.is(2, 'SYNC') || request.is(2, 'ASYNC')))
@@ -101,6 +107,8 @@ function help(_client: Client, _request: Request, reply: Reply): void {
     '    Kill the currently executing Lua script.',
     'LOAD <script>',
     '    Load a script into the scripts cache without executing it.',
+    'SHOW <sha1>',
+    '    Show a script from the scripts cache.',
   ])
 }
 
@@ -245,6 +253,17 @@ export const scriptingCommands: readonly CommandSpec[] = [
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
         args: 'script',
         handler: load,
+      },
+      {
+        ...shared,
+        name: 'SHOW',
+        arity: 3,
+        flags: ['noscript', 'stale'],
+        since: '8.0.0',
+        complexity: 'O(1)',
+        summary: 'Answers the source of a script that the server knows.',
+        args: 'sha1',
+        handler: show,
       },
     ],
   },
