@@ -52,9 +52,9 @@ export function sealPayload(writer: RdbWriter): Uint8Array {
 /**
  * Opens the payload in bytes[start, end), or returns undefined if its version or its CRC is wrong. O(size).
  *
- * The body is read afterwards, and only then may an RdbError come: a good CRC shows that the bytes are as they were
- * written, not that their writer meant well. For RESTORE the one is "DUMP payload version or checksum are wrong", the
- * other "Bad data format". Bytes that the body leaves over are ignored, as in Redis.
+ * An RdbError, here if not even a type is there, or when the body is read, comes after that: a good CRC shows that the
+ * bytes are as they were written, not that their writer meant well. For RESTORE the one is "DUMP payload version or
+ * checksum are wrong", the other "Bad data format". Bytes that the body leaves over are ignored, as in Redis.
  */
 export function verifyDumpPayload(
   bytes: Uint8Array,

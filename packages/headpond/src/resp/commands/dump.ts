@@ -40,10 +40,10 @@ function restore(client: Client, request: Request, reply: Reply): void {
   if (ttlMs < 0) return reply.error('ERR Invalid TTL value, must be >= 0')
 
   const { verifiesChecksums } = client.engine.persistence.rdb
-  const payload = verifyDumpPayload(chunk, request.start(3), request.end(3), verifiesChecksums)
-  if (payload === undefined) return reply.error('ERR DUMP payload version or checksum are wrong')
   let put: PutObject
   try {
+    const payload = verifyDumpPayload(chunk, request.start(3), request.end(3), verifiesChecksums)
+    if (payload === undefined) return reply.error('ERR DUMP payload version or checksum are wrong')
     put = readObject(payload.type, payload.reader)
   } catch (error) {
     if (!(error instanceof RdbError)) throw error
