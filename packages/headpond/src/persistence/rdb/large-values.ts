@@ -16,7 +16,7 @@ import { putStream, Stream } from '../../store/stream.ts'
 import type { StreamId } from '../../store/stream-id.ts'
 import type { RdbReader } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
-import { readTime } from './objects/hash.ts'
+import { readFieldExpiry, readTime } from './objects/hash.ts'
 import { readListNode } from './objects/list.ts'
 import { readTextScore } from './objects/sorted-set.ts'
 import { readStreamNode, readStreamRest, type StreamLayout } from './objects/stream.ts'
@@ -133,13 +133,12 @@ function* readHash(
   const count = yield* input.read(readLength)
   const hash = new Hash(database.store).create(database, key, 0, key.length, 0, expireAtMs)
   yield* input.readEach(count, (reader) => {
-    const sinceEarliest = hasExpiries ? reader.readLength() : 0
+    const fieldExpireAtMs = hasExpiries ? readFieldExpiry(reader, earliestMs) : NEVER
     reader.readText(field)
     reader.readText(value)
     if (!hash.set(field.bytes, field.start, field.end, value.bytes, value.start, value.end)) {
       throw new RdbError('a field that is there twice', reader.at)
     }
-    const fieldExpireAtMs = sinceEarliest === 0 ? NEVER : earliestMs + sinceEarliest - 1
     if (fieldExpireAtMs === NEVER) return
     hash.find(field.bytes, field.start, field.end)
     hash.setFoundExpiry(field.bytes, field.start, field.end, fieldExpireAtMs)

@@ -387,6 +387,19 @@ const REFUSED: readonly (readonly [name: string, file: Buffer, message: RegExp])
     new RdbFileBuilder(10).key(RDB_TYPE.HASH_ZIPLIST, 'k', (writer) => writer.writeString(Buffer.from('xyz'))).end(),
     /a ziplist is damaged, in the value of key 'k' \(at byte 16\)/,
   ],
+  [
+    'a field that expires beyond 48 bits of milliseconds',
+    new RdbFileBuilder(12)
+      .key(RDB_TYPE.HASH_METADATA, 'k', (writer) => {
+        writer.writeMilliseconds(2 ** 48)
+        writer.writeLength(1)
+        writer.writeLength(1)
+        writer.writeString(Buffer.from('field'))
+        writer.writeString(Buffer.from('value'))
+      })
+      .end(),
+    /an expiry that is no moment, in the value of key 'k'/,
+  ],
 ]
 
 for (const [name, file, message] of REFUSED) {

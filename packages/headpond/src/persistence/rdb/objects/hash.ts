@@ -27,6 +27,8 @@ import { readZiplist } from '../ziplist.ts'
 import { eachInParts, type ObjectFormat, type ObjectReader, type PutObject, type ValueParts } from './object-format.ts'
 
 const TIME_BYTES = 8
+/** Redis keeps moments of fields in 48 bits, and refuses what is beyond. */
+const FIELD_EXPIRE_AT_MS_MAX = 2 ** 48 - 1
 
 interface Field {
   readonly field: Uint8Array
@@ -150,8 +152,7 @@ export const readHashMetadata: ObjectReader = (reader) => {
   const count = reader.readCount(2)
   const fields: Field[] = []
   for (let index = 0; index < count; index++) {
-    const sinceEarliest = reader.readLength()
-    const expireAtMs = sinceEarliest === 0 ? NEVER : earliestMs + sinceEarliest - 1
+    const expireAtMs = readFieldExpiry(reader, earliestMs)
     fields.push({ field: reader.readString(), value: reader.readString(), expireAtMs })
   }
   return putFields(fields, reader)
@@ -161,6 +162,17 @@ export const readHashMetadata: ObjectReader = (reader) => {
 export function readTime(reader: RdbReader): number {
   const bytes = reader.readBytes(TIME_BYTES)
   return Number(Buffer.from(bytes.buffer, bytes.byteOffset, TIME_BYTES).readBigInt64LE())
+}
+
+/** When a field of HASH_METADATA expires: milliseconds since 1970, or NEVER. */
+export function readFieldExpiry(reader: RdbReader, earliestMs: number): number {
+  const sinceEarliest = reader.readLength()
+  return sinceEarliest === 0 ? NEVER : checkMoment(earliestMs + sinceEarliest - 1, reader)
+}
+
+function checkMoment(expireAtMs: number, reader: RdbReader): number {
+  if (expireAtMs >= 0 && expireAtMs <= FIELD_EXPIRE_AT_MS_MAX) return expireAtMs
+  throw new RdbError('an expiry that is no moment', reader.at)
 }
 
 function readListpack(reader: RdbReader, stride: number): Uint8Array {
@@ -238,7 +250,7 @@ function checkFields(fields: readonly Field[], reader: RdbReader): void {
   const seen = new Set<string>()
   for (const { field, expireAtMs } of fields) {
     seen.add(Buffer.from(field.buffer, field.byteOffset, field.length).toString('latin1'))
-    if (!(expireAtMs >= 0)) throw new RdbError('an expiry that is no moment', reader.at)
+    checkMoment(expireAtMs, reader)
   }
   if (seen.size !== fields.length) throw new RdbError('a field that is there twice', reader.at)
 }
