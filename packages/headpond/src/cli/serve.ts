@@ -75,6 +75,15 @@ async function runServer(argv: readonly string[]): Promise<number> {
     if (!isTerminal && error instanceof DataDirectoryError) log.error(error.message)
     throw error
   })
+  // Nobody could ever reach it, and nothing would keep the process alive.
+  if (!server.isClosing && Object.keys(server.addresses).length === 0) {
+    await server.close()
+    throw new ConfigError(
+      'port 0',
+      'nothing is listened on',
+      'Give port or another one a number, or unixsocket a path.',
+    )
+  }
   if (server.kafka.service === null) {
     holdYoungGeneration()
     server.kafka.onLoad = releaseYoungGeneration

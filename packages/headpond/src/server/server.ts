@@ -141,6 +141,11 @@ export class Server {
     return addresses
   }
 
+  /** It ends, or has ended. */
+  get isClosing(): boolean {
+    return this.#closing !== null
+  }
+
   /**
    * Starts listening (and says so), then loads what is on disk: clients that connect meanwhile are told to wait. Rejects with ConfigError
    * when an address cannot be had, with DataDirectoryError when the data cannot.

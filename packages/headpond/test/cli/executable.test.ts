@@ -76,6 +76,7 @@ test('a refusal is one line that names the place and the remedy', async () => {
       [['--port', '99999', '--ephemeral'], /port.*99999/],
       [['--port', String(port), '--ephemeral'], new RegExp(`127\\.0\\.0\\.1:${port} is in use`)],
       [['/nonexistent/headpond.conf'], /\/nonexistent\/headpond\.conf/],
+      [['--port', '0', '--memcached-port', '0', '--kafka-port', '0', '--ephemeral'], /nothing is listened on/],
       [['--bind', '203.0.113.1', '--port', 'auto', '--ephemeral'], /bind 203\.0\.113\.1/],
     ]
     for (const [args, message] of refusals) {
