@@ -154,6 +154,10 @@ function argsOfOption(name: string, value: OptionValue, place: string): readonly
   // Kafka says true and false, and puts commas into its lists.
   if (name.startsWith(KAFKA_PREFIX)) return [String(value)]
   if (typeof value === 'boolean') return [value ? 'yes' : 'no']
+  // Who writes JavaScript is not kept from it by types.
+  if (typeof value === 'object' && !Array.isArray(value)) {
+    throw new ConfigError(place, 'cannot be an object', 'Write text, a number, true or false, or an array of these.')
+  }
   if (typeof value === 'object') return value.length === 0 ? [''] : value.map(String)
   const isLine = value !== '' && findDirective(name)?.type.isList
   return isLine ? splitText(String(value), place) : [String(value)]

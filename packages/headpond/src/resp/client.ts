@@ -74,6 +74,8 @@ export class Client {
   deniesBlocking = false
   /** Of a client in this process: what it asked while it waits. Connections keep such requests as bytes. */
   readonly heldRequests: Request[] = []
+  /** Of a client in this process: it will not be answered any more. */
+  onEnded: (() => void) | null = null
   /** A request waits for CLIENT PAUSE to end. */
   isHeld = false
   /** The peer is so far behind with reading that its next request waits. */

@@ -463,6 +463,7 @@ export class RespEngine implements Protocol<Client> {
     if (!client.closesAfterReply) return
     this.#detach(client)
     client.connection?.closeAfterReplies()
+    client.onEnded?.()
   }
 
   readonly #limits = { bulkBytesMax: 0, authenticated: true }

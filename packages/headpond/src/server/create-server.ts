@@ -45,6 +45,8 @@ const SILENT: EngineLog = { info() {}, warn() {}, error() {} }
 export class HeadpondServer {
   readonly #server: Server
   readonly #local: LocalClient
+  /** Those of `client` that are not closed. */
+  readonly #clients = new Set<LocalClient>()
   /** Addresses as clients take them. */
   readonly urls: {
     /** Over TLS when nothing else is listened on. */
@@ -134,7 +136,9 @@ export class HeadpondServer {
 
   /** Another client in this process, with a database, a transaction and subscriptions of its own. */
   client(options: { binary?: boolean } = {}): LocalClient {
-    return new LocalClient(this.#server.resp, options)
+    const client = new LocalClient(this.#server.resp, { ...options, onClosed: () => this.#clients.delete(client) })
+    this.#clients.add(client)
+    return client
   }
 
   /**
@@ -199,11 +203,11 @@ export class HeadpondServer {
   }
 
   /**
-   * Saves what is to be kept, closes every connection and frees the ports. Nothing of the server keeps the process alive
-   * afterwards.
+   * Saves what is to be kept, closes every connection and frees the ports; what clients in this process wait for is
+   * rejected. Nothing of the server keeps the process alive afterwards.
    */
   async close(): Promise<void> {
-    this.#local.close()
+    for (const client of [this.#local, ...this.#clients]) client.close()
     this.#server.shutdown('default', true)
     await this.#server.close()
   }

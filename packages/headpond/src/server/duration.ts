@@ -2,8 +2,9 @@ const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, 
 
 /** A duration as people write it: milliseconds as a number, or '250ms', '60s', '5m', '1.5h', '7d'. Throws RangeError. */
 export function durationMs(duration: number | string): number {
-  if (typeof duration === 'number' && duration >= 0) return duration
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(String(duration).trim())
-  if (match === null) throw new RangeError(`not a duration: ${duration} (write milliseconds, or '60s', '5m', '1h')`)
-  return Number(match[1]) * UNITS_MS[match[2]]
+  const ms =
+    typeof duration === 'number' ? duration : match === null ? Number.NaN : Number(match[1]) * UNITS_MS[match[2]]
+  if (ms >= 0 && Number.isFinite(ms)) return ms
+  throw new RangeError(`not a duration: ${duration} (write milliseconds, or '60s', '5m', '1h')`)
 }

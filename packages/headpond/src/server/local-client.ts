@@ -5,6 +5,12 @@ import { Request } from '../resp/request.ts'
 
 export type Argument = string | number | bigint | Uint8Array
 
+export interface LocalClientOptions {
+  /** Replies come as bytes instead of text. */
+  readonly binary?: boolean
+  readonly onClosed?: () => void
+}
+
 /**
  * A client in the server's own process: the same commands and the same replies, without a socket. It speaks RESP3, so
  * replies come typed: numbers, booleans, objects for maps, null for nothing.
@@ -14,12 +20,14 @@ export class LocalClient {
   readonly #client: Client
   readonly #decoder: ReplyDecoder
   readonly #waiting: Waiting[] = []
+  readonly #onClosed: () => void
   #isClosed = false
   /** Called with messages that answer no request: of channels subscribed to. */
   onPush: (items: ReplyValue[]) => void = () => {}
 
-  constructor(engine: RespEngine, options: { binary?: boolean } = {}) {
+  constructor(engine: RespEngine, { onClosed = () => {}, ...options }: LocalClientOptions = {}) {
     this.#engine = engine
+    this.#onClosed = onClosed
     this.#decoder = new ReplyDecoder(options)
     this.#client = engine.openLocal({
       write: (bytes) => {
@@ -27,29 +35,42 @@ export class LocalClient {
         return true
       },
     })
+    this.#client.onEnded = () => this.#end()
     this.#client.protocol = 3
   }
 
   /**
-   * Runs a command. Rejects with ReplyError when the reply is an error. Never answers after `close`. SUBSCRIBE and its
-   * like are answered with messages: the first of them, [kind, name, count], is the reply here too.
+   * Runs a command. Rejects with ReplyError when the reply is an error, and with Error when there can be none: the client
+   * is closed, or its server is, or the command answers with something else than one reply. SUBSCRIBE and its like are
+   * answered with messages: the first of them, [kind, name, count], is the reply here too.
    */
   execute(...args: readonly Argument[]): Promise<ReplyValue> {
-    if (this.#isClosed) return Promise.reject(new Error('the client is closed'))
+    if (this.#isClosed) return Promise.reject(closedError())
+    const parts = args.map((arg) => (arg instanceof Uint8Array ? arg : String(arg)))
+    if (WITHOUT_ONE_REPLY.test(parts.slice(0, 2).join(' '))) {
+      return Promise.reject(new Error(`${parts[0]} does not answer with one reply: use a client with a connection`))
+    }
     return new Promise((resolve, reject) => {
-      const parts = args.map((arg) => (arg instanceof Uint8Array ? arg : String(arg)))
       this.#waiting.push({
         answer: (reply) => (reply instanceof ReplyError ? reject(reply) : resolve(reply)),
+        reject,
         isSubscription: SUBSCRIPTION.test(String(parts[0])),
       })
       this.#engine.run(this.#client, Request.of(parts))
     })
   }
 
+  /** What waits for a reply is rejected. */
   close(): void {
     if (this.#isClosed) return
-    this.#isClosed = true
     this.#engine.closed(this.#client)
+    this.#end()
+  }
+
+  #end(): void {
+    this.#isClosed = true
+    this.#onClosed()
+    for (const { reject } of this.#waiting.splice(0)) reject(closedError())
   }
 
   #receive(bytes: Buffer): void {
@@ -70,8 +91,13 @@ export class LocalClient {
 
 interface Waiting {
   readonly answer: (reply: ReplyValue) => void
+  readonly reject: (error: Error) => void
   readonly isSubscription: boolean
 }
 
 /** Commands that are confirmed by messages of the same name. */
 const SUBSCRIPTION = /^[ps]?(un)?subscribe$/i
+/** Commands that go on answering, or keep other commands from being answered. */
+const WITHOUT_ONE_REPLY = /^(monitor\b|client reply$)/i
+
+const closedError = () => new Error('the client is closed')

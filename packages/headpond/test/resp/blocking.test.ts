@@ -87,11 +87,12 @@ test('who goes away while waiting takes nothing with them', async () => {
   const local = server.client()
   gone.send('BLPOP', 'q', '0')
   await waitingClients(1)
-  void local.execute('BLPOP', 'q', 0)
+  const lost = assert.rejects(local.execute('BLPOP', 'q', 0), /closed/)
   const stays = server.client()
   const answer = stays.execute('BLPOP', 'q', 0)
   gone.close()
   local.close()
+  await lost
   await waitingClients(1)
   assert.equal(await server.execute('RPUSH', 'q', 'x'), 1)
   assert.deepEqual(await answer, ['q', 'x'])

@@ -47,6 +47,23 @@ test('the client in the process gives typed replies', async () => {
   }
 })
 
+test('a command that no reply comes to is rejected', async () => {
+  const server = await createServer()
+  const [waiting, quitting] = [server.client(), server.client()]
+  const pop = assert.rejects(waiting.execute('BLPOP', 'list', 0), /the client is closed/)
+  const ownPop = assert.rejects(server.execute('BLPOP', 'list', 0), /the client is closed/)
+  assert.equal(await quitting.execute('QUIT'), 'OK')
+  await assert.rejects(quitting.execute('PING'), /the client is closed/)
+  const other = server.client()
+  for (const command of [['MONITOR'], ['client', 'reply', 'off']]) {
+    await assert.rejects(other.execute(...command), /use a client with a connection/)
+  }
+  assert.equal(await other.execute('PING'), 'PONG')
+  await server.close()
+  await Promise.all([pop, ownPop])
+  await assert.rejects(other.execute('PING'), /the client is closed/)
+})
+
 test('moving the clock lets keys expire at once, without anybody asking for them', async () => {
   const server = await createServer({ ephemeral: true })
   try {
@@ -67,7 +84,8 @@ test('durations are milliseconds, or a number with a unit', () => {
     ['250ms', '60s', '5m', '1.5h', '2d', 7].map(durationMs),
     [250, 60_000, 300_000, 5_400_000, 172_800_000, 7],
   )
-  for (const wrong of ['', 's', '5 weeks', -1, '-5s', Number.NaN]) assert.throws(() => durationMs(wrong), RangeError)
+  for (const wrong of ['', 's', '5 weeks', -1, '-5s', Number.NaN, Number.POSITIVE_INFINITY])
+    assert.throws(() => durationMs(wrong), RangeError)
 })
 
 test('reset empties every database and leaves the server in place', async () => {
