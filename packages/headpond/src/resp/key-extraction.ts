@@ -16,7 +16,8 @@ export function keysOf(command: Command, request: Request, first = 0): readonly 
 
 /** Whether a command can have keys at all. */
 export function canHaveKeys(command: Command): boolean {
-  return (command.spec.keys?.length ?? 0) > 0 || command.spec.findKeys !== undefined
+  const { keys = [], findKeys } = command.spec
+  return findKeys !== undefined || keys.some(({ flags }) => !flags.includes('not_key'))
 }
 
 function keysBySpecs(specs: readonly KeySpec[], request: Request, first: number): KeyPlace[] | null {
