@@ -161,7 +161,7 @@ export class TransactionCoordinator {
     if (isEnding(transaction)) return 'CONCURRENT_TRANSACTIONS'
     if (transaction.state === 'Ongoing') {
       this.#log.info(`the open transaction of ${transactionalId} is aborted: its producer begins anew`)
-      void this.#end(transaction, false, 'fenced')
+      void this.#abort(transaction)
       return 'CONCURRENT_TRANSACTIONS'
     }
     const next = this.#nextProducer(transaction, current)
@@ -330,6 +330,14 @@ export class TransactionCoordinator {
 
   // ---- The end of a transaction ----
 
+  /**
+   * Not by its producer, whose epoch is over by that. In the second version of transactions it may ask to go on with the next,
+   * as long as nobody else has (KIP-360, KIP-588); in the first it is fenced for good.
+   */
+  #abort(transaction: Transaction): Promise<ErrorName | null> {
+    return this.#end(transaction, false, this.#settings.version >= EPOCHS_VERSION ? 'next' : 'fenced')
+  }
+
   /** @param epoch what becomes of the producer's: it keeps it, it goes on with the next, or somebody else will */
   async #end(
     transaction: Transaction,
@@ -393,7 +401,7 @@ export class TransactionCoordinator {
       const { transactionalId, state, startMs, timeoutMs } = transaction
       if (state !== 'Ongoing' || nowMs - startMs < timeoutMs) continue
       this.#log.info(`the transaction of ${transactionalId} is aborted: it has been open for ${nowMs - startMs} ms`)
-      void this.#end(transaction, false, 'fenced')
+      void this.#abort(transaction)
     }
   }
 

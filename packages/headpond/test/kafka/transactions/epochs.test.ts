@@ -121,6 +121,45 @@ test('somebody who begins anew, or has been away too long, is fenced from the on
   assert.equal(await other.send('orders', 'd', PRODUCE), 'INVALID_PRODUCER_EPOCH')
 })
 
+test('whose open transaction was aborted may go on with the next epoch, by asking for it with its own', async (t) => {
+  const { client, producer, server } = await start(t)
+  const goOn = async () => {
+    const { producerId, producerEpoch } = producer
+    let answer = ''
+    do answer = await producer.begin(5, { producerId, producerEpoch })
+    while (answer === 'CONCURRENT_TRANSACTIONS')
+    return answer
+  }
+  const { producerId } = producer
+  await producer.send('orders', 'a', PRODUCE)
+  assert.equal(await goOn(), 'NONE')
+  assert.deepEqual([producer.producerId, producer.producerEpoch], [producerId, 1])
+  // Or it was aborted for its age.
+  assert.equal(await producer.send('orders', 'b', PRODUCE), 2)
+  server.clock.advance(70_000)
+  while ((await stateOf(client)) !== 'CompleteAbort') {}
+  assert.equal(await goOn(), 'NONE')
+  assert.equal(producer.producerEpoch, 2)
+  // Unless somebody else has begun meanwhile.
+  const other = new TransactionalProducer(client)
+  assert.equal(await producer.send('orders', 'c', PRODUCE), 4)
+  assert.equal(await other.begin(), 'CONCURRENT_TRANSACTIONS')
+  assert.equal(await other.begin(), 'NONE')
+  assert.equal(other.producerEpoch, 4)
+  assert.equal(await goOn(), 'PRODUCER_FENCED')
+})
+
+test('in the first version of transactions it is fenced for good', async (t) => {
+  const { client, producer } = await start(t)
+  const featureUpdates = [{ feature: 'transaction.version', maxVersionLevel: 0, allowDowngrade: false, upgradeType: 2 }]
+  await client.wire.call(updateFeaturesRequest, updateFeaturesResponse, 2, { featureUpdates, validateOnly: false })
+  const { producerId, producerEpoch } = producer
+  assert.equal(await producer.add('orders'), 'NONE')
+  assert.equal(await producer.begin(5, { producerId, producerEpoch }), 'CONCURRENT_TRANSACTIONS')
+  while ((await stateOf(client)) !== 'CompleteAbort') {}
+  assert.equal(await producer.begin(5, { producerId, producerEpoch }), 'PRODUCER_FENCED')
+})
+
 test('when its epochs are used up, a producer goes on with another id', async (t) => {
   const { client, producer, broker } = await start(t)
   Object.assign(broker.transactions.get('mover')!, { producerEpoch: EPOCH_EXHAUSTED })
