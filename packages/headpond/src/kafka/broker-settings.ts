@@ -337,7 +337,7 @@ const rows = [
   { name: 'metrics.sample.window.ms', type: 'LONG', default: '30000', min: 1,
     summary: 'Length of a sample.' },
   { name: 'min.insync.replicas', type: 'INT', default: '1', min: 1, update: 'cluster-wide',
-    summary: 'In-sync replicas that a write with acks=all needs.' },
+    summary: 'In-sync replicas that a write with acks=all needs, as far as the partition has so many: here it has one.' },
   { name: 'node.id', type: 'INT', default: '1', min: 0,
     summary: "The broker's number." },
   { name: 'num.io.threads', type: 'INT', default: '8', min: 1, update: 'cluster-wide',

@@ -35,6 +35,7 @@ import { RecordFormatError } from './records/record.ts'
 
 /** Refusals name the first of single records. */
 const SHOWN_RECORD_ERRORS_MAX = 3
+const INT64_MAX = 2n ** 63n - 1n
 
 interface RecordError {
   readonly index: number
@@ -218,7 +219,7 @@ function checkEachRecord(
         firstError ??= 'INVALID_RECORD'
         errors.push({
           index,
-          message: `Compacted topic cannot accept message without key in topic partition ${partition()}.`,
+          message: `Compacted topic cannot accept message without key in topic partition ${partition()}`,
         })
         continue
       }
@@ -230,7 +231,7 @@ function checkEachRecord(
           index,
           message:
             `Timestamp ${timestampMs} of message with offset ${index} is out of range. The timestamp should be within ` +
-            `[${earliestMs}, ${latestMs}]`,
+            `[${describeTime(earliestMs, nowMs)}, ${describeTime(latestMs, nowMs)}]`,
         })
       } else if (hasLogAppendTime) {
         firstError ??= 'INVALID_TIMESTAMP'
@@ -258,6 +259,13 @@ function checkEachRecord(
     `One or more records have been rejected due to ${errors.length} record errors in total, and only showing the first ` +
     `three errors at most: [${shown.join(', ')}]`
   return { error: firstError, message, recordErrors: errors }
+}
+
+/** A limit that there is not is the largest number to Kafka, and wraps around where it is reckoned with. */
+function describeTime(timeMs: number, nowMs: number): string {
+  if (Number.isFinite(timeMs)) return String(timeMs)
+  const distanceMs = timeMs > 0 ? INT64_MAX : -INT64_MAX
+  return String(BigInt.asIntN(64, BigInt(nowMs) + distanceMs))
 }
 
 function checkSegmentSize(sizeBytes: number, settings: LogSettings, partition: () => string): LogRefusal | null {

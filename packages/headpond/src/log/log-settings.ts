@@ -30,8 +30,6 @@ export interface LogSettings {
   maxCompactionLagMs: number
   minCleanableDirtyRatio: number
   fileDeleteDelayMs: number
-  /** Of a write with acks=all; one broker has one replica. */
-  minInsyncReplicas: number
 }
 
 const HOUR_MS = 60 * 60 * 1000
@@ -59,5 +57,4 @@ export const DEFAULT_LOG_SETTINGS: Readonly<LogSettings> = {
   maxCompactionLagMs: Number.POSITIVE_INFINITY,
   minCleanableDirtyRatio: 0.5,
   fileDeleteDelayMs: 60_000,
-  minInsyncReplicas: 1,
 }

@@ -167,7 +167,7 @@ test('a compacted topic wants keys, and says which records have none', async () 
     )
     assert.equal(
       appended.recordErrors?.[0].message,
-      'Compacted topic cannot accept message without key in topic partition t-0.',
+      'Compacted topic cannot accept message without key in topic partition t-0',
     )
   }
   assert.equal(log.append(makeBatch({ timestampMs: NOW_MS }), CLIENT).error, null)
@@ -187,6 +187,13 @@ test('times out of the window are refused record by record', async () => {
       [1, 2],
     )
   }
+  const { log: onlyAhead } = await openLog({ 'message.timestamp.after.max.ms': '1000' })
+  const tooNew = onlyAhead.append(batch(1001), CLIENT)
+  assert.equal(
+    tooNew.error !== null && tooNew.recordErrors?.[0].message,
+    `Timestamp ${NOW_MS + 1001} of message with offset 0 is out of range. The timestamp should be within ` +
+      `[${BigInt(NOW_MS) - 9_223_372_036_854_775_807n}, ${NOW_MS + 1000}]`,
+  )
   // No time at all is no wrong time.
   assert.equal(log.append(encodeBatch([{ timestampMs: -1, key: null, value }]), CLIENT).error, null)
 })

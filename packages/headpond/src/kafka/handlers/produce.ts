@@ -25,8 +25,6 @@ const ZSTD_VERSION = 7
 const ABORTABLE_VERSION = 11
 /** The first of the second version of transactions: nobody has told before that a partition takes part. */
 const IMPLICIT_VERSION = 12
-/** One broker is the only replica. */
-const IN_SYNC_REPLICA_COUNT = 1
 /** After so much of a request, the other partitions wait for the next turn: a quarter of a millisecond for checking and copying. */
 const STEP_BYTES = 256 * 1024
 const MAGIC = 2
@@ -85,8 +83,7 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       const verifyTransaction = (producerId: number, producerEpoch: number) =>
         verify(transactionalId, { producerId, producerEpoch }, name, index, context)
       const appended =
-        check(request, name, index, log, records, context) ??
-        log!.append(records!, { origin: 'client', verifyTransaction })
+        check(request, name, log, records, context) ?? log!.append(records!, { origin: 'client', verifyTransaction })
       partitions.push({ index, log, appended })
       stepBytes += records?.length ?? 0
     }
@@ -119,7 +116,6 @@ function refuseTransaction({ transactionalId, topicData }: ProduceRequest, conte
 function check(
   { acks, transactionalId }: ProduceRequest,
   topic: string,
-  partition: number,
   log: PartitionLog | null,
   records: Uint8Array | null,
   context: RequestContext,
@@ -154,14 +150,6 @@ function check(
         'Transactional records in a request without transactional id',
       )
     }
-  }
-  const { minInsyncReplicas } = found.settings
-  if (acks === ACKS.all && minInsyncReplicas > IN_SYNC_REPLICA_COUNT) {
-    return refusal(
-      'NOT_ENOUGH_REPLICAS',
-      `The size of the current ISR ${IN_SYNC_REPLICA_COUNT} is insufficient to satisfy the min.isr requirement of ` +
-        `${minInsyncReplicas} for partition ${topic}-${partition}`,
-    )
   }
   return null
 }

@@ -94,7 +94,6 @@ test('what is refused, and how', async (t) => {
   const { connect, partition } = await startLogServer(t, {
     topics: {
       orders: { partitionCount: 1, config: new Map([['max.message.bytes', '200']]) },
-      replicated: { partitionCount: 1, config: new Map([['min.insync.replicas', '2']]) },
       __consumer_offsets: { partitionCount: 1, isInternal: true },
     },
   })
@@ -119,10 +118,15 @@ test('what is refused, and how', async (t) => {
   assert.equal(await refused('orders', zstd, { version: 6 }), 'UNSUPPORTED_COMPRESSION_TYPE')
   assert.equal(await refused('orders', zstd, { version: 7 }), 'NONE')
 
-  const { logEndOffset } = partition('orders')
-  assert.equal(await refused('replicated', batchOf(['a']), { acks: -1 }), 'NOT_ENOUGH_REPLICAS')
-  assert.equal(await refused('replicated', batchOf(['a']), { acks: 1 }), 'NONE')
-  assert.equal(partition('orders').logEndOffset, logEndOffset)
+  assert.equal(partition('orders').logEndOffset, 1)
+})
+
+test('more in-sync replicas than a partition has are never asked for: of one replica one is enough, as in Kafka since 3.7', async (t) => {
+  const config = new Map([['min.insync.replicas', '2']])
+  const { connect } = await startLogServer(t, { topics: { replicated: { partitionCount: 1, config } } })
+  const client = await connect()
+  for (const acks of [1, -1])
+    assert.equal(errorOf(await client.produce('replicated', batchOf(['a']), { acks })), 'NONE')
 })
 
 test('a refusal says why, from version 8 on', async (t) => {
