@@ -63,13 +63,15 @@ export interface AppendOptions {
    * knows that this partition belongs to the producer's transaction. Called between check and append, synchronously.
    */
   readonly verifyTransaction?: (producerId: number, producerEpoch: number) => LogRefusal | null
+  /** The producer numbers each transaction from 0: who is not known here cannot begin one with another number. */
+  readonly numbersEachTransaction?: boolean
 }
 
 /** A batch that is in the log: now, or since an earlier attempt of an idempotent producer. */
 export interface AppendedBatch {
   readonly error: null
   readonly baseOffset: number
-  /** -1 when records carry the time of their creation. */
+  /** -1 when records carry the time of their creation; of a repeated batch, as in Kafka, its time in any case. */
   readonly logAppendTimeMs: number
   /** It was here already; the offset is the old one. */
   readonly isDuplicate: boolean
@@ -288,8 +290,8 @@ export class PartitionLog implements CleanableLog {
     if (isFromClient) {
       const mark = producers.findDuplicate(scratch)
       if (mark !== null) {
-        const logAppendTimeMs = this.#settings.messageTimestampType === 'LogAppendTime' ? mark.timestampMs : -1
-        return { error: null, baseOffset: mark.lastOffset - mark.offsetDelta, logAppendTimeMs, isDuplicate: true }
+        const { lastOffset, offsetDelta, timestampMs } = mark
+        return { error: null, baseOffset: lastOffset - offsetDelta, logAppendTimeMs: timestampMs, isDuplicate: true }
       }
       if (
         options.verifyTransaction !== undefined &&
@@ -298,6 +300,10 @@ export class PartitionLog implements CleanableLog {
       ) {
         const refusal = options.verifyTransaction(scratch.producerId, scratch.epoch)
         if (refusal !== null) return refusal
+        if (options.numbersEachTransaction === true) {
+          const tooHigh = producers.checkFirst(scratch, this.#logEndOffset)
+          if (tooHigh !== null) return tooHigh
+        }
       }
       return producers.check(scratch, this.#logEndOffset)
     }

@@ -144,6 +144,21 @@ export class ProducerStates {
     return null
   }
 
+  /**
+   * Null when the batch may be the first of a transaction whose numbers begin with 0. What comes before it is on its way
+   * again: it would never fit behind.
+   */
+  checkFirst(batch: ProducerBatch, offset: number): LogRefusal | null {
+    if (batch.baseSequence === 0 || this.#producers.has(batch.producerId)) return null
+    return {
+      error: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
+      message:
+        `Invalid sequence number for producer ${batch.producerId} at offset ${offset} in partition ` +
+        `${this.#describe()}: ${batch.baseSequence} (incoming seq. number). Expected sequence 0 for transactions v2 ` +
+        'idempotent producer with no existing state.',
+    }
+  }
+
   /** Whether a transaction of this producer is open here. */
   hasOpenTransaction(producerId: number, epoch: number): boolean {
     const producer = this.#producers.get(producerId)

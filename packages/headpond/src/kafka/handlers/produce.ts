@@ -68,6 +68,7 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
   if (context.progress === null) refuseTransaction(request, context)
   // Check and append of a batch are one step, and nothing else of this connection comes between two of them.
   const { topicData, transactionalId } = request
+  const numbersEachTransaction = context.version >= IMPLICIT_VERSION
   let stepBytes = 0
   for (let topicAt = Math.max(0, outcomes.length - 1); topicAt < topicData.length; topicAt++) {
     const { name, topicId, partitionData } = topicData[topicAt]
@@ -83,7 +84,8 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       const verifyTransaction = (producerId: number, producerEpoch: number) =>
         verify(transactionalId, { producerId, producerEpoch }, name, index, context)
       const appended =
-        check(request, name, log, records, context) ?? log!.append(records!, { origin: 'client', verifyTransaction })
+        check(request, name, log, records, context) ??
+        log!.append(records!, { origin: 'client', verifyTransaction, numbersEachTransaction })
       partitions.push({ index, log, appended })
       stepBytes += records?.length ?? 0
     }

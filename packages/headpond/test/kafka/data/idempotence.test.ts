@@ -52,6 +52,15 @@ test('what is sent a second time is there once, and has the offset of the first 
   assert.equal(await records(), 'a b c')
 })
 
+test('what is sent a second time is told the time of the first time, as Kafka does whatever the topic says of times', async (t) => {
+  const { client, producer } = await startProducer(t)
+  const { producerId } = producer
+  const timestampMs = 1_700_000_000_000
+  const batch = () => batchOf(['a'], { producerId, producerEpoch: 0, baseSequence: 0, timestampMs })
+  assert.equal((await client.produce('orders', batch())).logAppendTimeMs, -1)
+  assert.equal((await client.produce('orders', batch())).logAppendTimeMs, timestampMs)
+})
+
 test('the last five batches are known again, older ones are out of order', async (t) => {
   const { producer, records } = await startProducer(t)
   for (let sequence = 0; sequence < 6; sequence++) assert.equal(await producer.send(sequence, `${sequence}`), sequence)

@@ -83,6 +83,23 @@ test('nothing of a transaction that is over comes into the next', async (t) => {
   assert.equal(await seen(client, 'orders'), '0:a 2:b')
 })
 
+test('a producer that is not known begins its transaction with the number 0: what is before it will come again', async (t) => {
+  const { client, producer } = await start(t)
+  const { producerId, producerEpoch } = producer
+  const sent = async (baseSequence: number, version: number) => {
+    const batch = batchOf(['a'], { producerId, producerEpoch, baseSequence, isTransactional: true })
+    return errorNameOf((await client.produce('orders', batch, { version, transactionalId: 'mover' })).errorCode)
+  }
+  assert.equal(await sent(1, PRODUCE), 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+  assert.equal(await sent(0, PRODUCE), 'NONE')
+  assert.equal(await sent(1, PRODUCE), 'NONE')
+  // In the first version numbers go on from one transaction to the next, and a producer may have been forgotten.
+  assert.equal(await producer.add('sums'), 'NONE')
+  const batch = batchOf(['b'], { producerId, producerEpoch, baseSequence: 7, isTransactional: true })
+  const { errorCode } = await client.produce('sums', batch, { version: 11, transactionalId: 'mover' })
+  assert.equal(errorNameOf(errorCode), 'NONE')
+})
+
 test('an end whose answer was lost is told again; what contradicts it is refused', async (t) => {
   const { producer } = await start(t)
   const again = (fields: object) => Object.assign(producer, fields)
