@@ -356,6 +356,9 @@ export class RespEngine implements Protocol<Client> {
     this.store.activeExpiry.cutShortCount = 0
     this.store.lazyFree.freedObjectCount = 0
     this.clientEviction.evictedCount = 0
+    this.inputOverflowCount = 0
+    this.outputOverflowCount = 0
+    this.outgoing.resetStatistics()
     this.memoryLimit.resetStatistics()
     this.statistics.reset()
     this.acl.log.resetCounts()

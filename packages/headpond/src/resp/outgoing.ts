@@ -25,6 +25,10 @@ export class Outgoing {
     return this.reply.out.flushCount
   }
 
+  resetStatistics(): void {
+    this.reply.out.flushCount = 0
+  }
+
   /** From here on `reply` is the client's. hot: once for each read of a socket. */
   begin(client: Client): void {
     this.reply.protocol = client.protocol

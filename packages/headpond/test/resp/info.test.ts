@@ -49,6 +49,15 @@ test('fields that have expired are counted beside the keys', async () => {
   assert.equal(await expiredFields(), '0')
 })
 
+test('CONFIG RESETSTAT begins to count writes anew', async () => {
+  await using server = await createServer()
+  for (let call = 0; call < 10; call++) await server.execute('PING')
+  const writes = async () => Number((await info(server, 'stats')).get('total_writes_processed'))
+  assert((await writes()) >= 10)
+  await server.execute('CONFIG', 'RESETSTAT')
+  assert((await writes()) < 10)
+})
+
 test('used_memory grows as the resident memory of the process does, within an eighth and 8 MB', async (t) => {
   const server = await ServerProcess.start()
   try {
