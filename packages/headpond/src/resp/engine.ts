@@ -511,7 +511,7 @@ export class RespEngine implements Protocol<Client> {
       const subcommand = command.subcommands.get(request.text(1).toLowerCase())
       if (subcommand !== undefined) command = subcommand
       else {
-        this.#reject(client, command, reply, unknownSubcommand(command.fullName, request.text(1)))
+        this.#reject(client, command, reply, unknownSubcommand(command.fullName, request.quoted(1)))
         return true
       }
     }
@@ -637,7 +637,7 @@ export class RespEngine implements Protocol<Client> {
     if (command !== null) command.rejectedCount++
     if (client.transaction !== null) client.transaction.isAborted = true
     this.tracking.requestOver(client, command)
-    if (command?.fullName !== 'exec') return reply.error(error)
+    if (command?.fullName !== 'exec') return reply.errorOfBytes(error)
     // An EXEC that cannot run ends the transaction all the same.
     discardTransaction(client)
     reply.error(`EXECABORT Transaction discarded because of: ${error.replace(/^ERR /, '')}`)

@@ -40,15 +40,14 @@ export function wrongSubcommandForm(container: string, given: string): string {
 /** A character for each byte: the error quotes what the client sent as it was. */
 export function unknownCommand(request: Request): string {
   // As Redis cuts it: 128 bytes of the name, then of all arguments together, and each at its first NUL.
-  const quoted = (index: number, sizeMax: number) => request.latin1(index, sizeMax).split('\0', 1)[0]
   let shown = ''
   for (let index = 1; index < request.count && shown.length < 128; index++) {
-    shown += `'${quoted(index, 128 - shown.length)}' `
+    shown += `'${request.quoted(index, 128 - shown.length)}' `
   }
-  return `ERR unknown command '${quoted(0, 128)}', with args beginning with: ${shown}`
+  return `ERR unknown command '${request.quoted(0, 128)}', with args beginning with: ${shown}`
 }
 
-/** `given` is the subcommand as the client wrote it. */
+/** `given` is the subcommand as the client wrote it, a character for each byte. */
 export function unknownSubcommand(container: string, given: string): string {
   return `ERR unknown subcommand '${given.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`
 }

@@ -50,6 +50,11 @@ export class Request {
     return Buffer.from(this.chunk.buffer, this.chunk.byteOffset + this.start(index), size).toString('latin1')
   }
 
+  /** An argument as an error quotes it (`errorOfBytes`): a character for each byte, and cut at the first NUL, as in Redis. */
+  quoted(index: number, sizeMax = LATIN1_BYTES_MAX): string {
+    return this.latin1(index, sizeMax).split('\0', 1)[0]
+  }
+
   /** Whether an argument is this word (given in upper case) in any case. Allocates nothing. */
   is(index: number, upperCaseWord: string): boolean {
     return equalsIgnoreCase(this.chunk, this.start(index), this.end(index), upperCaseWord)

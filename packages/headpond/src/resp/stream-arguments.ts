@@ -97,7 +97,7 @@ export function openGroup(
   if (handle !== NONE) database.preserve(handle)
   const group = stream?.groups.get(request.latin1(groupIndex))
   if (stream === null || group === undefined) {
-    const names = `'${request.latin1(keyIndex)}' or consumer group '${request.latin1(groupIndex)}'`
+    const names = `'${request.quoted(keyIndex)}' or consumer group '${request.quoted(groupIndex)}'`
     reply.errorOfBytes(`NOGROUP No such key ${names}`)
     return null
   }

@@ -35,7 +35,7 @@ function explain(problem: UserProblem, words: readonly string[]): string {
     case 'parenthesis':
       return `Unmatched parenthesis in acl selector starting at '${words[problem.index]}'.`
     case 'rule':
-      return `Error in ACL SETUSER modifier '${problem.rule}': ${ruleErrors[problem.error]}`
+      return `Error in ACL SETUSER modifier '${problem.rule.split('\0', 1)[0]}': ${ruleErrors[problem.error]}`
   }
 }
 
@@ -132,16 +132,16 @@ function categories(client: Client, request: Request, reply: Reply): void {
   const { catalog } = client.engine.acl.users
   if (request.count === 2) return reply.texts(catalog.categories)
   const commands = catalog.inCategory(request.text(2))
-  if (commands === undefined) return reply.errorOfBytes(`ERR Unknown category '${request.latin1(2, 128)}'`)
+  if (commands === undefined) return reply.errorOfBytes(`ERR Unknown category '${request.quoted(2, 128)}'`)
   reply.texts(commands.map((command) => command.name))
 }
 
 function dryRun(client: Client, request: Request, reply: Reply): void {
   const { acl, table } = client.engine
   const user = acl.users.get(request.latin1(2))
-  if (user === undefined) return reply.errorOfBytes(`ERR User '${request.latin1(2)}' not found`)
+  if (user === undefined) return reply.errorOfBytes(`ERR User '${request.quoted(2)}' not found`)
   const command = table.resolve(request, 3)
-  if (command === undefined) return reply.errorOfBytes(`ERR Command '${request.latin1(3)}' not found`)
+  if (command === undefined) return reply.errorOfBytes(`ERR Command '${request.quoted(3)}' not found`)
   const count = request.count - 3
   if (command.arity > 0 ? count !== command.arity : count < -command.arity) {
     return reply.error(wrongArity(command.fullName))

@@ -54,7 +54,7 @@ function readType(request: Request, index: number, reply: Reply): ClientType | u
     case 'slave':
       return 'replica'
     default:
-      reply.errorOfBytes(`ERR Unknown client type '${request.latin1(index)}'`)
+      reply.errorOfBytes(`ERR Unknown client type '${request.quoted(index)}'`)
       return undefined
   }
 }
@@ -209,7 +209,7 @@ function setName(client: Client, request: Request, reply: Reply): void {
 function setInfo(client: Client, request: Request, reply: Reply): void {
   const isName = request.is(2, 'LIB-NAME')
   if (!isName && !request.is(2, 'LIB-VER')) {
-    return reply.errorOfBytes(`ERR Unrecognized option '${request.latin1(2)}'`)
+    return reply.errorOfBytes(`ERR Unrecognized option '${request.quoted(2)}'`)
   }
   const value = request.latin1(3)
   if (!isPlain(value)) {
@@ -275,7 +275,7 @@ function readKillFilter(request: Request, users: UserDirectory, reply: Reply): K
       filter.localAddress = request.text(valueAt)
     } else if (request.is(index, 'USER')) {
       filter.userName = request.latin1(valueAt)
-      if (users.get(filter.userName) === undefined) return refuse(`ERR No such user '${filter.userName}'`)
+      if (users.get(filter.userName) === undefined) return refuse(`ERR No such user '${request.quoted(valueAt)}'`)
     } else if (request.is(index, 'SKIPME')) {
       filter.skipsCaller = request.is(valueAt, 'YES')
       if (!filter.skipsCaller && !request.is(valueAt, 'NO')) return refuse(errors.SYNTAX)

@@ -41,7 +41,7 @@ function hello(client: Client, request: Request, reply: Reply): void {
       const problem = clientNameProblem(name)
       if (problem !== null) return reply.error(problem)
     } else {
-      return reply.errorOfBytes(`ERR Syntax error in HELLO option '${request.latin1(index)}'`)
+      return reply.errorOfBytes(`ERR Syntax error in HELLO option '${request.quoted(index)}'`)
     }
   }
   if (credentialsAt > 0) {

@@ -8,7 +8,7 @@ import { encoding, NEVER, type as types } from '../../store/record.ts'
 import { typeOperations } from '../../store/types.ts'
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
-import { errors } from '../errors.ts'
+import { errors, wrongSubcommandForm } from '../errors.ts'
 import { replyHelp } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -64,8 +64,7 @@ function debug(client: Client, request: Request, reply: Reply): void {
 }
 
 function unknown(request: Request, reply: Reply): void {
-  const name = request.text(1).slice(0, 128)
-  reply.error(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try DEBUG HELP.`)
+  reply.errorOfBytes(wrongSubcommandForm('DEBUG', request.quoted(1)))
 }
 
 /** Holds up the whole server, which is what it is for. */
@@ -88,7 +87,7 @@ function log(client: Client, request: Request, reply: Reply): void {
 
 /** A reply like any other: it counts as no error. */
 function error(_client: Client, request: Request, reply: Reply): void {
-  reply.raw(Buffer.from(`-${request.text(2).replace(/[\r\n]/g, ' ')}\r\n`))
+  reply.raw(Buffer.from(`-${request.latin1(2).replace(/[\r\n]/g, ' ')}\r\n`, 'latin1'))
 }
 
 // ---- Values ----
@@ -154,15 +153,15 @@ function digestValue(client: Client, request: Request, reply: Reply): void {
 
 function populate(client: Client, request: Request, reply: Reply): void {
   const count = request.integer(2)
-  const prefix = request.count > 3 ? request.text(3) : 'key'
+  const prefix = request.count > 3 ? request.latin1(3) : 'key'
   const size = request.count > 4 ? request.integer(4) : 0
-  if (!(count >= 0) || !(size >= 0)) return reply.error(errors.NOT_AN_INTEGER)
+  if (!(count >= 0) || !(size >= 0)) return reply.error(errors.NEGATIVE)
   const { database } = client
   for (let number = 0; number < count; number++) {
-    const key = Buffer.from(`${prefix}:${number}`)
+    const key = Buffer.from(`${prefix}:${number}`, 'latin1')
     if (database.peek(key, 0, key.length) !== NONE) continue
     const text = Buffer.from(`value:${number}`)
-    const value = request.count > 4 ? Buffer.alloc(size) : text
+    const value = size > 0 ? Buffer.alloc(size) : text
     text.copy(value)
     database.putString(key, 0, key.length, value, 0, value.length, NEVER)
   }

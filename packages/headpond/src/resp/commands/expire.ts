@@ -60,7 +60,7 @@ function readConditions(request: Request, reply: Reply): Conditions | undefined 
     else if (request.is(index, 'GT')) conditions.onlyLater = true
     else if (request.is(index, 'LT')) conditions.onlyEarlier = true
     else {
-      reply.error(`ERR Unsupported option ${request.text(index)}`)
+      reply.errorOfBytes(`ERR Unsupported option ${request.quoted(index)}`)
       return undefined
     }
   }

@@ -26,7 +26,7 @@ function call(client: Client, request: Request, reply: Reply): void {
 function load(client: Client, request: Request, reply: Reply): void {
   const last = request.count - 1
   for (let index = 2; index < last; index++) {
-    if (!request.is(index, 'REPLACE')) return reply.errorOfBytes(`ERR Unknown option given: ${request.latin1(index)}`)
+    if (!request.is(index, 'REPLACE')) return reply.errorOfBytes(`ERR Unknown option given: ${request.quoted(index)}`)
   }
   const { scripts, store } = client.engine
   const loaded = scripts.libraries.load(request.bytes(last), last > 2)
@@ -65,7 +65,7 @@ function list(client: Client, request: Request, reply: Reply): void {
       if (++index === request.count) return reply.error('ERR library name argument was not given')
       pattern = request.bytes(index)
     } else {
-      return reply.errorOfBytes(`ERR Unknown argument ${request.latin1(index)}`)
+      return reply.errorOfBytes(`ERR Unknown argument ${request.quoted(index)}`)
     }
   }
   const libraries = client.engine.scripts.libraries.list(pattern)

@@ -229,7 +229,7 @@ interface SetOptions {
 function parseSetOptions(client: Client, request: Request, reply: Reply): SetOptions | null {
   const options: SetOptions = { onlyIf: null, keepsExpiry: false, expireAtMs: NEVER, firstField: 0 }
   const refuse = (error: string) => {
-    reply.error(error)
+    reply.errorOfBytes(error)
     return null
   }
   let hasExpiryOption = false
@@ -261,7 +261,7 @@ function parseSetOptions(client: Client, request: Request, reply: Reply): SetOpt
       if (options.onlyIf !== null) return refuse('ERR Only one of FXX or FNX arguments can be specified')
       options.onlyIf = request.is(index, 'FXX') ? 'all exist' : 'none exists'
     } else {
-      return refuse(`ERR unknown argument: ${request.text(index)}`)
+      return refuse(`ERR unknown argument: ${request.quoted(index)}`)
     }
   }
   return refuse(wrongArity('hsetex'))

@@ -128,7 +128,7 @@ function pfdebug(client: Client, request: Request, reply: Reply): void {
     if (wasSparse) database.store.dirtyCount++
     reply.integer(wasSparse ? 1 : 0)
   } else {
-    reply.errorOfBytes(`ERR Unknown PFDEBUG subcommand '${request.latin1(1)}'`)
+    reply.errorOfBytes(`ERR Unknown PFDEBUG subcommand '${request.quoted(1)}'`)
   }
 }
 

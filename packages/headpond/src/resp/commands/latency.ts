@@ -31,7 +31,7 @@ function history(client: Client, request: Request, reply: Reply): void {
 function graph(client: Client, request: Request, reply: Reply): void {
   const name = request.text(2)
   const event = client.engine.latencyMonitor.events.get(name)
-  if (event === undefined) return reply.error(`ERR No samples available for event '${name}'`)
+  if (event === undefined) return reply.errorOfBytes(`ERR No samples available for event '${request.quoted(2)}'`)
   reply.verbatim('txt', latencyGraph(name, event, client.engine.clock.nowMs()))
 }
 

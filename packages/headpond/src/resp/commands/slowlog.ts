@@ -1,5 +1,6 @@
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
+import { wrongSubcommandForm } from '../errors.ts'
 import { replyHelp } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -8,9 +9,7 @@ const DEFAULT_COUNT = 10
 
 function get(client: Client, request: Request, reply: Reply): void {
   if (request.count > 3) {
-    return reply.error(
-      `ERR unknown subcommand or wrong number of arguments for '${request.text(1)}'. Try SLOWLOG HELP.`,
-    )
+    return reply.error(wrongSubcommandForm('SLOWLOG', request.text(1)))
   }
   const count = request.count === 3 ? request.integer(2) : DEFAULT_COUNT
   if (!(count >= -1)) return reply.error('ERR count should be greater than or equal to -1')

@@ -192,7 +192,7 @@ function readClaim(request: Request, nowMs: number, reply: Reply): Claim | null 
     } else if (hasValue && request.is(index, 'LASTID')) {
       if (!readId(request, ++index, reply, lastId)) return null
     } else {
-      reply.errorOfBytes(`ERR Unrecognized XCLAIM option '${request.latin1(index)}'`)
+      reply.errorOfBytes(`ERR Unrecognized XCLAIM option '${request.quoted(index)}'`)
       return null
     }
   }
@@ -344,7 +344,7 @@ function openExistingGroup(
   const name = request.latin1(3)
   const group = stream.groups.get(name)
   if (group !== undefined) return { stream, group }
-  reply.errorOfBytes(`NOGROUP No such consumer group '${name}' for key name '${request.latin1(2)}'`)
+  reply.errorOfBytes(`NOGROUP No such consumer group '${name}' for key name '${request.quoted(2)}'`)
   return null
 }
 

@@ -167,7 +167,7 @@ function infoConsumers(client: Client, request: Request, reply: Reply): void {
   const name = request.latin1(3)
   const group = stream.groups.get(name)
   if (group === undefined) {
-    return reply.errorOfBytes(`NOGROUP No such consumer group '${name}' for key name '${request.latin1(2)}'`)
+    return reply.errorOfBytes(`NOGROUP No such consumer group '${name}' for key name '${request.quoted(2)}'`)
   }
   const { nowMs } = client.database.store
   reply.array(group.consumers.size)
