@@ -225,15 +225,23 @@ test('several addresses, each with its own port', async () => {
   await launched.stop()
 })
 
+/** The socket's file is there a moment before somebody listens. */
+async function connectWhenListening(path: string): Promise<ByteClient> {
+  for (;;) {
+    try {
+      return await ByteClient.connect(path)
+    } catch (error) {
+      if (!['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+}
+
 test('a unix socket with its mode, and no network beside it', async () => {
   const path = newPath()
-  const launched = await (async () => {
-    const child = spawn(process.execPath, [EXECUTABLE, 'memcached', '-s', path, '-a', '0755'], { stdio: 'inherit' })
-    children.add(child)
-    while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 10))
-    return child
-  })()
-  const client = await ByteClient.connect(path)
+  const launched = spawn(process.execPath, [EXECUTABLE, 'memcached', '-s', path, '-a', '0755'], { stdio: 'inherit' })
+  children.add(launched)
+  const client = await connectWhenListening(path)
   const connections = await client.ask('stats conns\r\n')
   assert.equal(statSync(path).mode & 0o777, 0o755)
   assert.ok(connections.includes(`:addr unix:${path}\r\n`))
