@@ -20,8 +20,8 @@ const CURSOR_MAX = 2n ** 64n - 1n
 
 /** The cursor of a request, or NaN when it is none: an error has been written then. */
 export function scanCursor(request: Request, reply: Reply, index: number): number {
-  const text = request.text(index)
-  // As C's strtoul reads it: a sign is taken, and nothing at all is 0.
+  // As C's strtoul reads it: up to the first NUL; a sign is taken, and nothing at all is 0.
+  const [text] = request.text(index).split('\0', 1)
   const isCursor = /^([+-]?\d+)?$/.test(text) && text.length < 64
   const value = isCursor ? BigInt(text.replace('+', '')) : CURSOR_MAX + 1n
   if (value > CURSOR_MAX || value < -CURSOR_MAX) {
