@@ -23,15 +23,21 @@ export function readScoreBound(request: Request, index: number, end: RangeEnd, b
   }
   const { chunk } = request
   const isExclusive = request.size(index) > 0 && chunk[request.start(index)] === PARENTHESIS
-  const score = parseBoundScore(chunk, request.start(index) + (isExclusive ? 1 : 0), request.end(index))
+  const start = request.start(index) + (isExclusive ? 1 : 0)
+  const limit = request.end(index)
+  let score = parseBoundScore(chunk, start, limit)
+  if (Number.isNaN(score)) {
+    const nulAt = chunk.indexOf(0, start)
+    if (nulAt >= 0 && nulAt < limit) score = parseBoundScore(chunk, start, nulAt)
+  }
   if (Number.isNaN(score)) return false
   bound.byScore(score, end === 'least' ? isExclusive : !isExclusive)
   return true
 }
 
 /**
- * As C's strtod reads it, and more leniently than scores elsewhere: nothing at all is 0, white space may lead, and what
- * is too large is infinite.
+ * As C's strtod reads it (up to the first NUL, which is the caller's to look for), and more leniently than scores elsewhere:
+ * nothing at all is 0, white space may lead, and what is too large is infinite.
  */
 function parseBoundScore(bytes: Uint8Array, start: number, end: number): number {
   let at = start
