@@ -88,7 +88,7 @@ function describe(group: ConsumerGroup, named: (assignment: Assignment) => Assig
       clientId: membership.clientId,
       clientHost: membership.clientHost,
       subscribedTopicNames: membership.subscribedTopicNames,
-      subscribedTopicRegex: membership.subscribedTopicRegex,
+      subscribedTopicRegex: membership.subscribedTopicRegex ?? '',
       assignment: named(standing.assigned),
       targetAssignment: named(group.targetOf(memberId)),
       memberType: membership.classic === null ? MEMBER_TYPES.consumer : MEMBER_TYPES.classic,

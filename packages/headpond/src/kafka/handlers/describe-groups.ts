@@ -49,7 +49,7 @@ function nothing(groupId: string): GroupAnswer {
   return { groupId, errorCode: ERROR.NONE, groupState: '', protocolType: '', protocolData: '', members: [] }
 }
 
-/** What its members agreed on counts while it is stable. */
+/** The protocol that its members agreed on counts while it is stable; what they were assigned is told as long as they have it. */
 function describe(group: ClassicGroup): GroupAnswer {
   const isStable = group.state === 'Stable'
   return {
@@ -64,7 +64,7 @@ function describe(group: ClassicGroup): GroupAnswer {
       clientId: member.clientId,
       clientHost: member.clientHost,
       memberMetadata: isStable ? member.metadata(group.protocolName) : NO_BYTES,
-      memberAssignment: isStable ? member.assignment : NO_BYTES,
+      memberAssignment: member.assignment,
     })),
   }
 }

@@ -59,6 +59,26 @@ test('a group is described as it is, in every version', async (t) => {
   }
 })
 
+test('what a member was assigned is told until the group has agreed anew', async (t) => {
+  const broker = await startBroker(t)
+  const client = new GroupClient(await broker.connect(), 'g')
+  const { memberId } = await client.enterAlone()
+  const other = new GroupClient(await broker.connect(), 'g')
+  void other.join({ version: 3 }).catch(() => {})
+  await client.until('PreparingRebalance')
+  const { members, protocolData } = await client.describe()
+  const told = members.map((member) => [
+    member.memberId === memberId,
+    member.memberMetadata.toString(),
+    member.memberAssignment.toString(),
+  ])
+  assert.deepEqual(told.sort().reverse(), [
+    [true, '', 'everything'],
+    [false, '', ''],
+  ])
+  assert.equal(protocolData, '')
+})
+
 test('groups are listed by state and by type', async (t) => {
   const broker = await startBroker(t)
   const wire = await broker.connect()

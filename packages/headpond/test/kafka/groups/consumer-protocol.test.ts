@@ -82,6 +82,7 @@ test('a member joins, is given everything, lives, and leaves', async (t) => {
     [member.memberId, member.memberEpoch, member.clientId, member.subscribedTopicNames, member.memberType],
     ['m', 1, 'wire-client', ['orders'], 1],
   )
+  assert.equal(member.subscribedTopicRegex, '') // no null, as in Kafka
   assert.deepEqual(
     member.assignment.topicPartitions.map(({ topicName, partitions }) => [topicName, partitions]),
     [['orders', [0, 1, 2, 3]]],
