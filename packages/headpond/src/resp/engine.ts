@@ -649,20 +649,21 @@ export class RespEngine implements Protocol<Client> {
    */
   call(client: Client, command: Command, request: Request, reply: Reply, exactTiming: boolean): void {
     const errorCount = reply.errorCount
-    this.commandCount++
-    client.commandCount++
     client.lastCommand = command
-    const callCount = ++command.callCount
     const isPropagating = this.propagates
     const dirtyCount = isPropagating ? this.propagation.begin() : 0
     const isSampled = request.count <= command.sampledArgumentsMax && !exactTiming && !this.timesEveryCall
-    if (!isSampled || (callCount & TIMING_SAMPLE_MASK) === 0) {
+    if (!isSampled || ((command.callCount + 1) & TIMING_SAMPLE_MASK) === 0) {
       const startMs = performance.now()
       command.handler!(client, request, reply)
       this.#timed(client, command, request, Math.round((performance.now() - startMs) * 1000))
     } else {
       command.handler!(client, request, reply)
     }
+    // Only now, as in Redis: INFO does not tell of itself.
+    this.commandCount++
+    client.commandCount++
+    command.callCount++
     if (isPropagating) this.propagation.end(client, request, dirtyCount)
     // EXEC has not failed when one of its commands has, which was counted there.
     if (reply.errorCount !== errorCount && reply.errorCount !== this.#attributedErrorCount) {

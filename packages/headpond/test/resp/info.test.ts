@@ -149,6 +149,7 @@ test('clients, commands and traffic are counted, and CONFIG RESETSTAT begins ane
     await server.execute('CONFIG', 'RESETSTAT')
     const calls = await info(server, 'commandstats')
     assert.match(calls.get('cmdstat_config|resetstat')!, /^calls=1,/)
+    assert.equal(calls.get('cmdstat_info'), undefined, 'a command counts when it is over')
   } finally {
     await server.close()
   }

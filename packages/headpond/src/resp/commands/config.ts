@@ -45,9 +45,6 @@ function answer(reply: Reply, refusal: string | undefined): void {
 
 function resetStat(client: Client, _request: Request, reply: Reply): void {
   client.engine.resetStatistics()
-  // The first call to count is this one.
-  client.engine.commandCount++
-  client.lastCommand!.callCount++
   reply.ok()
 }
 
