@@ -1,4 +1,6 @@
+import { CompressionError } from '../../log/compression/compression-error.ts'
 import type { Isolation, PartitionLog } from '../../log/partition-log.ts'
+import { RecordFormatError } from '../../log/records/record.ts'
 import { api, type RequestContext } from '../api.ts'
 import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
@@ -87,9 +89,24 @@ async function find(
     case LATEST_TIERED:
       return NOWHERE
     default: {
-      const found = await (timestamp === MAX_TIMESTAMP ? log.offsetOfMaxTimestamp() : log.offsetForTimestamp(timestamp))
-      return found === null || found.offset >= end ? NOWHERE : found
+      const found = await search(log, timestamp, context)
+      return typeof found !== 'string' && (found === null || found.offset >= end) ? NOWHERE : found
     }
+  }
+}
+
+async function search(
+  log: PartitionLog,
+  timestamp: number,
+  { broker }: RequestContext,
+): Promise<Found | ErrorName | null> {
+  try {
+    return await (timestamp === MAX_TIMESTAMP ? log.offsetOfMaxTimestamp() : log.offsetForTimestamp(timestamp))
+  } catch (error) {
+    // What a producer compressed is taken as it comes.
+    if (!(error instanceof CompressionError || error instanceof RecordFormatError)) throw error
+    broker.log.warn(`${log.describe()} has a batch that cannot be read: ${error.message}`)
+    return 'CORRUPT_MESSAGE'
   }
 }
 

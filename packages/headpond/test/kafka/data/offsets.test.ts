@@ -7,6 +7,7 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '#src/kafka/schemas/offset-for-leader-epoch.ts'
+import { BATCH_HEADER_BYTES, LAST_OFFSET_DELTA_AT, RECORD_COUNT_AT, stampCrc } from '#src/log/record-batch.ts'
 import { encodeBatch } from '#src/log/records/batch.ts'
 import { batchOf, errorOf, type LogClient, startLogServer } from './log-server.ts'
 
@@ -73,6 +74,26 @@ test('the beginning, the end, and what lies between them by time', async (t) => 
   }
   partition('orders').deleteRecordsBefore(3)
   assert.deepEqual(shown(await offsetsOf(client, 'orders', [EARLIEST, -4, 1000])), ['3@-1', '3@-1', '4@5000'])
+})
+
+test('a batch that nobody can read is told of as such, and costs no connection', async (t) => {
+  const { connect, logged } = await startLogServer(t, { topics: { orders: 1 } })
+  const client = await connect()
+  const broken = batchOf(['a', 'b'], { codec: 'gzip', timestampMs: 1000 })
+  broken.fill(0, BATCH_HEADER_BYTES)
+  stampCrc(broken, 0)
+  const short = batchOf(['a'], { codec: 'gzip', timestampMs: 3000 })
+  short.writeInt32BE(4, LAST_OFFSET_DELTA_AT)
+  short.writeInt32BE(5, RECORD_COUNT_AT)
+  stampCrc(short, 0)
+  for (const batch of [broken, short]) assert.equal(errorOf(await client.produce('orders', batch)), 'NONE')
+  assert.deepEqual(shown(await offsetsOf(client, 'orders', [500, 2000, EARLIEST, LATEST])), [
+    'CORRUPT_MESSAGE',
+    'CORRUPT_MESSAGE',
+    '0@-1',
+    '7@-1',
+  ])
+  assert.match(logged.join('\n'), /orders-0 has a batch that cannot be read: /)
 })
 
 test('places that versions do not know', async (t) => {
