@@ -8,6 +8,7 @@ import { codecOf } from './compression/codec.ts'
 import { CompressionError } from './compression/compression-error.ts'
 import type { LogError, LogRefusal } from './errors.ts'
 import type { LogSettings } from './log-settings.ts'
+import { isRecompressed } from './recompression.ts'
 import {
   ATTRIBUTES_AT,
   BATCH_HEADER_BYTES,
@@ -135,6 +136,7 @@ function checkRecords(
   const isCreateTime = settings.messageTimestampType === 'CreateTime'
   const isLookedInto =
     settings.isCompacted ||
+    (codec !== 'none' && isRecompressed(batch, settings.compressionType)) ||
     (isCreateTime
       ? settings.messageTimestampBeforeMaxMs !== Number.POSITIVE_INFINITY ||
         maxTimestampOf(batch, 0) > nowMs + settings.messageTimestampAfterMaxMs
@@ -188,9 +190,7 @@ function describeBrokenRecords(batch: Uint8Array): LogRefusal {
     const count = recordCountOf(batch, 0)
     for (let index = 0; index < count; index++) {
       cursor.next()
-      if (cursor.offsetDelta !== index) {
-        return refuse('INVALID_RECORD', `Record ${index} of the batch has the offset delta ${cursor.offsetDelta}`)
-      }
+      if (cursor.offsetDelta !== index) return refuseOffset(index, cursor.offsetDelta)
     }
     return refuse('INVALID_RECORD', 'Incorrect declared batch size, records still remaining in file')
   } catch (error) {
@@ -215,6 +215,7 @@ function checkEachRecord(
     const count = recordCountOf(batch, 0)
     for (let index = 0; index < count; index++) {
       cursor.next()
+      if (cursor.offsetDelta !== index) return refuseOffset(index, cursor.offsetDelta)
       if (settings.isCompacted && cursor.keyStart < 0) {
         firstError ??= 'INVALID_RECORD'
         errors.push({
@@ -275,6 +276,10 @@ function checkSegmentSize(sizeBytes: number, settings: LogSettings, partition: (
     `Message batch size is ${sizeBytes} bytes in append to partition ${partition()}, which exceeds the maximum configured ` +
       `segment size of ${settings.segmentBytes}.`,
   )
+}
+
+function refuseOffset(index: number, offsetDelta: number): LogRefusal {
+  return refuse('INVALID_RECORD', `Record ${index} of the batch has the offset delta ${offsetDelta}`)
 }
 
 function refuseUnreadable(error: unknown): LogRefusal {

@@ -7,17 +7,23 @@ import {
   BATCH_LENGTH_AT,
   CODEC_MASK,
   CODECS,
+  type Codec,
   LOG_OVERHEAD_BYTES,
   readInt16,
   stampCrc,
   writeInt32,
 } from './record-batch.ts'
 
+/** Whether a batch has another codec than its topic stores. */
+export function isRecompressed(batch: Uint8Array, type: LogSettings['compressionType']): boolean {
+  return newCodecOf(batch, type) !== null
+}
+
 /** The batch itself when it is so already. Only the records' bytes change; offsets and times in them stay. */
 export function recompress(batch: Uint8Array, type: LogSettings['compressionType']): Uint8Array {
-  const wanted = type === 'uncompressed' ? 'none' : type
   const actual = codecOf(readInt16(batch, ATTRIBUTES_AT))
-  if (type === 'producer' || actual === undefined || actual === wanted || wanted === 'producer') return batch
+  const wanted = newCodecOf(batch, type)
+  if (actual === undefined || wanted === null) return batch
   const records = compress(wanted, decompress(actual, batch.subarray(BATCH_HEADER_BYTES)))
   const bytes = Buffer.allocUnsafe(BATCH_HEADER_BYTES + records.length)
   bytes.set(batch.subarray(0, BATCH_HEADER_BYTES))
@@ -26,4 +32,11 @@ export function recompress(batch: Uint8Array, type: LogSettings['compressionType
   bytes[ATTRIBUTES_AT + 1] = (bytes[ATTRIBUTES_AT + 1] & ~CODEC_MASK) | CODECS.indexOf(wanted)
   stampCrc(bytes, 0)
   return bytes
+}
+
+/** Null when it stays as it is. */
+function newCodecOf(batch: Uint8Array, type: LogSettings['compressionType']): Codec | null {
+  if (type === 'producer') return null
+  const wanted = type === 'uncompressed' ? 'none' : type
+  return codecOf(readInt16(batch, ATTRIBUTES_AT)) === wanted ? null : wanted
 }

@@ -128,6 +128,24 @@ for (const [name, batch, error, message] of refusals) {
   })
 }
 
+test('a batch that is opened anyway has as many records as it says, with offsets that count up', async () => {
+  for (const settings of [{ 'cleanup.policy': 'compact' }, { 'compression.type': 'lz4' }]) {
+    const { log } = await openLog(settings)
+    const key = Buffer.from('k')
+    const batch = encodeBatch([{ timestampMs: NOW_MS, key, value: key }], { codec: 'gzip' })
+    assert.equal(log.append(Buffer.from(batch), CLIENT).error, null)
+    writeInt32(batch, RECORD_COUNT_AT, 1000)
+    writeInt32(batch, LAST_OFFSET_DELTA_AT, 999)
+    stampCrc(batch, 0)
+    assert.equal(log.append(batch, CLIENT).error, 'INVALID_RECORD')
+    const skipping = makeBatch({ timestampMs: NOW_MS })
+    skipping[BATCH_HEADER_BYTES + 3] = 2
+    stampCrc(skipping, 0)
+    assert.equal(log.append(skipping, CLIENT).error, 'INVALID_RECORD')
+    assert.equal(log.logEndOffset, 1)
+  }
+})
+
 test('every byte of a batch counts: each one changed is noticed', async () => {
   const { log } = await openLog()
   const batch = makeBatch({ recordCount: 2, timestampMs: NOW_MS })
