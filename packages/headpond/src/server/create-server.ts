@@ -44,7 +44,8 @@ const SILENT: EngineLog = { info() {}, warn() {}, error() {} }
 /** A server in this process. */
 export class HeadpondServer {
   readonly #server: Server
-  readonly #local: LocalClient
+  #local: LocalClient
+  #isClosed = false
   /** Those of `client` that are not closed. */
   readonly #clients = new Set<LocalClient>()
   /** Addresses as clients take them. */
@@ -128,9 +129,11 @@ export class HeadpondServer {
 
   /**
    * Runs a command without a socket: `await server.execute('SET', 'k', 'v')`. Replies come typed, as RESP3 has them:
-   * text, numbers, booleans, arrays, objects, null. Rejects with ReplyError for an error reply.
+   * text, numbers, booleans, arrays, objects, null. Rejects with ReplyError for an error reply. Its client begins anew
+   * after it was cut off by a fault, or has left by QUIT, as libraries connect again.
    */
   execute(...args: readonly Argument[]): Promise<ReplyValue> {
+    if (this.#local.isClosed && !this.#isClosed) this.#local = new LocalClient(this.#server.resp)
     return this.#local.execute(...args)
   }
 
@@ -207,6 +210,7 @@ export class HeadpondServer {
    * rejected. Nothing of the server keeps the process alive afterwards.
    */
   async close(): Promise<void> {
+    this.#isClosed = true
     for (const client of [this.#local, ...this.#clients]) client.close()
     this.#server.shutdown('default', true)
     await this.#server.close()

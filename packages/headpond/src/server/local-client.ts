@@ -39,6 +39,11 @@ export class LocalClient {
     this.#client.protocol = 3
   }
 
+  /** By `close`, by QUIT, or cut off by a fault. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /**
    * Runs a command. Rejects with ReplyError when the reply is an error, and with Error when there can be none: the client
    * is closed, or its server is, or the command answers with something else than one reply. SUBSCRIBE and its like are

@@ -43,8 +43,9 @@ function makingCommands(key: string, value: SeedValue): Argument[][] {
 }
 
 function fields(key: string, value: unknown): Argument[] {
-  if (typeof value !== 'object' || value === null) throw unfit(key, value)
-  return checked(key, Object.entries(value).flat())
+  // Dates and their like have no fields of their own: they would make nothing.
+  if (Object.prototype.toString.call(value) !== '[object Object]') throw unfit(key, value)
+  return checked(key, Object.entries(value as object).flat())
 }
 
 function checked(key: string, values: Iterable<unknown>): Argument[] {

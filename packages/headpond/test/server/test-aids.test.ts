@@ -58,6 +58,7 @@ test('seeding replaces what was there, takes a database and a time to live, and 
   assert.equal(await redis.exists('key'), 0)
   await assert.rejects(server.seed({ key: null as never }), { name: 'TypeError', message: /key cannot hold null/ })
   await assert.rejects(server.seed({ key: { nested: {} as never } }), { name: 'TypeError', message: /key cannot hold/ })
+  await assert.rejects(server.seed({ key: new Date() as never }), { name: 'TypeError', message: /key cannot hold/ })
 })
 
 test('an image puts everything back, as often as it is asked to', async () => {
@@ -238,6 +239,14 @@ test('a dropped connection is one, and the command did not run', async () => {
   assert.equal(client.take().length, 0)
   assert.equal(await redis.get('visits'), null)
   assert.equal(await redis.incr('visits'), 1)
+})
+
+test('execute goes on after its own connection was dropped, or left', async () => {
+  server.faults.drop('INCR')
+  await assert.rejects(server.execute('INCR', 'visits'), /connection dropped/)
+  assert.equal(await server.execute('INCR', 'visits'), 1)
+  assert.equal(await server.execute('QUIT'), 'OK')
+  assert.equal(await server.execute('INCR', 'visits'), 2)
 })
 
 test('faults can strike by the name of a client, and within MULTI when a command is queued', async () => {
