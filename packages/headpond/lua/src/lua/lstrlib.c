@@ -92,15 +92,38 @@ static int str_upper (lua_State *L) {
   return 1;
 }
 
+/* headpond: more than a state can have */
+#define MAX_BLOCK	0x7fff0000u
+
+/*
+** headpond: made in one piece, so that what does not fit is refused before anybody has waited for it.
+*/
 static int str_rep (lua_State *L) {
   size_t l;
   luaL_Buffer b;
   const char *s = luaL_checklstring(L, 1, &l);
   int n = luaL_checkint(L, 2);
+  unsigned long long total = n > 0 ? (unsigned long long)l * n : 0;
+  size_t size = total < MAX_BLOCK ? (size_t)total : MAX_BLOCK;
   luaL_buffinit(L, &b);
-  while (n-- > 0)
-    luaL_addlstring(&b, s, l);
-  luaL_pushresult(&b);
+  if (size <= LUAL_BUFFERSIZE) {
+    for (; size > 0; size -= l) {
+      memcpy(b.p, s, l);
+      luaL_addsize(&b, l);
+    }
+    luaL_pushresult(&b);
+  }
+  else {
+    char *block = (char *)lua_newuserdata(L, size);
+    size_t filled = l;
+    memcpy(block, s, l);
+    while (filled < size) {
+      size_t more = filled < size - filled ? filled : size - filled;
+      memcpy(block + filled, block, more);
+      filled += more;
+    }
+    lua_pushlstring(L, block, size);
+  }
   return 1;
 }
 
