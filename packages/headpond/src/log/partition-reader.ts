@@ -1,5 +1,5 @@
 import type { LogSettings } from './log-settings.ts'
-import { lastOffsetOf, maxTimestampOf, recordCountOf, sizeBytesOf } from './record-batch.ts'
+import { baseOffsetOf, lastOffsetOf, maxTimestampOf, recordCountOf, sizeBytesOf } from './record-batch.ts'
 import { decodeBatch } from './records/batch.ts'
 import type { LogPlace, Segment } from './segment.ts'
 import { nothingAt, type ReadLimit, readFile, readTail, type SegmentRead } from './segment-reader.ts'
@@ -243,7 +243,40 @@ export class PartitionReader {
   async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
     let latestMs = -1
     for (const segment of this.#log.segments) latestMs = Math.max(latestMs, segment.largestTimestampMs)
+    if (latestMs < 0) return null
+    const found = await this.offsetForTimestamp(latestMs)
+    if (found !== null) return found
+    // What had it was deleted from the beginning of the first segment.
+    latestMs = await this.#latestTimestampLeft()
     return latestMs < 0 ? null : this.offsetForTimestamp(latestMs)
+  }
+
+  /** Goes through what is left of the first segment; -1: there is nothing left. */
+  async #latestTimestampLeft(): Promise<number> {
+    const { logStartOffset } = this.#log
+    const [, ...others] = this.#log.segments
+    const end = others[0]?.baseOffset ?? Number.POSITIVE_INFINITY
+    let latestMs = Math.max(-1, ...others.map((segment) => segment.largestTimestampMs))
+    for (let offset = logStartOffset; offset < end; ) {
+      const { records } = await this.read(offset, SEARCH_BYTES, {
+        isolation: 'read_uncommitted',
+        takesOneBatchAtLeast: true,
+      })
+      if (records.length === 0) break
+      for (const part of records) {
+        for (let at = 0; at < part.length; at += sizeBytesOf(part, at)) {
+          offset = lastOffsetOf(part, at) + 1
+          if (baseOffsetOf(part, at) >= logStartOffset) {
+            latestMs = Math.max(latestMs, maxTimestampOf(part, at))
+            continue
+          }
+          for (const record of decodeBatch(part, at).records) {
+            if (record.offset >= logStartOffset) latestMs = Math.max(latestMs, record.timestampMs)
+          }
+        }
+      }
+    }
+    return latestMs
   }
 }
 

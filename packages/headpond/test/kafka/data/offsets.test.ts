@@ -76,6 +76,26 @@ test('the beginning, the end, and what lies between them by time', async (t) => 
   assert.deepEqual(shown(await offsetsOf(client, 'orders', [EARLIEST, -4, 1000])), ['3@-1', '3@-1', '4@5000'])
 })
 
+test('the latest timestamp is that of a record which is left', async (t) => {
+  const { connect, partition } = await startLogServer(t, { topics: { orders: 1 } })
+  const client = await connect()
+  const send = (...timestamps: number[]) =>
+    client.produce(
+      'orders',
+      encodeBatch(timestamps.map((timestampMs) => ({ timestampMs, key: null, value: Buffer.from('v') }))),
+    )
+  await send(9000)
+  await send(8000, 500, 600)
+  await send(700)
+  const latest = async () => shown(await offsetsOf(client, 'orders', [MAX_TIMESTAMP]))[0]
+  const told = [await latest()]
+  for (const offset of [1, 2, 4, 5]) {
+    partition('orders').deleteRecordsBefore(offset)
+    told.push(await latest())
+  }
+  assert.deepEqual(told, ['0@9000', '1@8000', '4@700', '4@700', '-1@-1'])
+})
+
 test('a batch that nobody can read is told of as such, and costs no connection', async (t) => {
   const { connect, logged } = await startLogServer(t, { topics: { orders: 1 } })
   const client = await connect()
