@@ -44,6 +44,7 @@ function dataDefaults(config: Config): DirectiveOptions {
 const READY = 'Ready to accept connections'
 const STOPPED = 'Headpond is now ready to exit, bye bye...'
 const INITIALIZED = 'Server initialized'
+const HOLDING_INTERVAL_MS = 2 ** 31 - 1
 const startingText = () => `Headpond ${HEADPOND_VERSION} is starting, PID: ${process.pid}`
 
 /** Resolves with the exit code. */
@@ -98,7 +99,10 @@ async function runServer(argv: readonly string[]): Promise<number> {
   else log.info({ version: HEADPOND_VERSION, pid: process.pid, ...server.addresses, readyMs }, READY)
   if (isDaemon) reportReady()
 
+  // CONFIG SET can close the last port: who is connected goes on, and only a shutdown ends the server.
+  const holding = setInterval(() => {}, HOLDING_INTERVAL_MS)
   await server.ended
+  clearInterval(holding)
   log.info(STOPPED)
   return server.failure === null ? 0 : 1
 }

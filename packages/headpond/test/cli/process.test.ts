@@ -121,6 +121,26 @@ test('pidfile: written without a daemon too, gone when the process is; one that 
     assert.equal(await without.stop(), 0)
   }))
 
+test('a server whose last port is closed goes on until it is told to end', () =>
+  inDirectory(async (directory) => {
+    const log = join(directory, 'headpond.log')
+    const pidFile = join(directory, 'headpond.pid')
+    const args = [...PORTS, '--kafka-port', '0', '--ephemeral', '--logfile', log, '--pidfile', pidFile]
+    assert.equal(run(directory, [...args, '--daemonize', 'yes']).status, 0)
+    const { client, pid } = await connectTo(log)
+    assert.equal(await client.call('CONFIG', 'SET', 'port', '0'), '+OK')
+    assert.equal(await client.call('PING'), '+PONG')
+    assert.equal(await client.call('QUIT'), '+OK')
+    await client.untilClosed()
+    await stop(pid, () => !existsSync(pidFile))
+    assert.deepEqual(
+      linesOf(log)
+        .slice(-2)
+        .map(({ msg }) => msg),
+      ['SIGTERM: stopping', 'Headpond is now ready to exit, bye bye...'],
+    )
+  }))
+
 test('loglevel: CONFIG SET changes what is logged from now on', () =>
   inDirectory(async (directory) => {
     const log = join(directory, 'headpond.log')
