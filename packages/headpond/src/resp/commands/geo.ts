@@ -42,6 +42,7 @@ function readPosition(request: Request, index: number, position: Position, reply
 /** As C's printf writes `%f`. */
 function sixDecimals(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+  if (Object.is(value, -0)) return '-0.000000'
   return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`
 }
 
