@@ -113,7 +113,8 @@ export function update(context: TextContext, session: Session, end: number, how:
   const isCas = how === mode.CAS
   const { count, chunk } = line
   if (isCas ? count !== 6 && count !== 7 : count !== 5 && count !== 6) return answer(context, lines.ERROR)
-  if (count > 5) noteNoreply(context)
+  // In place of the size it is no size, and nobody is told.
+  if (count > 5 || line.size(4) === 'noreply'.length) noteNoreply(context)
   const keyStart = line.start(1)
   const keyEnd = line.end(1)
   if (keyEnd - keyStart > KEY_BYTES_MAX) return answer(context, lines.BAD_FORMAT)
