@@ -115,6 +115,10 @@ test('BGSAVE answers as Redis does, and the figures follow', async (t) => {
   assert.equal(after['rdb_last_bgsave_status'], 'ok')
   assert.equal(after['rdb_changes_since_last_save'], '1')
   assert.equal(after['rdb_saves'], '1')
+  await server.execute('SAVE')
+  assert.equal((await infoOf(server))['rdb_saves'], '2')
+  await server.execute('DEBUG', 'RELOAD')
+  assert.equal((await infoOf(server))['rdb_saves'], '2')
   assert.equal(keyCountOf(join(dir, 'dump.rdb')), 200)
 })
 

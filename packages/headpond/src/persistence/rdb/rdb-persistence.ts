@@ -60,6 +60,7 @@ export class RdbPersistence {
   lastStatus: 'ok' | 'err' = 'ok'
   /** What the latest snapshot in the background took; -1: there was none. */
   lastDurationSeconds = -1
+  /** Those that were asked for or came due; a save of DEBUG RELOAD, FLUSHALL or the end of the server is none, as in Redis. */
   saveCount = 0
   /** BGSAVE SCHEDULE: as soon as nothing else is in progress. */
   isScheduled = false
@@ -121,7 +122,6 @@ export class RdbPersistence {
   /** Saves before it returns. False when it failed, which the log tells. */
   save(): boolean {
     const { store, log } = this.#host
-    this.saveCount++
     // One in the background would replace this one by an older state when it is complete.
     this.abort('a newer snapshot is saved at once')
     // A snapshot for something else has to let go of the store first.

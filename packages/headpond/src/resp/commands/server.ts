@@ -51,6 +51,7 @@ function save(client: Client, _request: Request, reply: Reply): void {
   const { persistence } = client.engine
   if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
   if (persistence.rdb.isSaving) return reply.error(SAVING)
+  persistence.rdb.saveCount++
   if (persistence.rdb.save()) reply.ok()
   else reply.error(errors.UNSPECIFIED)
 }
