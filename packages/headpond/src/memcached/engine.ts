@@ -262,6 +262,7 @@ export class MemcachedEngine implements Protocol<Session> {
       const next = this.#step(session, chunk, at, end)
       if (next < 0) break
       at = next
+      if (session.interrupted !== null) break
     }
     return at
   }

@@ -15,6 +15,10 @@ export class Session {
   swallowBytes = 0
   /** The bytes that the request will have which was cut: nothing is looked at again before they are there. */
   neededBytes = 0
+  /** Of a line whose end has not come, the bytes that were looked at. */
+  unendedBytes = 0
+  /** The command whose keys are answered in parts: what stands next are those that are left. */
+  interrupted: 'get' | 'gets' | null = null
   closesAfterReply = false
   /** It has asked for the end of the server, once what it asked before is answered. */
   endsServer = false

@@ -1,4 +1,5 @@
 import { NONE } from '../memory/heap.ts'
+import { LONG_TURN_MS } from '../net/turn.ts'
 import { mode, outcome } from './items.ts'
 import type { Session } from './session.ts'
 import { KEY_BYTES_MAX } from './settings.ts'
@@ -21,29 +22,66 @@ import { lines } from './text-reply.ts'
 
 // ---- Reading ----
 
+/** Keys of a `get` between two looks at the time. */
+const KEYS_BETWEEN_LOOKS = 128
+
 /** hot: `get` and `gets`, once for each. */
-export function get(context: TextContext, _session: Session, withCas = false): number {
-  const { line, reply, items, engine } = context
-  const { chunk, count } = line
+export function get(context: TextContext, session: Session, withCas: boolean): number {
+  const { line } = context
+  const { count } = line
   for (let index = 1; index < count; index++) {
     if (line.size(index) > KEY_BYTES_MAX) return answer(context, lines.BAD_FORMAT)
   }
+  return getFrom(context, session, withCas, 1)
+}
+
+/** What is left of a `get` that was interrupted stands in the line. */
+export function goOnGetting(context: TextContext, session: Session): number {
+  const withCas = session.interrupted === 'gets'
+  session.interrupted = null
+  return getFrom(context, session, withCas, 0)
+}
+
+/**
+ * Answers the keys of the line from word `first` on. There may be hundreds of thousands: it stops in the midst of the line while
+ * the client does not read what it has asked for, and when others have waited for long enough.
+ */
+function getFrom(context: TextContext, session: Session, withCas: boolean, first: number): number {
+  const { line, reply, items, engine } = context
+  const { chunk, count } = line
   const { store } = items
-  for (let index = 1; index < count; index++) {
+  let startMs = 0
+  for (let index = first; index < count; index++) {
     const start = line.start(index)
     const end = line.end(index)
     let handle = items.fetch(chunk, start, end)
-    if (engine.isObserved) engine.fetched(_session, chunk, start, end, handle)
-    if (handle === NONE) continue
-    let cas = -1
-    if (withCas) {
-      cas = items.casOf(handle)
-      handle = items.handle
+    if (engine.isObserved) engine.fetched(session, chunk, start, end, handle)
+    if (handle !== NONE) {
+      let cas = -1
+      if (withCas) {
+        cas = items.casOf(handle)
+        handle = items.handle
+      }
+      reply.value(chunk, start, end, store, handle, items.clientFlags(handle), cas)
     }
-    reply.value(chunk, start, end, store, handle, items.clientFlags(handle), cas)
+    const next = index + 1
+    if (next === count) break
+    if (session.isStalled) return interrupt(context, session, withCas, next)
+    if (next % KEYS_BETWEEN_LOOKS !== 0) continue
+    const nowMs = performance.now()
+    if (startMs === 0) startMs = nowMs
+    else if (nowMs - startMs > LONG_TURN_MS) {
+      session.connection.cut()
+      return interrupt(context, session, withCas, next)
+    }
   }
   reply.line(lines.END)
   return line.next
+}
+
+function interrupt({ line }: TextContext, session: Session, withCas: boolean, next: number): number {
+  session.interrupted = withCas ? 'gets' : 'get'
+  return line.start(next)
 }
 
 function gets(context: TextContext, session: Session): number {
@@ -54,7 +92,7 @@ function gets(context: TextContext, session: Session): number {
 /** `get` as it was once called, and without a key. */
 function bget(context: TextContext, session: Session): number {
   if (!hasWords(context, 2, Number.POSITIVE_INFINITY)) return context.line.next
-  return get(context, session)
+  return get(context, session, false)
 }
 
 function getAndTouch(withCas: boolean): TextHandler {

@@ -7,7 +7,7 @@ import { metaCommands } from './meta.ts'
 import { MetaFlags } from './meta-flags.ts'
 import type { Session } from './session.ts'
 import { statsCommand } from './stats.ts'
-import { get, storageCommands, update } from './storage-commands.ts'
+import { get, goOnGetting, storageCommands, update } from './storage-commands.ts'
 import { INCOMPLETE, type TextContext, type TextHandler } from './text-command.ts'
 import { lines, type TextReply } from './text-reply.ts'
 
@@ -44,15 +44,17 @@ export class TextProtocol {
   step(session: Session, chunk: Uint8Array, at: number, end: number): number {
     const context = this.#context
     const { line, reply, engine } = context
-    if (!line.read(chunk, at, end)) {
+    if (!hasLineEnd(session, chunk, at, end) || !line.read(chunk, at, end)) {
       if (isTooLong(chunk, at, end)) session.endWithError()
+      session.unendedBytes = end - at
       return INCOMPLETE
     }
     reply.isSilent = false
+    if (session.interrupted !== null) return goOnGetting(context, session)
     if (!session.isAuthenticated) return this.#authenticate(session, at, end)
     if (engine.verbosity > 1) engine.showCommand(session, chunk, at, line.next)
     let next: number
-    if (line.count > 1 && line.is(0, 'get')) next = get(context, session)
+    if (line.count > 1 && line.is(0, 'get')) next = get(context, session, false)
     else if (line.is(0, 'set')) next = update(context, session, end, mode.SET)
     else next = this.#other(session, end)
     if (next === INCOMPLETE) this.#wait(session, at)
@@ -84,3 +86,15 @@ export class TextProtocol {
     return line.next
   }
 }
+
+/** Whether the line at `at` may have ended. Of one that comes in many parts, each byte is looked at once. */
+function hasLineEnd(session: Session, chunk: Uint8Array, at: number, end: number): boolean {
+  const { unendedBytes } = session
+  if (unendedBytes === 0) return true
+  const lineEnd = chunk.indexOf(LF, at + unendedBytes)
+  if (lineEnd < 0 || lineEnd >= end) return false
+  session.unendedBytes = 0
+  return true
+}
+
+const LF = 0x0a
