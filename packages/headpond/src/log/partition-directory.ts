@@ -2,7 +2,7 @@
  * The files of a partition that are about all of it: `leader-epoch-checkpoint`, `partition.metadata`, and snapshots of its
  * producers. The names and forms are Kafka's.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   type Directory,
@@ -12,6 +12,7 @@ import {
   renameIfThere,
   replaceFile,
   unlinkIfThere,
+  unlinkSoon,
 } from './files.ts'
 import { formatLeaderEpochs, type LeaderEpoch, parseLeaderEpochs } from './leader-epochs.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot } from './producer-snapshot.ts'
@@ -98,6 +99,8 @@ export class PartitionDirectory implements Directory {
   }
 
   remove(): void {
+    if (!existsSync(this.path)) return
+    for (const name of this.list()) void unlinkSoon(`${this.path}/${name}`)
     rmSync(this.path, { recursive: true, force: true })
   }
 }

@@ -19,6 +19,7 @@ import {
   readFileIfThere,
   renameIfThere,
   unlinkIfThere,
+  unlinkSoon,
 } from './files.ts'
 import { NO_BYTES, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import {
@@ -523,12 +524,12 @@ export class Segment implements TailOwner {
     if (renameIfThere(`${this.#directory?.path}/${from}`, this.#pathOf('log'))) this.file?.renamed(this.#nameOf('log'))
   }
 
-  /** Removes the files. */
+  /** Removes the files; their names are gone when it returns. */
   remove(): void {
     this.forgetTail()
     if (this.#directory === null) return
     this.file?.close()
-    for (const kind of SEGMENT_FILES) unlinkIfThere(this.#pathOf(kind))
+    for (const kind of SEGMENT_FILES) void unlinkSoon(this.#pathOf(kind))
   }
 
   /** Gives the memory of the tail back. */

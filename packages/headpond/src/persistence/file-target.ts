@@ -236,7 +236,8 @@ export class FileTarget implements SnapshotTarget {
 
   #closeDiscarded(): void {
     if (this.#fd === -1) return
-    closeSync(this.#fd)
+    // It has no name any more, so that closing gives back what it holds: not before everybody's eyes.
+    close(this.#fd, () => {})
     this.#fd = -1
   }
 }

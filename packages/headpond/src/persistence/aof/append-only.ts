@@ -1,5 +1,4 @@
 import {
-  close,
   closeSync,
   existsSync,
   fsyncSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
+import { unlinkSoon } from '../../log/files.ts'
 import type { Store } from '../../store/store.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileTarget, isAbandoned, makeDirectory, syncDirectory } from '../file-target.ts'
@@ -399,14 +399,8 @@ export class AppendOnly {
     }
   }
 
-  /** The name goes at once; what a large file holds, which takes a while, when it is closed. */
   #removeSoon(path: string): void {
-    if (!existsSync(path)) return
-    const fd = openSync(path, 'r')
-    rmSync(path)
-    this.tidying = Promise.all([this.tidying, new Promise<void>((resolve) => close(fd, () => resolve()))]).then(
-      () => {},
-    )
+    this.tidying = Promise.all([this.tidying, unlinkSoon(path)]).then(() => {})
   }
 
   // ---- On and off ----
