@@ -3,7 +3,8 @@ export { ConfigError } from './config/config-error.ts'
 export type { KafkaCall } from './kafka/call-log.ts'
 export type { KafkaFaultTarget } from './kafka/faults.ts'
 export type { Call } from './resp/call-log.ts'
-export { ReplyError, type ReplyValue } from './resp/decoder.ts'
+export { type PushMessage, ReplyError, type ReplyValue } from './resp/decoder.ts'
+export type { CommandFaultTarget } from './resp/faults.ts'
 export { type CreateServerOptions, createServer, type HeadpondServer } from './server/create-server.ts'
 export type {
   EmbeddedKafka,

@@ -1,8 +1,7 @@
-/** A PostgreSQL of the test's own, in a directory of its own, where its programs are installed. */
+/** A PostgreSQL of the test's own, in a directory of its own with its socket, where its programs are installed. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -35,14 +34,12 @@ export async function startPostgres(): Promise<{ url: string; stop: () => Promis
   chmodSync(directory, 0o777)
   const data = join(directory, 'data')
   const bin = programs()!
-  const port = await freePort()
   const asUser = (program: string, args: string[]): [string, string[]] =>
     process.getuid?.() === 0 ? ['runuser', ['-u', USER, '--', join(bin, program), ...args]] : [join(bin, program), args]
   execFileSync(...asUser('initdb', ['-D', data, '-U', USER, '-A', 'trust', '--no-sync']), { stdio: 'ignore' })
-  const child = spawn(
-    ...asUser('postgres', ['-D', data, '-p', String(port), '-k', directory, '-c', 'listen_addresses=127.0.0.1']),
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  )
+  const child = spawn(...asUser('postgres', ['-D', data, '-k', directory, '-c', 'listen_addresses=']), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let output = ''
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (chunk) => {
@@ -52,7 +49,7 @@ export async function startPostgres(): Promise<{ url: string; stop: () => Promis
     child.once('exit', () => reject(new Error(`PostgreSQL did not start:\n${output}`)))
   })
   return {
-    url: `postgres://${USER}@127.0.0.1:${port}/postgres`,
+    url: `postgres://${USER}@${encodeURIComponent(directory)}/postgres`,
     stop: async () => {
       const ended = once(child, 'exit')
       execFileSync(...asUser('pg_ctl', ['-D', data, '-m', 'immediate', 'stop']), { stdio: 'ignore' })
@@ -60,14 +57,4 @@ export async function startPostgres(): Promise<{ url: string; stop: () => Promis
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port for a loopback listener')
-  return address.port
 }

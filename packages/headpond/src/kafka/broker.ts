@@ -8,12 +8,12 @@ import type { BrokerConfig } from './broker-config.ts'
 import type { ClusterMetadata } from './cluster-metadata.ts'
 import { FetchSessionCache } from './fetch/fetch-session-cache.ts'
 import { GroupCoordinator } from './groups/group-coordinator.ts'
-import { groupSettings } from './groups/settings.ts'
+import { GroupSettings } from './groups/settings.ts'
 import type { ListenerPlan } from './listener.ts'
 import { Quotas } from './quotas/quotas.ts'
 import type { Authentication } from './security/authentication.ts'
 import type { KafkaSession } from './session.ts'
-import { transactionSettings } from './transactions/settings.ts'
+import { TransactionSettings } from './transactions/settings.ts'
 import { TransactionCoordinator } from './transactions/transaction-coordinator.ts'
 
 export interface BrokerParts {
@@ -79,11 +79,11 @@ export class Broker {
     this.quotas = new Quotas(config, () => clock.nowMs())
     this.authentication = authentication
     this.listeners = listeners
-    this.groups = new GroupCoordinator({ logs, clock, settings: groupSettings(config, metadata), log })
+    this.groups = new GroupCoordinator({ logs, clock, settings: new GroupSettings(config, metadata), log })
     this.transactions = new TransactionCoordinator({
       logs,
       clock,
-      settings: transactionSettings(config, metadata),
+      settings: new TransactionSettings(config, metadata),
       groups: this.groups,
       log,
     })

@@ -1,4 +1,5 @@
-import type { Clock, ScheduledCall } from '../net/clock.ts'
+import type { Clock } from '../net/clock.ts'
+import { DelayedRequests, Fault, FaultList } from '../net/faults.ts'
 import type { Api, RequestContext } from './api.ts'
 import { type ErrorName, KafkaError } from './errors.ts'
 import type { Verdict } from './request-hook.ts'
@@ -25,23 +26,9 @@ export type KafkaFaultEffect =
   | { readonly kind: 'drop' }
   | { readonly kind: 'lose-answer' }
 
-/** A fault that waits for its requests. */
-export class KafkaFault {
-  readonly target: KafkaFaultTarget
-  readonly effect: KafkaFaultEffect
-  /** Requests that it will still strike. */
-  remaining: number
-  struckCount = 0
-
-  constructor(target: KafkaFaultTarget, effect: KafkaFaultEffect) {
-    this.target = target
-    this.effect = effect
-    this.remaining = target.times ?? 1
-  }
-
+export class KafkaFault extends Fault<KafkaFaultTarget, KafkaFaultEffect> {
   matches(api: Api, request: unknown, { clientId, broker }: RequestContext): boolean {
     const { api: name, topic, group, clientId: wantedClient } = this.target
-    if (this.remaining <= 0) return false
     // Without an answer to its first question a client only tells that there is no Kafka.
     if (name === '*' ? api.name === 'ApiVersions' : name.toLowerCase() !== api.name.toLowerCase()) return false
     if (wantedClient !== undefined && clientId !== wantedClient) return false
@@ -59,42 +46,35 @@ export class KafkaFault {
  * connection that is lost before or after its request was carried out.
  */
 export class KafkaFaults {
-  readonly #clock: Clock
-  #faults: KafkaFault[] = []
-  readonly #held = new Map<KafkaSession, ScheduledCall>()
-  /** Sessions whose request has waited and is due. */
-  readonly #due = new Set<KafkaSession>()
+  readonly #faults = new FaultList<KafkaFault>()
+  readonly #delayed: DelayedRequests<KafkaSession>
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    this.#delayed = new DelayedRequests(clock)
   }
 
   add(fault: KafkaFault): KafkaFault {
-    this.#faults.push(fault)
-    return fault
+    return this.#faults.add(fault)
   }
 
   remove(fault: KafkaFault): void {
-    this.#faults = this.#faults.filter((each) => each !== fault)
+    this.#faults.remove(fault)
   }
 
   /** Removes all faults; requests that wait go on at once. */
   clear(): void {
-    this.#faults = []
-    for (const session of [...this.#held.keys()]) this.#release(session)
+    this.#faults.clear()
+    this.#delayed.releaseAll()
   }
 
   /** What a fault makes of a request; null when none strikes it. */
   strike(api: Api, request: unknown, context: RequestContext): Verdict | null {
     const { session } = context
-    if (this.#due.delete(session)) return null
-    const fault = this.#faults.find((each) => each.matches(api, request, context))
-    if (fault === undefined) return null
-    fault.remaining--
-    fault.struckCount++
-    if (fault.remaining <= 0) this.remove(fault)
-    const { effect } = fault
-    switch (effect.kind) {
+    if (this.#delayed.takeDue(session)) return null
+    const effect = this.#faults.strike((fault) => fault.matches(api, request, context))?.effect
+    switch (effect?.kind) {
+      case undefined:
+        return null
       case 'error':
         return { kind: 'refuse', error: new KafkaError(effect.error) }
       case 'drop':
@@ -109,28 +89,12 @@ export class KafkaFaults {
 
   #hold(session: KafkaSession, durationMs: number): void {
     session.isHeld = true
-    const forget = () => this.#forget(session)
-    const timer = this.#clock.schedule(durationMs, () => this.#release(session))
+    const forget = () => this.#delayed.forget(session)
     session.onClosed.add(forget)
-    this.#held.set(session, {
-      cancel() {
-        timer.cancel()
-        session.onClosed.delete(forget)
-      },
+    this.#delayed.delay(session, durationMs, () => {
+      session.onClosed.delete(forget)
+      session.isHeld = false
+      session.connection.resume()
     })
-  }
-
-  #release(session: KafkaSession): void {
-    this.#held.get(session)?.cancel()
-    if (!this.#held.delete(session)) return
-    this.#due.add(session)
-    session.isHeld = false
-    session.connection.resume()
-  }
-
-  #forget(session: KafkaSession): void {
-    this.#held.get(session)?.cancel()
-    this.#held.delete(session)
-    this.#due.delete(session)
   }
 }

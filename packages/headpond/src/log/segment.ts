@@ -21,7 +21,7 @@ import {
   unlinkIfThere,
   unlinkSoon,
 } from './files.ts'
-import { NO_BYTES, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
+import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import {
   BASE_OFFSET_AT,
   BATCH_HEADER_BYTES,
@@ -50,6 +50,7 @@ const UNKNOWN = Number.NaN
 const UNINDEXED_BYTES_MAX = 2 ** 20
 const NO_CHUNKS: TailChunk[] = []
 const NO_TRANSACTIONS: AbortedTransaction[] = []
+const NO_BYTES = new Uint8Array(0)
 
 /** Bytes of a log that cannot be what was appended. */
 export class DamagedLogError extends Error {}

@@ -20,7 +20,7 @@ import { ClientEviction } from './client-eviction.ts'
 import type { Command } from './command.ts'
 import { CommandTable } from './command-table.ts'
 import { errors, unknownCommand, unknownSubcommand, wrongArity } from './errors.ts'
-import { Faults } from './faults.ts'
+import { CommandFaults } from './faults.ts'
 import { Identity } from './identity.ts'
 import { KeyspaceNotifications, KeyspaceObservers } from './keyspace-events.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
@@ -118,7 +118,7 @@ export class RespEngine implements Protocol<Client> {
   /** What keeps commands of all clients from running for a while. */
   readonly restrictions = new Restrictions()
   readonly pause = new Pause(this)
-  readonly faults = new Faults(this)
+  readonly faults: CommandFaults
   /** The calls of clients, when someone wants to know of them. */
   callLog: CallLog | null = null
   readonly outputLimits = new OutputLimits(this)
@@ -158,6 +158,7 @@ export class RespEngine implements Protocol<Client> {
     this.config = host.config
     this.settings = host.config.settings
     this.clock = host.clock
+    this.faults = new CommandFaults(this)
     this.log = host.log
     this.persistence = host.persistence
     restrictByPersistence(this)

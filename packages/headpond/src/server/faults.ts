@@ -1,11 +1,11 @@
 import { ERROR, type ErrorName } from '../kafka/errors.ts'
 import { KafkaFault, type KafkaFaultEffect, type KafkaFaults, type KafkaFaultTarget } from '../kafka/faults.ts'
 import type { RespEngine } from '../resp/engine.ts'
-import { Fault, type FaultEffect, type FaultTarget } from '../resp/faults.ts'
+import { CommandFault, type CommandFaultEffect, type CommandFaultTarget } from '../resp/faults.ts'
 import { durationMs } from './duration.ts'
 
 /** A command's name, or more about which commands are meant; or requests of Kafka clients: `{ api: 'Produce' }`. */
-export type FaultMatch = string | FaultTarget | KafkaFaultTarget
+export type FaultMatch = string | CommandFaultTarget | KafkaFaultTarget
 
 /** A fault that was set. */
 export interface FaultHandle {
@@ -65,12 +65,12 @@ export class ServerFaults {
     this.#engine.faults.isSuspended = isSuspended
   }
 
-  #add(match: FaultMatch, effect: FaultEffect & KafkaFaultEffect): FaultHandle
-  #add(match: string | FaultTarget, effect: FaultEffect): FaultHandle
-  #add(match: FaultMatch, effect: FaultEffect): FaultHandle {
+  #add(match: FaultMatch, effect: CommandFaultEffect & KafkaFaultEffect): FaultHandle
+  #add(match: string | CommandFaultTarget, effect: CommandFaultEffect): FaultHandle
+  #add(match: FaultMatch, effect: CommandFaultEffect): FaultHandle {
     if (isOfKafka(match)) return this.#addToKafka(match, effect as KafkaFaultEffect)
     const { faults } = this.#engine
-    const fault = faults.add(new Fault(typeof match === 'string' ? { command: match } : match, effect))
+    const fault = faults.add(new CommandFault(typeof match === 'string' ? { command: match } : match, effect))
     return handleOf(fault, () => faults.remove(fault))
   }
 
