@@ -25,7 +25,7 @@ const keyRules = Array.from({ length: ruleCount - otherCommands.length - 8 }, (_
 })
 
 /** `ACL SETUSER tenant ...` with a hundred rules. */
-export const userCommand: readonly string[] = [
+const userCommand: readonly string[] = [
   ...['ACL', 'SETUSER', 'tenant', 'reset', 'on', '>secret', 'resetchannels', '&tenant:*'],
   ...keyRules,
   ...[

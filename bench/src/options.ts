@@ -19,7 +19,7 @@ export const suites = [
 ] as const
 export type Suite = (typeof suites)[number]
 
-export const kafkaSuites = [
+const kafkaSuites = [
   'produce',
   'consume',
   'latency',

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-export const WINDOW_SECONDS = 60
+const WINDOW_SECONDS = 60
 
 /**
  * Whether an email may be sent now:

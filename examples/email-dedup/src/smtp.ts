@@ -46,6 +46,6 @@ export function connectMailServer(url: string, from: string): MailServer {
 }
 
 /** The same in every attempt, so that a mail server can see that it has this email already. */
-export function messageIdOf(id: string): string {
+function messageIdOf(id: string): string {
   return `<${id}@email-dedup.example>`
 }

@@ -28,20 +28,6 @@ export function toLowerCase(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte
 }
 
-/** bytes[start, end) in lower case, as a string: for the table lookups and messages that need one. Allocates. */
-export function lowerCaseText(bytes: Uint8Array, start: number, end: number): string {
-  let text = ''
-  for (let i = start; i < end; i++) text += String.fromCharCode(toLowerCase(bytes[i]))
-  return text
-}
-
-/** bytes[start, end) in upper case, as a string. Allocates. */
-export function upperCaseText(bytes: Uint8Array, start: number, end: number): string {
-  let text = ''
-  for (let i = start; i < end; i++) text += String.fromCharCode(toUpperCase(bytes[i]))
-  return text
-}
-
 /**
  * Whether two ranges hold the same bytes. O(n), allocates nothing.
  *

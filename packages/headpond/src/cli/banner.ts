@@ -17,7 +17,7 @@ export function bannerText(server: Server, readyMs: number): string {
 }
 
 /** Where data is kept, and how much of it a crash may cost. */
-export function dataText(settings: Settings): string {
+function dataText(settings: Settings): string {
   const { dir, appendonly, appendfsync, save, ephemeral } = settings
   if (ephemeral) return 'in memory only: nothing is kept when the server stops'
   const place = shortPath(dir)

@@ -1,7 +1,7 @@
 /**
  * What the log refuses, by Kafka's names. The protocol floor knows their codes.
  */
-export const logErrors = [
+const logErrors = [
   'CORRUPT_MESSAGE',
   'INVALID_RECORD',
   'INVALID_TIMESTAMP',

@@ -189,10 +189,6 @@ export class LogFile {
     fsync(fd, (error) => this.#end(() => done(error)))
   }
 
-  syncSync(): void {
-    fsyncSync(this.#open())
-  }
-
   truncate(sizeBytes: number): void {
     ftruncateSync(this.#open(), sizeBytes)
   }

@@ -44,13 +44,6 @@ export class LeaderEpochs {
     return { epoch: this.#entries[next - 1].epoch, endOffset: this.#entries[next].startOffset }
   }
 
-  /** The epoch of the record at an offset; -1 when that is unknown. */
-  epochAt(offset: number): number {
-    let found = -1
-    for (const { epoch, startOffset } of this.#entries) if (startOffset <= offset) found = epoch
-    return found
-  }
-
   /** The log ends here now. True when that changed something. */
   truncateFromEnd(endOffset: number): boolean {
     const kept = this.#entries.filter(({ startOffset }) => startOffset < endOffset)

@@ -49,7 +49,7 @@ export interface LoadedPartition {
 }
 
 /** A log that is older than what is read here. */
-export class OldLogFormatError extends Error {}
+class OldLogFormatError extends Error {}
 
 const LOG_PATTERN = /^(\d{20})\.log$/
 /** What a roll, a deletion or a cleaning left behind when it was interrupted. */

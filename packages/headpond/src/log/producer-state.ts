@@ -8,8 +8,8 @@ import { addToSequence, isNextSequence, NO_SEQUENCE, subtractFromSequence } from
 import type { AbortedTransaction } from './transaction-index.ts'
 
 /** Producers may have as many requests in flight. */
-export const BATCHES_KEPT_MAX = 5
-export const NO_EPOCH = -1
+const BATCHES_KEPT_MAX = 5
+const NO_EPOCH = -1
 export const NO_OFFSET = -1
 
 /** One appended batch. */

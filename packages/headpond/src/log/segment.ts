@@ -56,21 +56,13 @@ const NO_BYTES = new Uint8Array(0)
 export class DamagedLogError extends Error {}
 
 export type IndexKind = 'log' | 'index' | 'timeindex' | 'txnindex'
-export const SEGMENT_FILES: readonly IndexKind[] = ['log', 'index', 'timeindex', 'txnindex']
+const SEGMENT_FILES: readonly IndexKind[] = ['log', 'index', 'timeindex', 'txnindex']
 
 /** A place in the log between two batches. */
 export interface LogPlace {
   readonly offset: number
   readonly segment: Segment
   readonly position: number
-}
-
-/** A range of a segment that begins and ends between batches. */
-export interface SegmentRange {
-  readonly start: number
-  readonly end: number
-  /** The offset after it. */
-  readonly endOffset: number
 }
 
 export class Segment implements TailOwner {

@@ -162,7 +162,7 @@ export function findTopicSetting(name: string): TopicSetting | undefined {
 /**
  * Why this name cannot have this value, in Kafka's words, or undefined.
  */
-export function refuseTopicSetting(name: string, text: string | null): string | undefined {
+function refuseTopicSetting(name: string, text: string | null): string | undefined {
   const setting = settingByName.get(name)
   if (setting === undefined) return `Unknown topic config name: ${name}`
   const read = readSetting(setting, text)

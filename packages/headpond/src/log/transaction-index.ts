@@ -8,7 +8,7 @@
  */
 import { readInt16, readInt64, writeInt64 } from './record-batch.ts'
 
-export const ABORTED_TRANSACTION_BYTES = 34
+const ABORTED_TRANSACTION_BYTES = 34
 const VERSION = 0
 
 export interface AbortedTransaction {

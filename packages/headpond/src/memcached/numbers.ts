@@ -14,7 +14,7 @@ const PLAIN_DIGITS_MAX = 15
  * The number that bytes[start, end) are, when these are nothing but digits, and few enough; else NaN, which decides
  * nothing. O(n). hot: for each number of a command.
  */
-export function parsePlain(bytes: Uint8Array, start: number, end: number): number {
+function parsePlain(bytes: Uint8Array, start: number, end: number): number {
   const digitCount = end - start
   if (digitCount < 1 || digitCount > PLAIN_DIGITS_MAX) return Number.NaN
   let value = 0

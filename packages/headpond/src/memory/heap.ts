@@ -328,7 +328,7 @@ export class Heap {
  * Values too large for a block, each a buffer of its own, so that they can go to a socket without a copy.
  * A record keeps the index that `add` returns. A buffer may have room behind the value: the caller keeps its length.
  */
-export class LargeValues {
+class LargeValues {
   #buffers: (Uint8Array | null)[] = []
   #isLent: boolean[] = []
   #free: number[] = []

@@ -18,7 +18,6 @@ export const errors = {
   SAME_OBJECT: 'ERR source and destination objects are the same',
   DB_INDEX: 'ERR DB index is out of range',
   INVALID_CURSOR: 'ERR invalid cursor',
-  INVALID_DB_INDEX: 'ERR invalid DB index',
   BUSY_KEY: 'BUSYKEY Target key name already exists.',
   /** What commands answer whose reason is in the log. */
   UNSPECIFIED: 'ERR',

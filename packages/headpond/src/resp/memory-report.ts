@@ -32,7 +32,7 @@ export function memoryUse(engine: RespEngine): MemoryUse {
 }
 
 /** By database that has keys, what their table and their expiries take. */
-export function databaseUses(engine: RespEngine): DatabaseUse[] {
+function databaseUses(engine: RespEngine): DatabaseUse[] {
   return engine.store.databases
     .filter((database) => database.count > 0)
     .map(({ index, count, dict, expires }) => ({

@@ -79,7 +79,7 @@ export class ScramFailure extends Error {
 }
 
 /** A new nonce: printable, without a comma. */
-export function newNonce(): string {
+function newNonce(): string {
   return randomBytes(NONCE_BYTES).toString('base64url')
 }
 

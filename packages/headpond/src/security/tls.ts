@@ -149,7 +149,7 @@ function certificatesOfDirectory(place: string, directory: string): string[] {
 }
 
 /** The certificates of a PEM file that are whole. */
-export function certificatesIn(pem: Buffer): string[] {
+function certificatesIn(pem: Buffer): string[] {
   const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   return blocks.filter((block) => {
     try {

@@ -21,7 +21,7 @@ export const DEFAULT_CAPACITY = 100
 export const DEFAULT_EXPANSION = 2
 
 /** As RedisBloom keeps them in its files. Those it has beside are of filters from before version 1.1. */
-export const bloomOption = {
+const bloomOption = {
   /** As many bits as it takes, rather than the next power of two. */
   EXACT_SIZE: 1,
   HASHES_64: 4,

@@ -9,9 +9,9 @@
  * Places that share the first 2n bits lie in one cell of the grid with 2^n columns and rows. Their scores are one range:
  * a search looks through the ranges of the cell around its centre and the eight beside it.
  */
-export const LONGITUDE_MAX = 180
+const LONGITUDE_MAX = 180
 /** Where the square map of the world (EPSG:3857) ends. */
-export const LATITUDE_MAX = 85.05112878
+const LATITUDE_MAX = 85.05112878
 
 const STEPS_MAX = 26
 const HALF_STEPS = 13

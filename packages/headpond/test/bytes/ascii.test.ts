@@ -1,15 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  bytesEqual,
-  compareBytes,
-  equalsIgnoreCase,
-  lowerCaseText,
-  toLowerCase,
-  toUpperCase,
-  upperCaseText,
-} from '#src/bytes/ascii.ts'
+import { bytesEqual, compareBytes, equalsIgnoreCase, toLowerCase, toUpperCase } from '#src/bytes/ascii.ts'
 
 const bytes = (text: string) => Buffer.from(text, 'latin1')
 
@@ -29,8 +21,6 @@ test('only ASCII letters have a case', () => {
     assert.equal(toUpperCase(byte), byte < 0x80 ? letter.toUpperCase().charCodeAt(0) : byte)
     assert.equal(toLowerCase(byte), byte < 0x80 ? letter.toLowerCase().charCodeAt(0) : byte)
   }
-  assert.equal(lowerCaseText(bytes('xGETx'), 1, 4), 'get')
-  assert.equal(upperCaseText(bytes('xgeTx'), 1, 4), 'GET')
 })
 
 test('equality and order are those of Buffer.compare', () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { bytesEqual, compareBytes, equalsIgnoreCase } from '#src/bytes/ascii.ts'
-import { keySlot } from '#src/bytes/crc16.ts'
 import { Crc64 } from '#src/bytes/crc64.ts'
 import { parseDouble } from '#src/bytes/double.ts'
 import { globMatch } from '#src/bytes/glob.ts'
@@ -31,7 +30,6 @@ const hotCalls: [name: string, call: (i: number) => void][] = [
     'globMatch',
     (i) => void (sink[0] ^= Number(globMatch(pattern, 0, 13, keys[i & 63], 0, keys[i & 63].length, false))),
   ],
-  ['keySlot', (i) => void (sink[0] ^= keySlot(keys[i & 63], 0, keys[i & 63].length))],
   [
     'isCanonicalInteger',
     (i) => void (sink[0] ^= Number(isCanonicalInteger(integers[i & 63], 0, integers[i & 63].length))),

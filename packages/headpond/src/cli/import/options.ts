@@ -115,7 +115,7 @@ function isUrl(text: string): boolean {
 }
 
 /** `redis://[[user:]password@]host[:port]`. The password of the URL goes before the other. Throws ImportError. */
-export function parseServerUrl(text: string, tls: ConnectionOptions = {}, password?: string): ServerUrl {
+function parseServerUrl(text: string, tls: ConnectionOptions = {}, password?: string): ServerUrl {
   let url: URL
   try {
     url = new URL(text)

@@ -7,7 +7,7 @@ const DATE = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?))
  * A moment as people write it: `2026-11-21T10:00:00.000Z`, or less of it (UTC unless it says otherwise, as Kafka's own
  * tools take it), or `@` and milliseconds since 1970, or how long ago: `15m`. Undefined for anything else.
  */
-export function parseMoment(text: string, nowMs: number): number | undefined {
+function parseMoment(text: string, nowMs: number): number | undefined {
   if (/^@\d+$/.test(text)) return Number(text.slice(1))
   const date = DATE.exec(text)
   if (date !== null) {

@@ -52,7 +52,7 @@ function readLines(path: string): string[] {
 const SECRET_SETTINGS = ['requirepass', 'masterauth', 'masteruser', 'tls-key-file-pass', 'tls-client-key-file-pass']
 
 /** A line with a password in it. What cannot be read as a command counts too, when it begins like one of those. */
-export function carriesSecret(line: string): boolean {
+function carriesSecret(line: string): boolean {
   const bytes = splitArguments(Buffer.from(line))
   const words = bytes === undefined ? line.trim().split(/\s+/) : bytes.map((word) => Buffer.from(word).toString())
   const lower = words.map((word) => word.toLowerCase())

@@ -5,7 +5,7 @@ import type { Session } from './session.ts'
 import { ShellError } from './shell-error.ts'
 
 /** The keyspace in steps of SCAN, by the pattern, count and type of the options. Rejects with ShellError. */
-export async function* scanSteps(session: Session): AsyncGenerator<Buffer[]> {
+async function* scanSteps(session: Session): AsyncGenerator<Buffer[]> {
   const { pattern, scanCount, scanType } = session.options
   const filters: (string | Uint8Array)[] = []
   if (pattern !== undefined) filters.push('MATCH', pattern)

@@ -6,7 +6,7 @@ import { readInt16, readInt32 } from '../record-batch.ts'
 import { encodeBatch, openRecords } from './batch.ts'
 
 /** In the order of their numbers. All but the first two stand in the log of Kafka's own metadata alone. */
-export const CONTROL_TYPES = [
+const CONTROL_TYPES = [
   'ABORT',
   'COMMIT',
   'LEADER_CHANGE',

@@ -43,7 +43,7 @@ function open(client: Client, handle: number, reply: Reply): Hash | NoHash {
 }
 
 /** Ends a command that has looked fields up: what was found to be due is announced, an emptied hash is deleted. */
-export function closeHash(hash: Hash, request: Request): void {
+function closeHash(hash: Hash, request: Request): void {
   hash.close(request.chunk, request.start(1), request.end(1))
 }
 

@@ -115,8 +115,8 @@ function help(_client: Client, _request: Request, reply: Reply): void {
 /** What scripts and functions have in common in COMMAND INFO. */
 export const WRITING = ['noscript', 'stale', 'skip_monitor', 'may_replicate', 'no_mandatory_keys'] as const
 export const READING = ['readonly', 'noscript', 'stale', 'skip_monitor', 'no_mandatory_keys'] as const
-export const WRITTEN_KEYS = numberedKeys(2, 'RW', 'ACCESS', 'UPDATE')
-export const READ_KEYS = numberedKeys(2, 'RO', 'ACCESS')
+const WRITTEN_KEYS = numberedKeys(2, 'RW', 'ACCESS', 'UPDATE')
+const READ_KEYS = numberedKeys(2, 'RO', 'ACCESS')
 const WRITTEN_NOTES = 'We cannot tell how the keys will be used so we assume the worst, RW and UPDATE'
 const READ_NOTES = 'We cannot tell how the keys will be used so we assume the worst, RO and ACCESS'
 export const NOTED_WRITTEN_KEYS = { ...WRITTEN_KEYS, notes: WRITTEN_NOTES }

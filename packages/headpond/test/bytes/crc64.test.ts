@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { crc16, keySlot } from '#src/bytes/crc16.ts'
 import { Crc64 } from '#src/bytes/crc64.ts'
 
 const digits = Buffer.from('x123456789x')
@@ -22,11 +21,10 @@ function crc64(...pieces: Uint8Array[]): Crc64 {
   return crc
 }
 
-test('the check values of both CRCs', () => {
+test('the check value', () => {
   const crc = new Crc64()
   crc.update(digits, 1, 10)
   assert.equal(crc.toString(), 'e9c6d914c4b8d9ca')
-  assert.equal(crc16(digits, 1, 10), 0x31c3)
 })
 
 test('a CRC-64 is the same in one piece, in two, and bit by bit', () => {
@@ -51,25 +49,4 @@ test('reset starts anew', () => {
   const crc = crc64(digits)
   crc.reset()
   assert.equal(crc.toString(), '0000000000000000')
-})
-
-test('key slots, as CLUSTER KEYSLOT gives them', () => {
-  const slots: [key: string, slot: number][] = [
-    ['', 0],
-    ['foo', 12182],
-    ['123456789', 12739],
-    ['{user1000}.following', 3443],
-    ['{user1000}.followers', 3443],
-    ['user1000', 3443],
-    ['foo{}{bar}', 8363], // an empty tag does not count, and the search ends there
-    ['foo{{bar}}zap', 4015], // the tag is `{bar`
-    ['foo{bar}{zap}', 5061],
-    ['bar', 5061],
-    ['foo{bar', 15278],
-    ['}{', 12793],
-  ]
-  for (const [key, slot] of slots) {
-    const bytes = Buffer.from(`{a}${key}}`)
-    assert.equal(keySlot(bytes, 3, bytes.length - 1), slot, key)
-  }
 })
