@@ -13,7 +13,7 @@ export const FLOORS = [
   ['store', 'log'],
   ['persistence', 'scripting', 'security'],
   ['net'],
-  ['resp', 'memcached', 'kafka', 'http'],
+  ['resp', 'memcached', 'kafka'],
   ['server'],
   ['cli', 'testing'],
 ]

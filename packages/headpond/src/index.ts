@@ -1,7 +1,9 @@
 /** The public door of the package: what an embedding program may use. */
 export { ConfigError } from './config/config-error.ts'
+export type { ServerLog } from './config/server-log.ts'
 export type { KafkaCall } from './kafka/call-log.ts'
 export type { KafkaFaultTarget } from './kafka/faults.ts'
+export { DataDirectoryError } from './persistence/data-directory-error.ts'
 export type { Call } from './resp/call-log.ts'
 export { type PushMessage, ReplyError, type ReplyValue } from './resp/decoder.ts'
 export type { CommandFaultTarget } from './resp/faults.ts'
@@ -17,7 +19,7 @@ export type {
   ProducedRecord,
   RecordsOptions,
 } from './server/embedded-kafka.ts'
-export type { FaultHandle, FaultMatch } from './server/faults.ts'
+export type { FaultHandle, FaultMatch, ServerFaults } from './server/faults.ts'
 export type { KafkaConfigValue, KafkaOptions, KafkaTopicOptions } from './server/kafka-options.ts'
 export type { Argument, LocalClient } from './server/local-client.ts'
 export type { SeedOptions, SeedValue } from './server/seed.ts'

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { systemMessage } from '../config/files.ts'
-import type { EngineLog } from '../resp/engine.ts'
+import type { ServerLog } from '../config/server-log.ts'
 
 const PATH = '/proc/self/oom_score_adj'
 const SCORE_MAX = 1000
@@ -10,7 +10,7 @@ const SCORE_MAX = 1000
  * How readily Linux ends this process when memory runs out: as `oom-score-adj` says, and as it was before when that says
  * `no`. There is no child and no replica: of `oom-score-adj-values` the first counts.
  */
-export function adjustOomScore(config: Config, log: Pick<EngineLog, 'warn'>, path = PATH): void {
+export function adjustOomScore(config: Config, log: Pick<ServerLog, 'warn'>, path = PATH): void {
   /** The score that was there before ours; null while ours is not in force. */
   let scoreBefore: number | null = null
 

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { Settings } from '../config/directives.ts'
-import type { EngineLog } from '../resp/engine.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { Server } from '../server/server.ts'
 
 /**
@@ -10,7 +10,7 @@ import type { Server } from '../server/server.ts'
 export function stopOnSignals(
   server: Pick<Server, 'shutdown'>,
   settings: Pick<Settings, 'shutdownOnSigterm' | 'shutdownOnSigint'>,
-  log: Pick<EngineLog, 'info' | 'warn'>,
+  log: Pick<ServerLog, 'info' | 'warn'>,
   signals: EventEmitter,
   exit: (exitCode: number) => void,
 ): void {

@@ -9,7 +9,7 @@
 
 import type { Config, KafkaSettings } from '../config/config.ts'
 import { ConfigError, nearestName } from '../config/config-error.ts'
-import type { LogLines } from '../log/log-manager.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { DEFAULT_LOG_SETTINGS, type LogSettings } from '../log/log-settings.ts'
 import { readSetting, type SettingValue, settingValue, showSetting } from '../log/setting.ts'
 import { applyTopicSetting, type TopicSetting, topicSettings } from '../log/topic-config.ts'
@@ -297,7 +297,7 @@ export class BrokerConfig implements KafkaSettings {
   }
 
   /** Tells of directives that do nothing. */
-  warnOfUnknown(log: LogLines): void {
+  warnOfUnknown(log: ServerLog): void {
     for (const { name, meant } of this.unknownDirectives()) {
       const hint = meant === undefined ? '' : ` Did you mean kafka.${meant}?`
       log.warn(`kafka.${name}: there is no such setting of Kafka, and it is left aside.${hint}`)

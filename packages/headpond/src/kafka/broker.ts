@@ -1,4 +1,5 @@
-import type { LogLines, LogManager } from '../log/log-manager.ts'
+import type { ServerLog } from '../config/server-log.ts'
+import type { LogManager } from '../log/log-manager.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Api } from './api.ts'
 import { AclFile } from './authorizer/acl-file.ts'
@@ -21,7 +22,7 @@ export interface BrokerParts {
   readonly clock: Clock
   readonly config: BrokerConfig
   readonly metadata: ClusterMetadata
-  readonly log: LogLines
+  readonly log: ServerLog
   /** In [0, 1). */
   readonly random: () => number
   /** Everything that is served. ApiVersions tells of these and no others: clients fall back where an API is missing. */
@@ -46,7 +47,7 @@ export class Broker {
   readonly config: BrokerConfig
   /** What clients have set while a broker ran. */
   readonly metadata: ClusterMetadata
-  readonly log: LogLines
+  readonly log: ServerLog
   readonly apis: readonly Api[]
   /** Who decides what clients may do; null: they may do anything. */
   readonly authorizer: Authorizer | null

@@ -1,5 +1,6 @@
+import type { ServerLog } from '../config/server-log.ts'
 import type { LogError } from '../log/errors.ts'
-import type { LogLines, LogManager } from '../log/log-manager.ts'
+import type { LogManager } from '../log/log-manager.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { sizeBytesOf } from '../log/record-batch.ts'
 import { type DecodedBatch, decodeBatch, encodeBatch } from '../log/records/batch.ts'
@@ -32,11 +33,11 @@ export class InternalTopic {
   readonly name: string
   readonly #logs: LogManager
   readonly #options: InternalTopicOptions
-  readonly #log: LogLines
+  readonly #log: ServerLog
   /** A topic that grows would have other partitions for its subjects: the count of the start holds. */
   #partitionCount: number | null = null
 
-  constructor(logs: LogManager, options: InternalTopicOptions, log: LogLines) {
+  constructor(logs: LogManager, options: InternalTopicOptions, log: ServerLog) {
     this.name = options.name
     this.#logs = logs
     this.#options = options

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { assert } from '../bytes/assert.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { Catalog, type CatalogTopic } from './catalog.ts'
 import { type PartitionOffset, readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
 import { type CleanerSettings, DEFAULT_CLEANER_SETTINGS, LogCleaner } from './compaction/log-cleaner.ts'
@@ -12,18 +13,11 @@ import { formatProperties, parseProperties } from './properties-file.ts'
 import { TAIL_BYTES_MAX, TailMemory } from './tail-memory.ts'
 import type { Topic } from './topic.ts'
 
-/** Where the log tells of what it does. */
-export interface LogLines {
-  info(message: string): void
-  warn(message: string): void
-  error(details: object, message: string): void
-}
-
 export interface LogManagerParts {
   /** Null: everything stays in memory. */
   readonly directory: string | null
   readonly nowMs: () => number
-  readonly log: LogLines
+  readonly log: ServerLog
   /** A topic's settings: the broker's own with these overrides on top. The values are checked already. */
   readonly settingsOf: (overrides: ReadonlyMap<string, string>) => LogSettings
   /** Producers without a transaction are forgotten when they have not written for so long. */

@@ -1,4 +1,5 @@
 import { assert } from '../bytes/assert.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { isControlBatch, newProducerBatch, readMarker, readProducerBatch } from './batch-replay.ts'
 import { validateBatch } from './batch-validation.ts'
 import { CleanedSegmentWriter } from './cleaned-segment.ts'
@@ -43,11 +44,7 @@ export interface PartitionLogHost extends SegmentHost {
   readonly nowMs: () => number
   /** From 0 to below 1. */
   readonly random: () => number
-  readonly log: {
-    info(message: string): void
-    warn(message: string): void
-    error(details: object, message: string): void
-  }
+  readonly log: ServerLog
   /** There is something to write at the end of this turn. */
   readonly markDirty: (log: PartitionLog) => void
   /** The log start has moved: it is to be remembered. */

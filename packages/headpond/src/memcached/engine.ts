@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { type Handle, NONE } from '../memory/heap.ts'
 import type { Clock, ScheduledCall } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
@@ -23,11 +24,7 @@ export interface MemcachedHost {
   readonly store: Store
   readonly config: Config
   readonly clock: Clock
-  readonly log: {
-    info(message: string): void
-    warn(message: string): void
-    error(details: object, message: string): void
-  }
+  readonly log: ServerLog
   /** Headpond's own version. */
   readonly version: string
   /** The `shutdown` command was called. */

@@ -1,6 +1,7 @@
 import { accessSync, constants, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../config/directives.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { Store } from '../store/store.ts'
 import { AppendOnly } from './aof/append-only.ts'
 import { type OpenLogFile, openLogFile } from './aof/log-file.ts'
@@ -8,14 +9,14 @@ import { BufferTarget } from './buffer-target.ts'
 import { DataDirectoryError, directoryProblem } from './data-directory-error.ts'
 import { isAbandoned, makeDirectory } from './file-target.ts'
 import { Loading } from './loading.ts'
-import { type FunctionLibraries, type PersistenceLog, RdbPersistence } from './rdb/rdb-persistence.ts'
+import { type FunctionLibraries, RdbPersistence } from './rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from './snapshot.ts'
 import { Snapshots } from './snapshots.ts'
 
 export interface PersistenceHost {
   readonly store: Store
   readonly settings: Settings
-  readonly log: PersistenceLog
+  readonly log: ServerLog
   readonly redisVersion: string
   readonly nowMs: () => number
   /** Opens what the append-only file appends to: for tests of disks that fail. */

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Settings } from '../config/directives.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { Clock } from '../net/clock.ts'
 import type { Connection } from '../net/connection.ts'
 import type { OutputSink } from '../net/output-buffer.ts'
@@ -50,7 +51,7 @@ export interface EngineHost {
   readonly store: Store
   readonly config: Config
   readonly clock: Clock
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly persistence: Persistence
   /** Headpond's own version. */
   readonly version: string
@@ -58,12 +59,6 @@ export interface EngineHost {
   readonly gate: OutputGate
   /** SHUTDOWN was called. False when the data could not be saved, and the server goes on. */
   shutdown: (saving: ShutdownSaving, isForced: boolean) => boolean
-}
-
-export interface EngineLog {
-  info(message: string): void
-  warn(message: string): void
-  error(details: object, message: string): void
 }
 
 /** From so many clients for each round of housekeeping on, there are more rounds. */
@@ -88,7 +83,7 @@ export class RespEngine implements Protocol<Client> {
   readonly config: Config
   readonly settings: Settings
   readonly clock: Clock
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly persistence: Persistence
   readonly table = new CommandTable()
   readonly clients = new Map<number, Client>()

@@ -1,11 +1,11 @@
 import { Config } from '../config/config.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
 import { KafkaCallLog } from '../kafka/call-log.ts'
 import { KafkaFaults } from '../kafka/faults.ts'
 import { asksForLogin } from '../kafka/listener.ts'
 import type { Call, CallLog } from '../resp/call-log.ts'
 import type { ReplyValue } from '../resp/decoder.ts'
-import type { EngineLog } from '../resp/engine.ts'
 import { durationMs } from './duration.ts'
 import { EmbeddedKafka } from './embedded-kafka.ts'
 import { ServerFaults } from './faults.ts'
@@ -18,13 +18,14 @@ import { StoreImage } from './store-image.ts'
 /**
  * Options of an embedded server: every directive under its name in camel case (`maxmemory: '100mb'`), and these.
  * By default it listens on a free port of the loopback address and keeps nothing on disk, unless an option says where
- * (`dir`) or when (`save`, `appendonly`).
+ * (`dir`) or when (`save`, `appendonly`). What is kept is then what these directives say: snapshots at the save points and at the
+ * end by default, each write with `appendonly: true`.
  */
 export type CreateServerOptions = DirectiveOptions & {
   /** Topics that are there from the start, and the broker's settings: `{ topics: { orders: 3 } }`. */
   readonly kafka?: KafkaOptions
   /** Where to log; nowhere by default. */
-  readonly log?: EngineLog
+  readonly log?: ServerLog
   /** Numbers in [0, 1), for runs that must repeat exactly. */
   readonly random?: () => number
   /**
@@ -39,7 +40,7 @@ const FIRST_ARENA_BYTES = 16 * 2 ** 20
 
 const CALLS_KEPT = 10_000
 
-const SILENT: EngineLog = { info() {}, warn() {}, error() {} }
+const SILENT: ServerLog = { info() {}, warn() {}, error() {} }
 
 /** A server in this process. */
 export class HeadpondServer {
@@ -221,7 +222,10 @@ export class HeadpondServer {
   }
 }
 
-/** Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used. */
+/**
+ * Starts a server in this process. Rejects with ConfigError when an option or an address cannot be used, and with
+ * DataDirectoryError when the data directory or what lies in it cannot.
+ */
 export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
   const { log = SILENT, random, callsKept, kafka, ...directives } = options
   const config = Config.load({

@@ -1,9 +1,9 @@
 import type { TlsOptions } from 'node:tls'
 import type { Config } from '../config/config.ts'
 import { type DirectiveName, directives } from '../config/directives.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { Clock } from '../net/clock.ts'
 import type { ListenerTls } from '../net/listener.ts'
-import type { EngineLog } from '../resp/engine.ts'
 import { tlsOptionsOf } from '../security/tls.ts'
 import { HandshakeWarnings } from './handshake-warnings.ts'
 
@@ -21,7 +21,7 @@ export class Encryption {
   #options: TlsOptions | null = null
 
   /** @param isInUse whether there is a listener that has to be able to go on */
-  constructor(config: Config, log: EngineLog, clock: Clock, isInUse: () => boolean) {
+  constructor(config: Config, log: ServerLog, clock: Clock, isInUse: () => boolean) {
     this.#config = config
     this.#clock = clock
     this.#warnings = new HandshakeWarnings(log, clock)

@@ -1,17 +1,17 @@
+import type { ServerLog } from '../config/server-log.ts'
 import type { Clock } from '../net/clock.ts'
-import type { EngineLog } from '../resp/engine.ts'
 
 /** A peer that cannot come in tries again, and there may be many: one line in the log so often is enough. */
 const WARNING_INTERVAL_MS = 10_000
 
 /** Tells of TLS handshakes that came to nothing. */
 export class HandshakeWarnings {
-  readonly #log: EngineLog
+  readonly #log: ServerLog
   readonly #clock: Clock
   #nextAtMs = 0
   #untoldCount = 0
 
-  constructor(log: EngineLog, clock: Clock) {
+  constructor(log: ServerLog, clock: Clock) {
     this.#log = log
     this.#clock = clock
   }

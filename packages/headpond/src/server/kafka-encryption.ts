@@ -1,19 +1,19 @@
 import type { TlsOptions } from 'node:tls'
 import type { Config } from '../config/config.ts'
 import { directives } from '../config/directives.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { BrokerConfig } from '../kafka/broker-config.ts'
 import { isEncrypted, type KafkaListener } from '../kafka/listener.ts'
 import { listenerTlsOptions } from '../kafka/security/tls.ts'
 import type { Clock } from '../net/clock.ts'
 import type { ListenerTls } from '../net/listener.ts'
-import type { EngineLog } from '../resp/engine.ts'
 import { HandshakeWarnings } from './handshake-warnings.ts'
 
 export interface KafkaEncryptionParts {
   readonly config: Config
   readonly brokerConfig: BrokerConfig
   readonly listeners: readonly KafkaListener[]
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly clock: Clock
 }
 

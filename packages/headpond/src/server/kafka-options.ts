@@ -32,7 +32,7 @@ const PARTITIONS_MAX = 100_000
 /** Throws ConfigError for what can be seen without a broker. */
 export function topicPlans(topics: Readonly<Record<string, KafkaTopicOptions>>): TopicPlan[] {
   return Object.entries(topics).map(([name, options]) => {
-    const { partitions = 1, config = {} } = typeof options === 'number' ? { partitions: options } : options
+    const { partitions = 1, config = {} } = typeof options === 'object' ? options : { partitions: options }
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
       throw new ConfigError(`topic ${name}`, `partitions: a whole number from 1, not ${partitions}`)
     }

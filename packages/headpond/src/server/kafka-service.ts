@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { apis } from '../kafka/apis.ts'
 import { Broker } from '../kafka/broker.ts'
 import { BrokerConfig } from '../kafka/broker-config.ts'
@@ -12,7 +13,6 @@ import { LogManager } from '../log/log-manager.ts'
 import { settingsOf } from '../log/topic-config.ts'
 import type { Clock } from '../net/clock.ts'
 import type { ListenerTls } from '../net/listener.ts'
-import type { EngineLog } from '../resp/engine.ts'
 import { ScramCredentials } from '../security/scram-credentials.ts'
 import type { UserDirectory } from '../security/user-directory.ts'
 import { KafkaEncryption } from './kafka-encryption.ts'
@@ -20,7 +20,7 @@ import { KafkaEncryption } from './kafka-encryption.ts'
 export interface KafkaServiceParts {
   readonly config: Config
   readonly clock: Clock
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly random: () => number
   readonly users: UserDirectory
   /** Null: everything stays in memory. */

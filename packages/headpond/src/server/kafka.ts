@@ -3,11 +3,11 @@ import { networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { asksForLogin, isEncrypted, type ListenerPlan, listenerPlans } from '../kafka/listener.ts'
 import type { RequestHook } from '../kafka/request-hook.ts'
 import type { Clock } from '../net/clock.ts'
 import { OutputGate } from '../net/output-gate.ts'
-import type { EngineLog } from '../resp/engine.ts'
 import type { UserDirectory } from '../security/user-directory.ts'
 import { BIND_FAILURE, Endpoint, hostOf } from './endpoint.ts'
 import { KafkaDoor } from './kafka-door.ts'
@@ -16,7 +16,7 @@ import type { KafkaService } from './kafka-service.ts'
 export interface KafkaParts {
   readonly config: Config
   readonly clock: Clock
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly random: () => number
   readonly users: UserDirectory
 }

@@ -1,18 +1,19 @@
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import type { MemcachedEngine } from '../memcached/engine.ts'
 import type { Clock } from '../net/clock.ts'
 import { type ListenAddress, Listener, type ListenerOptions } from '../net/listener.ts'
 import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
-import type { EngineLog, RespEngine } from '../resp/engine.ts'
+import type { RespEngine } from '../resp/engine.ts'
 import { Encryption } from './encryption.ts'
 import { BIND_FAILURE, Endpoint } from './endpoint.ts'
 
 export interface ListenersParts {
   readonly config: Config
   readonly clock: Clock
-  readonly log: EngineLog
+  readonly log: ServerLog
   readonly gate: OutputGate
   readonly resp: RespEngine
   readonly memcached: MemcachedEngine

@@ -5,6 +5,11 @@ import { Request } from '../resp/request.ts'
 
 export type Argument = string | number | bigint | Uint8Array
 
+/** For programs whose types are not checked: what is something else would be stored as "undefined" or "[object Object]". */
+export function isArgument(value: unknown): value is Argument {
+  return ['string', 'number', 'bigint'].includes(typeof value) || value instanceof Uint8Array
+}
+
 export interface LocalClientOptions {
   /** Replies come as bytes instead of text. */
   readonly binary?: boolean
@@ -45,12 +50,18 @@ export class LocalClient {
   }
 
   /**
-   * Runs a command. Rejects with ReplyError when the reply is an error, and with Error when there can be none: the client
-   * is closed, or its server is, or the command answers with something else than one reply. SUBSCRIBE and its like are
+   * Runs a command. Rejects with ReplyError when the reply is an error, with TypeError for an argument that is none, and
+   * with Error when there can be no reply: the client is closed, or its server is, or the command answers with something
+   * else than one reply. SUBSCRIBE and its like are
    * answered with messages: the first of them, [kind, name, count], is the reply here too.
    */
   execute(...args: readonly Argument[]): Promise<ReplyValue> {
     if (this.#isClosed) return Promise.reject(closedError())
+    const wrongAt = args.findIndex((arg) => !isArgument(arg))
+    if (wrongAt >= 0) {
+      const kind = args[wrongAt] === null ? 'null' : typeof args[wrongAt]
+      return Promise.reject(new TypeError(`argument ${wrongAt} of ${args[0]} is ${kind}: give text, a number or bytes`))
+    }
     const parts = args.map((arg) => (arg instanceof Uint8Array ? arg : String(arg)))
     if (WITHOUT_ONE_REPLY.test(parts.slice(0, 2).join(' '))) {
       return Promise.reject(new Error(`${parts[0]} does not answer with one reply: use a client with a connection`))

@@ -1,4 +1,4 @@
-import type { Argument } from './local-client.ts'
+import { type Argument, isArgument } from './local-client.ts'
 
 /** What `seed` makes a string, hash, list, set, sorted set or stream of. */
 export type SeedValue =
@@ -53,10 +53,6 @@ function checked(key: string, values: Iterable<unknown>): Argument[] {
     if (!isArgument(value)) throw unfit(key, value)
     return value
   })
-}
-
-function isArgument(value: unknown): value is Argument {
-  return ['string', 'number', 'bigint'].includes(typeof value) || value instanceof Uint8Array
 }
 
 function unfit(key: string, value: unknown): TypeError {

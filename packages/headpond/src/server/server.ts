@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import type { ServerLog } from '../config/server-log.ts'
 import { MemcachedEngine } from '../memcached/engine.ts'
 import { DEFAULT_OPTIONS, type MemcachedOptions } from '../memcached/settings.ts'
 import { Clock } from '../net/clock.ts'
@@ -6,7 +7,7 @@ import { OutputGate } from '../net/output-gate.ts'
 import type { OpenLogFile } from '../persistence/aof/log-file.ts'
 import { Persistence, type ShutdownSaving } from '../persistence/persistence.ts'
 import type { FunctionLibraries } from '../persistence/rdb/rdb-persistence.ts'
-import { type EngineLog, RespEngine } from '../resp/engine.ts'
+import { RespEngine } from '../resp/engine.ts'
 import { REDIS_VERSION } from '../resp/version.ts'
 import { Store } from '../store/store.ts'
 import { Cron } from './cron.ts'
@@ -18,7 +19,7 @@ import { HEADPOND_VERSION } from './version.ts'
 
 export interface ServerParts {
   readonly config: Config
-  readonly log: EngineLog
+  readonly log: ServerLog
   /** See Heap: address space that the first arena reserves. */
   readonly firstArenaBytes: number
   /** Numbers in [0, 1), for the hash's secret and for sampling. */
@@ -41,7 +42,7 @@ export class Server {
   readonly persistence: Persistence
   readonly resp: RespEngine
   readonly memcached: MemcachedEngine
-  readonly #log: EngineLog
+  readonly #log: ServerLog
   readonly #cron: Cron
   readonly #listeners: Listeners
   /** Kafka's side, which is loaded when there is need. */
@@ -215,7 +216,7 @@ export class Server {
     this.#cron.catchUp()
   }
 
-  get log(): EngineLog {
+  get log(): ServerLog {
     return this.#log
   }
 }

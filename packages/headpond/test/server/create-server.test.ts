@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { ConfigError, createServer, ReplyError } from '#src/index.ts'
+import { ConfigError, createServer, DataDirectoryError, ReplyError } from '#src/index.ts'
 import { durationMs } from '#src/server/duration.ts'
 
 test('an embedded server gives its addresses, and clients work against them', async () => {
@@ -58,6 +59,10 @@ test('a command that no reply comes to is rejected', async () => {
   for (const command of [['MONITOR'], ['client', 'reply', 'off']]) {
     await assert.rejects(other.execute(...command), /use a client with a connection/)
   }
+  await assert.rejects(other.execute('SET', 'key', undefined as never), {
+    name: 'TypeError',
+    message: 'argument 2 of SET is undefined: give text, a number or bytes',
+  })
   assert.equal(await other.execute('PING'), 'PONG')
   await server.close()
   await Promise.all([pop, ownPop])
@@ -138,6 +143,7 @@ test('a server with a password lets in only who knows it', async () => {
 
 test('options are checked as a configuration file is', async () => {
   await assert.rejects(createServer({ maxclients: 'many' as never }), ConfigError)
+  await assert.rejects(createServer({ dir: fileURLToPath(import.meta.url) }), DataDirectoryError)
   const taken = await createServer({})
   try {
     await assert.rejects(createServer({ port: taken.port }), (error: unknown) => {

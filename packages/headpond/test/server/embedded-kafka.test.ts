@@ -68,6 +68,7 @@ test('options that cannot be are refused, and nothing is left open', async () =>
   for (const kafka of [
     { topics: { 'no spaces': 1 } },
     { topics: { orders: 0 } },
+    { topics: { orders: '3' as never } },
     { topics: { orders: { config: { 'no.such': 1 } } } },
     { topics: { orders: { config: { 'retention.ms': 'soon' } } } },
     { topics: { 'a.b': 1, a_b: 1 } },

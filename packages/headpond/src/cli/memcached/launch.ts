@@ -2,13 +2,13 @@ import { appendFileSync, existsSync, readFileSync, renameSync, rmSync } from 'no
 import { basename, dirname, resolve } from 'node:path'
 import { Config } from '../../config/config.ts'
 import { ConfigError } from '../../config/config-error.ts'
+import type { ServerLog } from '../../config/server-log.ts'
 import type { DirectiveOptions } from '../../config/sources.ts'
 import { parseUsers } from '../../memcached/authentication.ts'
 import type { MemcachedOptions } from '../../memcached/settings.ts'
 import { firstArenaBytes } from '../../memory/arena.ts'
 import { DataDirectoryError } from '../../persistence/data-directory-error.ts'
 import { RdbError } from '../../persistence/rdb/rdb-error.ts'
-import type { EngineLog } from '../../resp/engine.ts'
 import { Server } from '../../server/server.ts'
 import { environmentOf, isDaemonProcess, reportReady, startDaemon } from '../daemon.ts'
 import { holdYoungGeneration, setRuntimeFlags } from '../runtime-flags.ts'
@@ -54,7 +54,7 @@ async function launch(plan: LaunchPlan, isDaemon: boolean): Promise<number> {
   assumeIdentity(plan.user)
   setRuntimeFlags()
   const config = Config.load({ env: environmentOf(process.env), options: directivesOf(plan), defaults: () => DEFAULTS })
-  const log: EngineLog = {
+  const log: ServerLog = {
     info: (message) => {
       if (server.memcached.verbosity > 0) say(message)
     },

@@ -1,4 +1,4 @@
-import type { LogLines } from '../../log/log-manager.ts'
+import type { ServerLog } from '../../config/server-log.ts'
 import { KafkaError } from '../errors.ts'
 import { type KafkaPrincipal, textOfPrincipal } from '../principal.ts'
 import {
@@ -48,13 +48,13 @@ const EVERY_USER = 'User:*'
  */
 export class Authorizer {
   readonly #file: AclFile
-  readonly #log: LogLines
+  readonly #log: ServerLog
   readonly #index = new AclIndex()
   #settings: AuthorizerSettings
   /** Counts changes, so that what was decided before is not asked any more. */
   #changeCount = 0
 
-  constructor(file: AclFile, settings: AuthorizerSettings, log: LogLines) {
+  constructor(file: AclFile, settings: AuthorizerSettings, log: ServerLog) {
     this.#file = file
     this.#settings = settings
     this.#log = log

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { LogLines, LogManager } from '../../log/log-manager.ts'
+import type { ServerLog } from '../../config/server-log.ts'
+import type { LogManager } from '../../log/log-manager.ts'
 import type { Topic } from '../../log/topic.ts'
 import type { Clock, ScheduledCall } from '../../net/clock.ts'
 import type { ErrorName } from '../errors.ts'
@@ -37,7 +38,7 @@ export interface GroupCoordinatorParts {
   readonly logs: LogManager
   readonly clock: Clock
   readonly settings: GroupSettings
-  readonly log: LogLines
+  readonly log: ServerLog
 }
 
 /** Who commits: a member, or nobody in particular (generation -1, no ids). */
@@ -80,7 +81,7 @@ export class GroupCoordinator {
   readonly #logs: LogManager
   readonly #clock: Clock
   readonly #settings: GroupSettings
-  readonly #log: LogLines
+  readonly #log: ServerLog
   readonly #groupLog: GroupLog
   readonly #groups = new Map<string, Group>()
   readonly #offsets = new CommittedOffsets()

@@ -1,5 +1,6 @@
+import type { ServerLog } from '../../config/server-log.ts'
 import type { LogError } from '../../log/errors.ts'
-import type { LogLines, LogManager } from '../../log/log-manager.ts'
+import type { LogManager } from '../../log/log-manager.ts'
 import type { PartitionLog } from '../../log/partition-log.ts'
 import { controlTypeOf } from '../../log/records/control-record.ts'
 import { MalformedMessage } from '../codec/byte-reader.ts'
@@ -23,9 +24,9 @@ export interface GroupLogVisitor {
 /** `__consumer_offsets`: what is kept of groups. */
 export class GroupLog {
   readonly #topic: InternalTopic
-  readonly #log: LogLines
+  readonly #log: ServerLog
 
-  constructor(logs: LogManager, settings: GroupLogSettings, log: LogLines) {
+  constructor(logs: LogManager, settings: GroupLogSettings, log: ServerLog) {
     const { partitionCount, topicConfig } = settings
     this.#topic = new InternalTopic(logs, { name: OFFSETS_TOPIC, partitionCount, config: topicConfig }, log)
     this.#log = log

@@ -1,4 +1,5 @@
-import type { LogLines, LogManager } from '../../log/log-manager.ts'
+import type { ServerLog } from '../../config/server-log.ts'
+import type { LogManager } from '../../log/log-manager.ts'
 import { encodeMarker } from '../../log/records/control-record.ts'
 import type { Topic } from '../../log/topic.ts'
 import type { Clock, ScheduledCall } from '../../net/clock.ts'
@@ -26,7 +27,7 @@ export interface TransactionCoordinatorParts {
   readonly clock: Clock
   readonly settings: TransactionSettings
   readonly groups: GroupCoordinator
-  readonly log: LogLines
+  readonly log: ServerLog
 }
 
 export interface TopicPartition {
@@ -49,7 +50,7 @@ export class TransactionCoordinator {
   readonly #clock: Clock
   readonly #settings: TransactionSettings
   readonly #groups: GroupCoordinator
-  readonly #log: LogLines
+  readonly #log: ServerLog
   readonly #transactionLog: TransactionLog
   readonly #transactions = new Map<string, Transaction>()
   /** Partitions of `__transaction_state` whose ids are not known yet. */

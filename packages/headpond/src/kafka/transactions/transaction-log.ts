@@ -1,4 +1,5 @@
-import type { LogLines, LogManager } from '../../log/log-manager.ts'
+import type { ServerLog } from '../../config/server-log.ts'
+import type { LogManager } from '../../log/log-manager.ts'
 import type { PartitionLog } from '../../log/partition-log.ts'
 import { MalformedMessage } from '../codec/byte-reader.ts'
 import { InternalTopic } from '../internal-topic.ts'
@@ -16,10 +17,10 @@ const FLEXIBLE_VALUE_VERSION = 1
 /** `__transaction_state`: what is kept of transactions, in Kafka's own format. */
 export class TransactionLog {
   readonly #topic: InternalTopic
-  readonly #log: LogLines
+  readonly #log: ServerLog
   readonly #settings: TransactionSettings
 
-  constructor(logs: LogManager, settings: TransactionSettings, log: LogLines) {
+  constructor(logs: LogManager, settings: TransactionSettings, log: ServerLog) {
     this.#log = log
     this.#settings = settings
     this.#topic = new InternalTopic(

@@ -12,12 +12,13 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
+import type { ServerLog } from '../../config/server-log.ts'
 import { unlinkSoon } from '../../log/files.ts'
 import type { Store } from '../../store/store.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileTarget, isAbandoned, makeDirectory, syncDirectory } from '../file-target.ts'
 import type { Loading } from '../loading.ts'
-import type { PersistenceLog, RdbPersistence } from '../rdb/rdb-persistence.ts'
+import type { RdbPersistence } from '../rdb/rdb-persistence.ts'
 import { Snapshot, SnapshotAborted } from '../snapshot.ts'
 import type { SnapshotEncoder } from '../snapshot-encoder.ts'
 import type { Snapshots } from '../snapshots.ts'
@@ -53,7 +54,7 @@ export interface AppendOnlyPort {
 export interface AppendOnlyHost {
   readonly store: Store
   readonly settings: Settings
-  readonly log: PersistenceLog
+  readonly log: ServerLog
   readonly snapshots: Snapshots
   readonly loading: Loading
   readonly rdb: RdbPersistence

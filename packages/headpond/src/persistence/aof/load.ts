@@ -1,10 +1,11 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { ServerLog } from '../../config/server-log.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
 import { FileSource } from '../file-source.ts'
 import type { Loading } from '../loading.ts'
 import { RdbError } from '../rdb/rdb-error.ts'
-import type { PersistenceLog, RdbPersistence } from '../rdb/rdb-persistence.ts'
+import type { RdbPersistence } from '../rdb/rdb-persistence.ts'
 import { CommandParser, parsedAof } from './command-parser.ts'
 import type { AofFile } from './manifest.ts'
 import type { Replay } from './replay.ts'
@@ -12,7 +13,7 @@ import type { Replay } from './replay.ts'
 export interface AofLoadHost {
   readonly rdb: RdbPersistence
   readonly loading: Loading
-  readonly log: PersistenceLog
+  readonly log: ServerLog
   readonly replay: Replay
   /** `aof-load-truncated` */
   readonly loadsTruncated: boolean

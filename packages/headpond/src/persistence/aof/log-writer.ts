@@ -1,5 +1,6 @@
 import { copyBytes } from '../../bytes/copy.ts'
 import type { Settings } from '../../config/directives.ts'
+import type { ServerLog } from '../../config/server-log.ts'
 import type { LogFile } from './log-file.ts'
 
 /**
@@ -18,11 +19,7 @@ import type { LogFile } from './log-file.ts'
  */
 export interface LogWriterHost {
   readonly settings: Settings
-  readonly log: {
-    info(message: string): void
-    warn(message: string): void
-    error(details: object, message: string): void
-  }
+  readonly log: ServerLog
   /** The wall clock, for annotations. */
   readonly nowMs: () => number
   /** Where the feed of changes is. */

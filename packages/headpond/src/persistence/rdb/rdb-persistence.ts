@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Settings } from '../../config/directives.ts'
+import type { ServerLog } from '../../config/server-log.ts'
 import type { Store } from '../../store/store.ts'
 import { BufferSource } from '../buffer-target.ts'
 import { DataDirectoryError } from '../data-directory-error.ts'
@@ -26,16 +27,10 @@ export interface FunctionLibraries {
   clear(): void
 }
 
-export interface PersistenceLog {
-  info(message: string): void
-  warn(message: string): void
-  error(details: object, message: string): void
-}
-
 export interface RdbHost {
   readonly store: Store
   readonly settings: Settings
-  readonly log: PersistenceLog
+  readonly log: ServerLog
   readonly snapshots: Snapshots
   readonly loading: Loading
   /** The version of Redis that files say to come from. */
