@@ -281,30 +281,27 @@ export class PartitionLog implements CleanableLog {
 
   /** A refusal, or what became of the same batch before; null when it is to be appended. */
   #checkProducer(batch: Uint8Array, options: AppendOptions): Appended | null {
+    if (options.origin !== 'client') return null
     const producers = this.#producers()
     readProducerBatch(batch, 0, scratch)
-    const isFromClient = options.origin === 'client'
-    if (isFromClient) {
-      const mark = producers.findDuplicate(scratch)
-      if (mark !== null) {
-        const { lastOffset, offsetDelta, timestampMs } = mark
-        return { error: null, baseOffset: lastOffset - offsetDelta, logAppendTimeMs: timestampMs, isDuplicate: true }
-      }
-      if (
-        options.verifyTransaction !== undefined &&
-        scratch.isTransactional &&
-        !producers.hasOpenTransaction(scratch.producerId, scratch.epoch)
-      ) {
-        const refusal = options.verifyTransaction(scratch.producerId, scratch.epoch)
-        if (refusal !== null) return refusal
-        if (options.numbersEachTransaction === true) {
-          const tooHigh = producers.checkFirst(scratch, this.#logEndOffset)
-          if (tooHigh !== null) return tooHigh
-        }
-      }
-      return producers.check(scratch, this.#logEndOffset)
+    const mark = producers.findDuplicate(scratch)
+    if (mark !== null) {
+      const { lastOffset, offsetDelta, timestampMs } = mark
+      return { error: null, baseOffset: lastOffset - offsetDelta, logAppendTimeMs: timestampMs, isDuplicate: true }
     }
-    return null
+    if (
+      options.verifyTransaction !== undefined &&
+      scratch.isTransactional &&
+      !producers.hasOpenTransaction(scratch.producerId, scratch.epoch)
+    ) {
+      const refusal = options.verifyTransaction(scratch.producerId, scratch.epoch)
+      if (refusal !== null) return refusal
+      if (options.numbersEachTransaction === true) {
+        const tooHigh = producers.checkFirst(scratch, this.#logEndOffset)
+        if (tooHigh !== null) return tooHigh
+      }
+    }
+    return producers.check(scratch, this.#logEndOffset)
   }
 
   #recompress(batch: Uint8Array): Uint8Array | LogRefusal {
@@ -414,11 +411,15 @@ export class PartitionLog implements CleanableLog {
   }
 
   #newSegment(baseOffset: number): Segment {
-    const { segmentJitterMs, segmentMs } = this.#settings
     return new Segment(this.#host, this.#directory, baseOffset, {
       createdAtMs: this.#host.nowMs(),
-      rollJitterMs: segmentJitterMs > 0 ? Math.floor(this.#host.random() * Math.min(segmentJitterMs, segmentMs)) : 0,
+      rollJitterMs: this.#nextJitterMs(),
     })
+  }
+
+  #nextJitterMs(): number {
+    const { segmentJitterMs, segmentMs } = this.#settings
+    return segmentJitterMs > 0 ? Math.floor(this.#host.random() * Math.min(segmentJitterMs, segmentMs)) : 0
   }
 
   /** `isAlways`: even without producers, so that a recovery need not look for them further back. */
@@ -681,14 +682,12 @@ export class PartitionLog implements CleanableLog {
     logStartOffset: number | null
   }): Promise<{ truncatedBytes: number }> {
     if (this.#directory === null) return { truncatedBytes: 0 }
-    const { segmentJitterMs, segmentMs } = this.#settings
     const loaded = await loadPartition(this.#directory, {
       ...options,
       host: this.#host,
       describe: () => this.describe(),
       warn: (message) => this.#host.log.warn(message),
-      nextJitterMs: () =>
-        segmentJitterMs > 0 ? Math.floor(this.#host.random() * Math.min(segmentJitterMs, segmentMs)) : 0,
+      nextJitterMs: () => this.#nextJitterMs(),
       nowMs: this.#host.nowMs(),
       indexIntervalBytes: this.#settings.indexIntervalBytes,
     })

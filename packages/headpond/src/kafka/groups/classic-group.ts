@@ -12,6 +12,7 @@ import {
   type Waiting,
 } from './classic-protocol.ts'
 import { subscribedTopicsOf } from './consumer-protocol.ts'
+import { mostVoted } from './election.ts'
 import { SessionTimer, type TimerHost } from './session-timer.ts'
 
 /**
@@ -609,19 +610,9 @@ export class ClassicGroup {
 
   /** The protocol that all can do and most like best; among equals, whichever the first of them named. */
   #elect(): string {
-    const votes = new Map<string, number>()
-    for (const member of this.#members.values()) {
-      const vote = member.protocols.find(({ name }) => this.#supporters.get(name) === this.#members.size)
-      if (vote !== undefined) votes.set(vote.name, (votes.get(vote.name) ?? 0) + 1)
-    }
-    let elected = ''
-    let voteCountMax = 0
-    for (const [name, voteCount] of votes) {
-      if (voteCount <= voteCountMax) continue
-      elected = name
-      voteCountMax = voteCount
-    }
-    return elected
+    const isCommon = ({ name }: Protocol) => this.#supporters.get(name) === this.#members.size
+    const votes = [...this.#members.values()].flatMap(({ protocols }) => protocols.find(isCommon)?.name ?? [])
+    return mostVoted(votes) ?? ''
   }
 
   #assign(assignments: SyncRequest['assignments']): void {

@@ -1,6 +1,5 @@
 import type { ErrorName } from '../errors.ts'
 import type { EncodedRecord } from '../internal-topic.ts'
-import { compileNameRegex, type NameRegex, nameRegexProblem } from '../name-regex.ts'
 import type { ConsumerGroupMemberMetadataValue } from '../schemas/group-records.ts'
 import {
   type Assignment,
@@ -23,6 +22,8 @@ import {
   NEW_STANDING,
   STATIC_LEAVE_EPOCH,
 } from './consumer-member.ts'
+import { mostVoted } from './election.ts'
+import { PartitionHolders } from './partition-holders.ts'
 import { reconcile, type Standing } from './reconciliation.ts'
 import {
   consumerGroupRecord,
@@ -34,6 +35,7 @@ import {
   targetRecord,
 } from './records.ts'
 import { SessionTimer, type TimerHost } from './session-timer.ts'
+import { isSameTopics, type KnownTopics, type SubscribedTopic, TopicSubscriptions } from './topic-subscriptions.ts'
 
 /**
  * A group of the new protocol (KIP-848): the broker decides who reads what, and one request, the heartbeat, does all.
@@ -74,14 +76,11 @@ export interface Refusal {
 }
 
 /** What a group asks of the world. */
-export interface ConsumerGroupHost extends TimerHost {
+export interface ConsumerGroupHost extends TimerHost, KnownTopics {
   sessionTimeoutMs(groupId: string): number
   readonly sizeMax: number
   /** Names of assignors, the one for groups that do not choose first. */
   readonly assignors: readonly string[]
-  /** Topics that there are. */
-  topicNames(): Iterable<string>
-  topic(name: string): { readonly id: string; readonly partitionCount: number } | undefined
   topicName(topicId: string): string | undefined
   /** Writes in one batch; not before others that were written earlier. False when it cannot. */
   write(groupId: string, records: readonly EncodedRecord[]): boolean
@@ -118,13 +117,13 @@ export class ConsumerGroup {
   #subscribedTopics: ReadonlyMap<string, SubscribedTopic> | null = null
   /** Topics have come, gone or grown since. */
   #isStale = true
-  readonly #regexes = new Map<string, NameRegex | null>()
-  /** Of each partition of each topic, who holds it. */
-  readonly #holders = new Map<string, Map<number, string>>()
+  readonly #subscriptions: TopicSubscriptions
+  readonly #holders = new PartitionHolders()
 
   constructor(groupId: string, host: ConsumerGroupHost) {
     this.groupId = groupId
     this.#host = host
+    this.#subscriptions = new TopicSubscriptions(host)
   }
 
   /** A group whose members were in a classic one, in a generation. Their sessions begin with `resume`. */
@@ -182,23 +181,12 @@ export class ConsumerGroup {
 
   /** What most members ask for. */
   get assignorName(): string {
-    const votes = new Map<string, number>()
-    for (const { membership } of this.#members.values()) {
-      const { serverAssignor } = membership
-      if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1)
-    }
-    let [elected] = this.#host.assignors
-    let voteCountMax = 0
-    for (const [name, voteCount] of votes) {
-      if (voteCount <= voteCountMax) continue
-      elected = name
-      voteCountMax = voteCount
-    }
-    return elected
+    const votes = [...this.#members.values()].flatMap(({ membership }) => membership.serverAssignor ?? [])
+    return mostVoted(votes) ?? this.#host.assignors[0]
   }
 
   isSubscribedTo(topic: string): boolean {
-    for (const member of this.#members.values()) if (this.#wants(member, topic)) return true
+    for (const member of this.#members.values()) if (this.#subscriptions.wants(member, topic)) return true
     return false
   }
 
@@ -214,7 +202,7 @@ export class ConsumerGroup {
     const member = this.#memberFor(request, isJoining, records)
     const assignedBefore = member.standing.assigned
     const isChanged = this.#updateMembership(member, membershipAfter(member.membership, request), records)
-    const seesOthers = this.#updateVisibleTopics(member, request.mayDescribe)
+    const seesOthers = this.#subscriptions.updateVisible(member, request.mayDescribe)
     this.#raiseEpoch(isChanged || seesOthers, records)
     this.#decide(records)
     this.#step(member, owned, records)
@@ -276,7 +264,7 @@ export class ConsumerGroup {
       members: this.#members,
       memberIdOf: (instanceId) => this.memberIdOf(instanceId),
       targetOf: (memberId) => this.targetOf(memberId),
-      isHeld: (topicId, partition) => this.#isHeld(topicId, partition),
+      isHeld: (topicId, partition) => this.#holders.isHeld(topicId, partition),
       topic: (name) => this.#host.topic(name),
       topicName: this.#host.topicName,
       unknown: (memberId, instanceId) => this.#unknown(memberId, instanceId)?.error ?? null,
@@ -407,7 +395,7 @@ export class ConsumerGroup {
       if (member.standing.state === 'unrevoked') this.#awaitRevocation(member)
     }
     // Where everything was given to somebody, nothing has changed meanwhile.
-    const topics = this.#resolveTopics()
+    const topics = this.#subscriptions.resolve(this.#members)
     const isCovered = [...topics].every(([topicId, { partitionCount }]) => this.#givenCount(topicId) === partitionCount)
     const isKnown = [...this.#target.values()].every((target) => [...target.keys()].every((id) => topics.has(id)))
     if (isCovered && isKnown) this.#subscribedTopics = topics
@@ -432,7 +420,9 @@ export class ConsumerGroup {
       }
     }
     const problem =
-      subscribedTopicRegex === null || subscribedTopicRegex === '' ? null : this.#problemOf(subscribedTopicRegex)
+      subscribedTopicRegex === null || subscribedTopicRegex === ''
+        ? null
+        : this.#subscriptions.problemOf(subscribedTopicRegex)
     if (problem !== null) {
       return {
         error: 'INVALID_REGULAR_EXPRESSION',
@@ -544,7 +534,7 @@ export class ConsumerGroup {
   #raiseEpoch(isChanged: boolean, records: EncodedRecord[]): void {
     let isRaised = isChanged
     if (isChanged || this.#isStale || this.#subscribedTopics === null) {
-      const topics = this.#resolveTopics()
+      const topics = this.#subscriptions.resolve(this.#members)
       isRaised ||= this.#subscribedTopics === null || !isSameTopics(topics, this.#subscribedTopics)
       this.#subscribedTopics = topics
       this.#isStale = false
@@ -562,7 +552,9 @@ export class ConsumerGroup {
       members: [...this.#members.values()].map((member) => ({
         memberId: member.memberId,
         instanceId: member.membership.instanceId,
-        topicIds: new Set([...topics].filter(([, { name }]) => this.#wants(member, name)).map(([topicId]) => topicId)),
+        topicIds: new Set(
+          [...topics].filter(([, { name }]) => this.#subscriptions.wants(member, name)).map(([topicId]) => topicId),
+        ),
       })),
       partitionCounts: new Map([...topics].map(([topicId, { partitionCount }]) => [topicId, partitionCount])),
       current: this.#target,
@@ -584,7 +576,7 @@ export class ConsumerGroup {
       {
         epoch: this.#assignmentEpoch,
         assignment: this.targetOf(member.memberId),
-        isHeld: (topicId, partition) => this.#isHeld(topicId, partition),
+        isHeld: (topicId, partition) => this.#holders.isHeld(topicId, partition),
       },
       owned,
     )
@@ -659,26 +651,8 @@ export class ConsumerGroup {
 
   /** The group knows of each partition who reads it, or has not said that it stopped. */
   #setStanding(member: ConsumerMember, standing: Standing): void {
-    for (const held of [member.standing.assigned, member.standing.pendingRevocation]) {
-      for (const [topicId, partitions] of held) {
-        const holders = this.#holders.get(topicId)
-        for (const partition of partitions) {
-          if (holders?.get(partition) === member.memberId) holders.delete(partition)
-        }
-      }
-    }
+    this.#holders.change(member.memberId, member.standing, standing)
     member.standing = standing
-    for (const held of [standing.assigned, standing.pendingRevocation]) {
-      for (const [topicId, partitions] of held) {
-        const holders = this.#holders.get(topicId) ?? new Map<number, string>()
-        this.#holders.set(topicId, holders)
-        for (const partition of partitions) holders.set(partition, member.memberId)
-      }
-    }
-  }
-
-  #isHeld(topicId: string, partition: number): boolean {
-    return this.#holders.get(topicId)?.has(partition) === true
   }
 
   #renew({ membership, session }: ConsumerMember): void {
@@ -723,83 +697,11 @@ export class ConsumerGroup {
     })
   }
 
-  // ---- Topics ----
-
-  #wants({ membership, visibleTopics }: ConsumerMember, topic: string): boolean {
-    if (membership.subscribedTopicNames.includes(topic)) return true
-    if (visibleTopics !== null) return visibleTopics.has(topic)
-    const { subscribedTopicRegex } = membership
-    return subscribedTopicRegex !== null && this.#regex(subscribedTopicRegex)?.matches(topic) === true
-  }
-
-  /** A regular expression must not lead to topics that its member may not see. True when it leads elsewhere than before. */
-  #updateVisibleTopics(member: ConsumerMember, mayDescribe: ConsumerHeartbeat['mayDescribe']): boolean {
-    const { subscribedTopicRegex } = member.membership
-    const before = member.visibleTopics
-    if (mayDescribe === undefined || subscribedTopicRegex === null) {
-      member.visibleTopics = null
-      return before !== null
-    }
-    const regex = this.#regex(subscribedTopicRegex)
-    const isVisible = (topic: string) => regex?.matches(topic) === true && mayDescribe(topic)
-    const visible = new Set([...this.#host.topicNames()].filter(isVisible))
-    member.visibleTopics = visible
-    return before === null || before.size !== visible.size || [...visible].some((topic) => !before.has(topic))
-  }
-
-  #regex(text: string): NameRegex | null {
-    let regex = this.#regexes.get(text)
-    if (regex === undefined) this.#regexes.set(text, (regex = compileNameRegex(text)))
-    return regex
-  }
-
-  /** What is wrong with an expression; null: nothing. */
-  #problemOf(text: string): string | null {
-    return this.#regex(text) === null ? nameRegexProblem(text) : null
-  }
-
-  #resolveTopics(): ReadonlyMap<string, SubscribedTopic> {
-    const names = new Set<string>()
-    const regexes = new Set<string>()
-    const unrestricted = new Set<string>()
-    for (const { membership, visibleTopics } of this.#members.values()) {
-      for (const name of membership.subscribedTopicNames) names.add(name)
-      for (const name of visibleTopics ?? []) names.add(name)
-      if (membership.subscribedTopicRegex === null) continue
-      regexes.add(membership.subscribedTopicRegex)
-      if (visibleTopics === null) unrestricted.add(membership.subscribedTopicRegex)
-    }
-    for (const text of this.#regexes.keys()) if (!regexes.has(text)) this.#regexes.delete(text)
-    for (const text of unrestricted) {
-      const regex = this.#regex(text)
-      if (regex === null) continue
-      for (const name of this.#host.topicNames()) if (regex.matches(name)) names.add(name)
-    }
-    const topics = new Map<string, SubscribedTopic>()
-    for (const name of [...names].sort()) {
-      const topic = this.#host.topic(name)
-      if (topic !== undefined) topics.set(topic.id, { name, partitionCount: topic.partitionCount })
-    }
-    return topics
-  }
-
   #givenCount(topicId: string): number {
     let count = 0
     for (const target of this.#target.values()) count += target.get(topicId)?.size ?? 0
     return count
   }
-}
-
-interface SubscribedTopic {
-  readonly name: string
-  readonly partitionCount: number
-}
-
-function isSameTopics(one: ReadonlyMap<string, SubscribedTopic>, other: ReadonlyMap<string, SubscribedTopic>): boolean {
-  if (one.size !== other.size) return false
-  for (const [topicId, { partitionCount }] of one)
-    if (other.get(topicId)?.partitionCount !== partitionCount) return false
-  return true
 }
 
 /** What a heartbeat makes of it. */

@@ -25,10 +25,11 @@ import {
   type Refusal,
 } from './consumer-group.ts'
 import { JOIN_EPOCH, LEAVE_EPOCH } from './consumer-member.ts'
-import { decodeAssignment } from './consumer-protocol.ts'
 import { asClassicGroup, asConsumerGroup } from './conversion.ts'
+import { type GroupLag, groupLag } from './group-lag.ts'
 import { GroupLog, OFFSETS_TOPIC } from './group-log.ts'
-import { classicGroupRecord, type GroupRecord, offsetRecord } from './records.ts'
+import { GroupReplay } from './group-replay.ts'
+import { classicGroupRecord, offsetRecord } from './records.ts'
 import type { GroupSettings } from './settings.ts'
 
 /** All kinds share one space of names. */
@@ -56,18 +57,6 @@ export interface NewOffset {
   readonly offset: bigint
   readonly leaderEpoch: number
   readonly metadata: string
-}
-
-/** How far a group is in a partition. */
-export interface GroupLag {
-  readonly topic: string
-  readonly partition: number
-  /** Null: the group has a member for this partition, and has not committed yet. */
-  readonly committedOffset: number | null
-  /** What consumers can see ends here. */
-  readonly endOffset: number
-  /** How many offsets there are still to read; without a commit, all. */
-  readonly lag: number
 }
 
 /** As much as a request may hold. */
@@ -485,41 +474,7 @@ export class GroupCoordinator {
 
   /** How far the group is: in what it has committed, in what its members read, and in the rest of those topics. */
   lagOf(groupId: string): GroupLag[] {
-    const rows: GroupLag[] = []
-    const isListed = new Set<string>()
-    const add = (topic: string, partition: number, committed: CommittedOffset | undefined) => {
-      const log = this.#logs.topics.get(topic)?.partitions[partition]
-      if (log === undefined || isListed.has(`${topic}/${partition}`)) return
-      isListed.add(`${topic}/${partition}`)
-      const endOffset = log.highWatermark
-      const committedOffset = committed === undefined ? null : Number(committed.offset)
-      const lag = Math.max(endOffset - Math.max(committedOffset ?? 0, log.logStartOffset), 0)
-      rows.push({ topic, partition, committedOffset, endOffset, lag })
-    }
-    this.#offsets.forEach(groupId, add)
-    const group = this.#groups.get(groupId)
-    if (group?.type === 'consumer') {
-      for (const { standing } of group.members.values()) {
-        for (const [topicId, partitions] of standing.assigned) {
-          const name = this.#logs.topicById(topicId)?.name
-          for (const partition of partitions) if (name !== undefined) add(name, partition, undefined)
-        }
-      }
-    } else if (group?.isOfConsumers === true && group.state === 'Stable') {
-      for (const { assignment } of group.members.values()) {
-        for (const { topic, partitions } of decodeAssignment(assignment)?.assignedPartitions ?? []) {
-          for (const partition of partitions) add(topic, partition, undefined)
-        }
-      }
-    }
-    // Between two assignments nobody is asked: what it has read of a topic tells that it reads all of it.
-    if (group?.type === 'consumer' || group?.isOfConsumers === true) {
-      for (const topic of new Set(rows.map((row) => row.topic))) {
-        const partitions = this.#logs.topics.get(topic)?.partitions ?? []
-        for (const { partition } of partitions) add(topic, partition, undefined)
-      }
-    }
-    return rows
+    return groupLag(groupId, this.#groups.get(groupId), this.#offsets, this.#logs)
   }
 
   // ---- Administration ----
@@ -643,31 +598,11 @@ export class GroupCoordinator {
 
   async #load(partition: number): Promise<void> {
     const log = this.#groupLog.partitions.find((each) => each.partition === partition)
-    const generations = new Map<string, StoredGeneration>()
-    const consumerGroups = new Map<string, ConsumerGroup>()
-    const apply = (record: GroupRecord, recordOffset: number, producerId: number | null) => {
-      if (record.kind === 'offset') {
-        const { groupId, topic, partition, value } = record
-        if (value === null) this.#offsets.delete(groupId, topic, partition)
-        else if (producerId === null) this.#offsets.set(groupId, topic, partition, { ...value, recordOffset })
-        else this.#offsets.setPending(producerId, groupId, topic, partition, { ...value, recordOffset })
-      } else if (record.kind === 'classic') {
-        if (record.value === null) generations.delete(record.groupId)
-        else generations.set(record.groupId, record.value)
-      } else if (record.kind === 'consumer' && record.value === null) {
-        consumerGroups.get(record.groupId)?.die()
-        consumerGroups.delete(record.groupId)
-      } else if (record.kind !== 'ignored') {
-        const group = consumerGroups.get(record.groupId) ?? new ConsumerGroup(record.groupId, this.#consumerHost)
-        // Tombstones of a group that is gone have nothing to take away.
-        if (record.value !== null || consumerGroups.has(record.groupId)) consumerGroups.set(record.groupId, group)
-        group.replay(record)
-      }
-    }
+    const replay = new GroupReplay(this.#offsets, this.#consumerHost)
     try {
       if (log !== undefined) {
         await this.#groupLog.load(log, {
-          record: apply,
+          record: (record, recordOffset, producerId) => replay.apply(record, recordOffset, producerId),
           transactionEnd: (producerId, isCommitted) => this.transactionEnded(partition, producerId, isCommitted),
         })
       }
@@ -677,12 +612,12 @@ export class GroupCoordinator {
       return
     }
     if (this.#isClosed) return
-    for (const [groupId, generation] of generations) {
+    for (const [groupId, generation] of replay.generations) {
       const group = ClassicGroup.restore(groupId, this.#host, generation)
       this.#groups.set(groupId, group)
       group.resume()
     }
-    for (const [groupId, group] of consumerGroups) {
+    for (const [groupId, group] of replay.consumerGroups) {
       this.#groups.set(groupId, group)
       group.resume()
     }
