@@ -37,6 +37,11 @@ const SEGMENT_BYTES = buildSegmentSizes()
 const SLOTS_MIN = slotsOf(SEGMENT_BYTES[0])
 const SLOTS_MAX = slotsOf(SEGMENT_BYTES_MAX)
 const DEPTH_MAX = 28
+/**
+ * So many elements in one half of their segment have not come there by chance, but in the order of their hashes, out of
+ * another table. They stand in one run, which each that follows is looked for along: such a segment is split, not enlarged.
+ */
+const CROWDED_COUNT_MIN = 256
 /** What `reserve` fills segments to, so that hardly any of them gets too many. */
 const RESERVED_LOAD = 0.75
 /** 64 MiB: longer than that takes to clear, nobody should be held up. */
@@ -176,7 +181,7 @@ export class Dict {
       }
       words[base + USED]++
       this.#count++
-      place(words, base, hash, handle)
+      place(words, base, homeOf(hash, words[base + DEPTH], words[base]), hash, handle)
       return
     }
   }
@@ -387,7 +392,8 @@ export class Dict {
     const base = wordAt(segment)
     const usedCount = header[base + USED]
     const depth = header[base + DEPTH]
-    if (!isFull(usedCount, SLOTS_MAX)) this.#resize(hash, segment, segmentBytesFor(usedCount + 1))
+    const isCrowded = usedCount >= CROWDED_COUNT_MIN && depth < DEPTH_MAX && isInOneHalf(header, base)
+    if (!isFull(usedCount, SLOTS_MAX) && !isCrowded) this.#resize(hash, segment, segmentBytesFor(usedCount + 1))
     else if (depth < DEPTH_MAX) this.#split(hash, segment)
     else {
       // Thousands of keys with all but equal hashes: not by chance. The table stays right, if slow for those.
@@ -430,12 +436,9 @@ export class Dict {
     const depth = header[base + DEPTH]
     if (depth === this.#globalDepth) this.#doubleDirectory()
     const bit = 2 ** (31 - depth)
-    let upperCount = 0
-    const end = base + HEADER_WORDS + header[base] * SLOT_WORDS
-    for (let at = base + HEADER_WORDS; at < end; at += SLOT_WORDS) {
-      if (header[at + 1] !== NONE && (header[at] & bit) !== 0) upperCount++
-    }
-    const lower = this.#newSegment(segmentBytesFor(header[base + USED] - upperCount), depth + 1)
+    const upperCount = countWith(bit, header, base)
+    const lowerCount = header[base + USED] - upperCount
+    const lower = this.#newSegment(segmentBytesFor(lowerCount), depth + 1)
     const upper = this.#newSegment(segmentBytesFor(upperCount), depth + 1)
     this.#move(segment, lower, bit, 0)
     this.#move(segment, upper, bit, bit)
@@ -443,6 +446,9 @@ export class Dict {
     this.#point((hash | bit) >>> 0, depth + 1, upper)
     if (depth + 1 === this.#globalDepth) this.#deepestCount += 2
     this.#freeSegment(segment)
+    if (depth + 1 === DEPTH_MAX) return
+    if (upperCount === 0) this.#split((hash & ~bit) >>> 0, lower)
+    else if (lowerCount === 0) this.#split((hash | bit) >>> 0, upper)
   }
 
   #merge(hash: number, segment: Handle, buddy: Handle, depth: number, sumCount: number): void {
@@ -458,17 +464,32 @@ export class Dict {
     }
   }
 
-  /** Copies the elements whose hash has `wanted` under `mask` into a segment that has room for them. */
+  /**
+   * Copies the elements whose hash has `wanted` under `mask` into a segment that has room for them. They come in order, so
+   * each is looked a place for behind the one before it: whoever inserts in the order of hashes (a copy of another table)
+   * fills segments in long runs, which are not to be walked for each element.
+   */
   #move(source: Handle, target: Handle, mask: number, wanted: number): void {
     const from = this.#heap.arenaOf(source).u32
     const into = this.#heap.arenaOf(target).u32
     const base = wordAt(source)
     const targetBase = wordAt(target)
     const end = base + HEADER_WORDS + from[base] * SLOT_WORDS
+    const slotCount = into[targetBase]
+    const depth = into[targetBase + DEPTH]
     let movedCount = 0
+    // Taken slots without a gap.
+    let runStart = 0
+    let runEnd = 0
     for (let at = base + HEADER_WORDS; at < end; at += SLOT_WORDS) {
-      if (from[at + 1] === NONE || (from[at] & mask) >>> 0 !== wanted) continue
-      place(into, targetBase, from[at], from[at + 1])
+      const hash = from[at]
+      if (from[at + 1] === NONE || (hash & mask) >>> 0 !== wanted) continue
+      const home = homeOf(hash, depth, slotCount)
+      const isInRun = runStart <= home && home < runEnd
+      if (!isInRun) runStart = home
+      runEnd = place(into, targetBase, isInRun ? runEnd : home, hash, from[at + 1]) + 1
+      // It began anew at the first slot.
+      if (runEnd <= runStart) runStart = 0
       movedCount++
     }
     into[targetBase + USED] += movedCount
@@ -568,16 +589,33 @@ function homeOf(hash: number, depth: number, slotCount: number): number {
   return (((hash << depth) >>> 16) * slotCount) >>> 16
 }
 
-function place(words: Uint32Array, base: number, hash: number, handle: Handle): void {
-  const slotCount = words[base]
-  const slotsEnd = base + HEADER_WORDS + slotCount * SLOT_WORDS
-  let at = base + HEADER_WORDS + homeOf(hash, words[base + DEPTH], slotCount) * SLOT_WORDS
-  while (words[at + 1] !== NONE) {
-    at += SLOT_WORDS
-    if (at === slotsEnd) at = base + HEADER_WORDS
+/** How many elements of a segment have this bit in their hash. */
+function countWith(bit: number, words: Uint32Array, base: number): number {
+  const end = base + HEADER_WORDS + words[base] * SLOT_WORDS
+  let count = 0
+  for (let at = base + HEADER_WORDS; at < end; at += SLOT_WORDS) {
+    if (words[at + 1] !== NONE && (words[at] & bit) !== 0) count++
   }
+  return count
+}
+
+/** Whether a split would leave one of the two without elements. */
+function isInOneHalf(words: Uint32Array, base: number): boolean {
+  const upperCount = countWith(2 ** (31 - words[base + DEPTH]), words, base)
+  return upperCount === 0 || upperCount === words[base + USED]
+}
+
+/** Into the first free slot from `slot` on, which it returns. */
+function place(words: Uint32Array, base: number, slot: number, hash: number, handle: Handle): number {
+  const slotCount = words[base]
+  if (slot === slotCount) slot = 0
+  while (words[base + HEADER_WORDS + slot * SLOT_WORDS + 1] !== NONE) {
+    if (++slot === slotCount) slot = 0
+  }
+  const at = base + HEADER_WORDS + slot * SLOT_WORDS
   words[at] = hash
   words[at + 1] = handle
+  return slot
 }
 
 /** A load of 27/32 at most: beyond it, misses walk too far. */

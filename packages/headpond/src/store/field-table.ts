@@ -196,6 +196,7 @@ export class FieldTable implements Structure {
   /** A copy with contents of its own. O(n). */
   clone(): FieldTable {
     const copy = new FieldTable(this.#store)
+    copy.#dict.reserve(this.count)
     const heap = this.#heap
     this.#dict.forEach((element, hash) => {
       const sizeBytes = heap.blockBytes(element)

@@ -57,6 +57,11 @@ export class MemberTable implements Structure {
     return true
   }
 
+  /** Makes room for about so many members, while there are none: see Dict.reserve. */
+  reserve(count: number): void {
+    this.#dict.reserve(count)
+  }
+
   /** Takes a member out; false when there is none. */
   remove(bytes: Uint8Array, start: number, end: number): boolean {
     const hash = this.#store.hash(bytes, start, end)
@@ -103,6 +108,7 @@ export class MemberTable implements Structure {
   /** A copy with contents of its own. O(n). */
   clone(): MemberTable {
     const copy = new MemberTable(this.#store)
+    copy.reserve(this.count)
     this.#dict.forEach((element, hash) => {
       const start = this.#bodyStart(element)
       copy.#dict.insert(hash, copy.#allocate(this.#body(element), start, start + this.#size(element)))

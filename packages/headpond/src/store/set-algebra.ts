@@ -117,6 +117,7 @@ function lookedUpDifference(result: Members, first: UnorderedSet, others: readon
 
 function addAll(table: MemberTable, set: UnorderedSet): void {
   const { member } = set
+  table.reserve(set.count)
   set.rewind()
   while (set.next()) table.add(member.bytes, member.start, member.end)
 }

@@ -187,6 +187,35 @@ test('memory follows the number of elements, up and down', () => {
   }
 })
 
+test('elements may come in the order of their hashes, upwards or downwards, and others between them later', () => {
+  for (const spread of [2 ** 32, 700]) {
+    for (const isUpwards of [true, false]) {
+      const source = new Pair(new SeededRandom(6), spread)
+      while (source.count < 20_000) source.insert()
+      const hashes = [...source.hashes.values()].sort((a, b) => (isUpwards ? a - b : b - a))
+      const heap = new Heap(2 ** 17)
+      const copy = new Dict(heap)
+      for (const [index, hash] of hashes.entries()) {
+        copy.insert(hash, index + 1)
+        if (index % 1000 === 0) copy.verify()
+      }
+      copy.verify()
+      const seen: number[] = []
+      let cursor = 0
+      do cursor = copy.scan(cursor, 10, (_handle, hash) => seen.push(hash))
+      while (cursor !== 0)
+      assert.deepEqual(
+        seen.sort((a, b) => a - b),
+        hashes.sort((a, b) => a - b),
+      )
+      const random = new SeededRandom(7)
+      for (let handle = 20_001; handle <= 60_000; handle++) copy.insert(random.below(2 ** 32), handle)
+      copy.verify()
+      assert.ok(copy.sizeBytes / copy.count < 27, `${copy.sizeBytes / copy.count} bytes an element`)
+    }
+  }
+})
+
 test('room made beforehand is enough, and no more than growth takes', () => {
   for (const count of [2500, 40_000, 100_000]) {
     const [grown, reserved] = [0, count].map((reservedCount) => {
