@@ -9,7 +9,7 @@ import { verdict } from '../acl.ts'
 import type { Client } from '../client.ts'
 import type { CommandFlag, CommandSpec } from '../command.ts'
 import { errors, wrongArity, wrongSubcommandForm } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
@@ -212,36 +212,34 @@ function log(client: Client, request: Request, reply: Reply): void {
   }
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'ACL', [
-    'CAT [<category>]',
-    '    List all commands that belong to <category>, or all command categories',
-    '    when no category is specified.',
-    'DELUSER <username> [<username> ...]',
-    '    Delete a list of users.',
-    'DRYRUN <username> <command> [<arg> ...]',
-    '    Returns whether the user can execute the given command without executing the command.',
-    'GETUSER <username>',
-    "    Get the user's details.",
-    'GENPASS [<bits>]',
-    '    Generate a secure 256-bit user password. The optional `bits` argument can',
-    '    be used to specify a different size.',
-    'LIST',
-    '    Show users details in config file format.',
-    'LOAD',
-    '    Reload users from the ACL file.',
-    'LOG [<count> | RESET]',
-    '    Show the ACL log entries.',
-    'SAVE',
-    '    Save the current config to the ACL file.',
-    'SETUSER <username> <attribute> [<attribute> ...]',
-    '    Create or modify a user with the specified attributes.',
-    'USERS',
-    '    List all the registered usernames.',
-    'WHOAMI',
-    '    Return the current connection username.',
-  ])
-}
+const HELP = [
+  'CAT [<category>]',
+  '    List all commands that belong to <category>, or all command categories',
+  '    when no category is specified.',
+  'DELUSER <username> [<username> ...]',
+  '    Delete a list of users.',
+  'DRYRUN <username> <command> [<arg> ...]',
+  '    Returns whether the user can execute the given command without executing the command.',
+  'GETUSER <username>',
+  "    Get the user's details.",
+  'GENPASS [<bits>]',
+  '    Generate a secure 256-bit user password. The optional `bits` argument can',
+  '    be used to specify a different size.',
+  'LIST',
+  '    Show users details in config file format.',
+  'LOAD',
+  '    Reload users from the ACL file.',
+  'LOG [<count> | RESET]',
+  '    Show the ACL log entries.',
+  'SAVE',
+  '    Save the current config to the ACL file.',
+  'SETUSER <username> <attribute> [<attribute> ...]',
+  '    Create or modify a user with the specified attributes.',
+  'USERS',
+  '    List all the registered usernames.',
+  'WHOAMI',
+  '    Return the current connection username.',
+]
 
 const OWN: readonly CommandFlag[] = ['noscript', 'loading', 'stale']
 const ADMIN: readonly CommandFlag[] = ['admin', 'noscript', 'loading', 'stale']
@@ -375,15 +373,7 @@ export const aclCommands: readonly CommandSpec[] = [
         summary: 'Writes the file of users.',
         handler: save,
       },
-      {
-        ...shared,
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        complexity: 'O(1)',
-        summary: 'Lists the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('ACL', shared, HELP),
     ],
   },
 ]

@@ -4,7 +4,7 @@ import type { Command, CommandSpec, KeyFlag, KeySpec } from '../command.ts'
 import { type Argument, parseArguments } from '../command-arguments.ts'
 import { aclCategories, legacyKeyRange, shownFlags } from '../command-description.ts'
 import { errors } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import { canHaveKeys, keysOf } from '../key-extraction.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -257,28 +257,26 @@ function list(client: Client, request: Request, reply: Reply): void {
   reply.error(errors.SYNTAX)
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'COMMAND', [
-    '(no subcommand)',
-    '    Return details about all Redis commands.',
-    'COUNT',
-    '    Return the total number of commands in this Redis server.',
-    'LIST',
-    '    Return a list of all commands in this Redis server.',
-    'INFO [<command-name> ...]',
-    '    Return details about multiple Redis commands.',
-    '    If no command names are given, documentation details for all',
-    '    commands are returned.',
-    'DOCS [<command-name> ...]',
-    '    Return documentation details about multiple Redis commands.',
-    '    If no command names are given, documentation details for all',
-    '    commands are returned.',
-    'GETKEYS <full-command>',
-    '    Return the keys from a full Redis command.',
-    'GETKEYSANDFLAGS <full-command>',
-    '    Return the keys and the access flags from a full Redis command.',
-  ])
-}
+const HELP = [
+  '(no subcommand)',
+  '    Return details about all Redis commands.',
+  'COUNT',
+  '    Return the total number of commands in this Redis server.',
+  'LIST',
+  '    Return a list of all commands in this Redis server.',
+  'INFO [<command-name> ...]',
+  '    Return details about multiple Redis commands.',
+  '    If no command names are given, documentation details for all',
+  '    commands are returned.',
+  'DOCS [<command-name> ...]',
+  '    Return documentation details about multiple Redis commands.',
+  '    If no command names are given, documentation details for all',
+  '    commands are returned.',
+  'GETKEYS <full-command>',
+  '    Return the keys from a full Redis command.',
+  'GETKEYSANDFLAGS <full-command>',
+  '    Return the keys and the access flags from a full Redis command.',
+]
 
 const ANY_TIME = ['loading', 'stale'] as const
 const UNORDERED = ['nondeterministic_output_order'] as const
@@ -369,17 +367,7 @@ export const commandCommands: readonly CommandSpec[] = [
         tips: UNORDERED,
         handler: list,
       },
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ANY_TIME,
-        acl: ['connection'],
-        group: 'server',
-        since: '5.0.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('COMMAND', { acl: ['connection'], group: 'server', since: '5.0.0' }, HELP),
     ],
   },
 ]

@@ -1,7 +1,7 @@
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { errors } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 import { LOADING } from '../restrictions.ts'
@@ -52,18 +52,16 @@ function rewrite(client: Client, _request: Request, reply: Reply): void {
   answer(reply, client.engine.config.rewrite())
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'CONFIG', [
-    'GET <pattern>',
-    '    Return parameters matching the glob-like <pattern> and their values.',
-    'SET <directive> <value>',
-    '    Set the configuration <directive> to <value>.',
-    'RESETSTAT',
-    '    Reset statistics reported by the INFO command.',
-    'REWRITE',
-    '    Rewrite the configuration file.',
-  ])
-}
+const HELP = [
+  'GET <pattern>',
+  '    Return parameters matching the glob-like <pattern> and their values.',
+  'SET <directive> <value>',
+  '    Set the configuration <directive> to <value>.',
+  'RESETSTAT',
+  '    Reset statistics reported by the INFO command.',
+  'REWRITE',
+  '    Rewrite the configuration file.',
+]
 
 const ADMIN = ['admin', 'noscript', 'loading', 'stale'] as const
 
@@ -127,17 +125,7 @@ export const configCommands: readonly CommandSpec[] = [
         summary: 'Writes the configuration in force into its file.',
         handler: rewrite,
       },
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: [],
-        group: 'server',
-        since: '5.0.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('CONFIG', { acl: [], group: 'server', since: '5.0.0' }, HELP),
     ],
   },
 ]

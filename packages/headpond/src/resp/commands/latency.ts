@@ -1,6 +1,6 @@
 import type { Client } from '../client.ts'
 import type { Command, CommandSpec } from '../command.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import { latencyAdvice, latencyGraph } from '../latency-report.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -72,24 +72,22 @@ function replyHistogram(reply: Reply, command: Command): void {
   }
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'LATENCY', [
-    'DOCTOR',
-    '    Return a human readable latency analysis report.',
-    'GRAPH <event>',
-    '    Return an ASCII latency graph for the <event> class.',
-    'HISTORY <event>',
-    '    Return time-latency samples for the <event> class.',
-    'LATEST',
-    '    Return the latest latency samples for all events.',
-    'RESET [<event> ...]',
-    '    Reset latency data of one or more <event> classes.',
-    '    (default: reset all data for all event classes)',
-    'HISTOGRAM [COMMAND ...]',
-    '    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.',
-    '    If no commands are specified then all histograms are replied.',
-  ])
-}
+const HELP = [
+  'DOCTOR',
+  '    Return a human readable latency analysis report.',
+  'GRAPH <event>',
+  '    Return an ASCII latency graph for the <event> class.',
+  'HISTORY <event>',
+  '    Return time-latency samples for the <event> class.',
+  'LATEST',
+  '    Return the latest latency samples for all events.',
+  'RESET [<event> ...]',
+  '    Reset latency data of one or more <event> classes.',
+  '    (default: reset all data for all event classes)',
+  'HISTOGRAM [COMMAND ...]',
+  '    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.',
+  '    If no commands are specified then all histograms are replied.',
+]
 
 const ADMIN = ['admin', 'noscript', 'loading', 'stale'] as const
 const TIPS = ['nondeterministic_output', 'request_policy:all_nodes', 'response_policy:special'] as const
@@ -181,17 +179,7 @@ export const latencyCommands: readonly CommandSpec[] = [
         tips: TIPS,
         handler: histogram,
       },
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: [],
-        group: 'server',
-        since: '2.8.13',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('LATENCY', { acl: [], group: 'server', since: '2.8.13' }, HELP),
     ],
   },
 ]

@@ -3,7 +3,7 @@ import { keyUsageBytes } from '../../store/memory-usage.ts'
 import type { Client } from '../client.ts'
 import { type CommandSpec, key } from '../command.ts'
 import { errors } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import { datasetPercent, type MemoryReport, memoryReport, ratio } from '../memory-report.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
@@ -127,21 +127,19 @@ function mallocStats(client: Client, _request: Request, reply: Reply): void {
   reply.verbatim('txt', `Heap of size classes in pages of 64 KiB\n${lines.join('')}`)
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'MEMORY', [
-    'DOCTOR',
-    '    Return memory problems reports.',
-    'MALLOC-STATS',
-    '    Return internal statistics report from the memory allocator.',
-    'PURGE',
-    '    Attempt to purge dirty pages for reclamation by the allocator.',
-    'STATS',
-    '    Return information about the memory usage of the server.',
-    'USAGE <key> [SAMPLES <count>]',
-    '    Return memory in bytes used by <key> and its value. Nested values are',
-    '    sampled up to <count> times (default: 5, 0 means sample all).',
-  ])
-}
+const HELP = [
+  'DOCTOR',
+  '    Return memory problems reports.',
+  'MALLOC-STATS',
+  '    Return internal statistics report from the memory allocator.',
+  'PURGE',
+  '    Attempt to purge dirty pages for reclamation by the allocator.',
+  'STATS',
+  '    Return information about the memory usage of the server.',
+  'USAGE <key> [SAMPLES <count>]',
+  '    Return memory in bytes used by <key> and its value. Nested values are',
+  '    sampled up to <count> times (default: 5, 0 means sample all).',
+]
 
 const TIPS = ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'] as const
 const HEAVY = 'Depends on how much memory is allocated, could be slow'
@@ -218,17 +216,7 @@ export const memoryCommands: readonly CommandSpec[] = [
         tips: TIPS,
         handler: mallocStats,
       },
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: [],
-        group: 'server',
-        since: '4.0.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('MEMORY', { acl: [], group: 'server', since: '4.0.0' }, HELP),
     ],
   },
 ]

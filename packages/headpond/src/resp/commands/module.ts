@@ -1,6 +1,6 @@
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
@@ -27,18 +27,16 @@ function isAllowed(client: Client, reply: Reply): boolean {
   return false
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'MODULE', [
-    'LIST',
-    '    Return a list of loaded modules.',
-    'LOAD <path> [<arg> ...]',
-    '    Load a module library from <path>, passing to it any optional arguments.',
-    'LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]',
-    '    Load a module library from <path>, while passing it module configurations and optional arguments.',
-    'UNLOAD <name>',
-    '    Unload a module.',
-  ])
-}
+const HELP = [
+  'LIST',
+  '    Return a list of loaded modules.',
+  'LOAD <path> [<arg> ...]',
+  '    Load a module library from <path>, passing to it any optional arguments.',
+  'LOADEX <path> [[CONFIG NAME VALUE] [CONFIG NAME VALUE]] [ARGS ...]',
+  '    Load a module library from <path>, while passing it module configurations and optional arguments.',
+  'UNLOAD <name>',
+  '    Unload a module.',
+]
 
 export const moduleCommands: readonly CommandSpec[] = [
   {
@@ -51,17 +49,7 @@ export const moduleCommands: readonly CommandSpec[] = [
     complexity: 'Depends on subcommand.',
     summary: 'Modules, of which there are none.',
     subcommands: [
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: [],
-        group: 'server',
-        since: '5.0.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('MODULE', { acl: [], group: 'server', since: '5.0.0' }, HELP),
       {
         name: 'LIST',
         arity: 2,

@@ -5,7 +5,7 @@ import { stringBytes } from '../../store/string.ts'
 import { typeOperations } from '../../store/types.ts'
 import type { Client } from '../client.ts'
 import { type CommandSpec, type Handler, key } from '../command.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 
 /** A subcommand that tells something of a key's value, or nil when there is none. */
@@ -61,21 +61,20 @@ function isSharedInRedis(client: Client, handle: Handle): boolean {
   return value >= 0 && value < SHARED_INTEGERS_END
 }
 
-const help: Handler = (_client, _request, reply) =>
-  replyHelp(reply, 'OBJECT', [
-    'ENCODING <key>',
-    '    Return the kind of internal representation used in order to store the value',
-    '    associated with a <key>.',
-    'FREQ <key>',
-    '    Return the access frequency index of the <key>. The returned integer is',
-    '    proportional to the logarithm of the recent access frequency of the key.',
-    'IDLETIME <key>',
-    '    Return the idle time of the <key>, that is the approximated number of',
-    '    seconds elapsed since the last access to the key.',
-    'REFCOUNT <key>',
-    '    Return the number of references of the value associated with the specified',
-    '    <key>.',
-  ])
+const HELP = [
+  'ENCODING <key>',
+  '    Return the kind of internal representation used in order to store the value',
+  '    associated with a <key>.',
+  'FREQ <key>',
+  '    Return the access frequency index of the <key>. The returned integer is',
+  '    proportional to the logarithm of the recent access frequency of the key.',
+  'IDLETIME <key>',
+  '    Return the idle time of the <key>, that is the approximated number of',
+  '    seconds elapsed since the last access to the key.',
+  'REFCOUNT <key>',
+  '    Return the number of references of the value associated with the specified',
+  '    <key>.',
+]
 
 function subcommand(name: string, since: string, summary: string, handler: Handler): CommandSpec {
   return {
@@ -106,17 +105,7 @@ export const objectCommands: readonly CommandSpec[] = [
     summary: 'Tells how a value is stored and used.',
     subcommands: [
       subcommand('ENCODING', '2.2.3', 'How the value of a key is encoded in memory.', encoding),
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: ['keyspace'],
-        group: 'generic',
-        since: '6.2.0',
-        complexity: 'O(1)',
-        summary: 'What the subcommands do.',
-        handler: help,
-      },
+      helpSubcommand('OBJECT', { acl: ['keyspace'], group: 'generic', since: '6.2.0' }, HELP),
       subcommand('IDLETIME', '2.2.3', 'Seconds since a key was used last.', idleTime),
       subcommand('REFCOUNT', '2.2.3', 'How many refer to the value of a key.', refCount),
       subcommand('FREQ', '4.0.0', 'How often a key is used, as a logarithmic counter.', frequency),

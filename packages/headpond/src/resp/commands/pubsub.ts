@@ -2,7 +2,7 @@ import { globMatch } from '../../bytes/glob.ts'
 import type { Client } from '../client.ts'
 import { type CommandFlag, type CommandSpec, key, keyRange } from '../command.ts'
 import { wrongSubcommandForm } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
@@ -159,21 +159,19 @@ function patternCount(client: Client, _request: Request, reply: Reply): void {
   reply.integer(client.engine.pubsub.patterns.size)
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'PUBSUB', [
-    'CHANNELS [<pattern>]',
-    "    Return the currently active channels matching a <pattern> (default: '*').",
-    'NUMPAT',
-    '    Return number of subscriptions to patterns.',
-    'NUMSUB [<channel> ...]',
-    '    Return the number of subscribers for the specified channels, excluding',
-    '    pattern subscriptions(default: no channels).',
-    'SHARDCHANNELS [<pattern>]',
-    "    Return the currently active shard level channels matching a <pattern> (default: '*').",
-    'SHARDNUMSUB [<shardchannel> ...]',
-    '    Return the number of subscribers for the specified shard level channel(s)',
-  ])
-}
+const HELP = [
+  'CHANNELS [<pattern>]',
+  "    Return the currently active channels matching a <pattern> (default: '*').",
+  'NUMPAT',
+  '    Return number of subscriptions to patterns.',
+  'NUMSUB [<channel> ...]',
+  '    Return the number of subscribers for the specified channels, excluding',
+  '    pattern subscriptions(default: no channels).',
+  'SHARDCHANNELS [<pattern>]',
+  "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+  'SHARDNUMSUB [<shardchannel> ...]',
+  '    Return the number of subscribers for the specified shard level channel(s)',
+]
 
 const LISTENING: readonly CommandFlag[] = ['pubsub', 'noscript', 'loading', 'stale']
 const SENDING: readonly CommandFlag[] = ['pubsub', 'loading', 'stale', 'fast', 'may_replicate']
@@ -307,16 +305,7 @@ export const pubsubCommands: readonly CommandSpec[] = [
         args: '[channel...]',
         handler: channelCounts,
       },
-      {
-        ...shared,
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        since: '6.2.0',
-        complexity: 'O(1)',
-        summary: 'Lists the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('PUBSUB', { ...shared, since: '6.2.0' }, HELP),
       {
         ...shared,
         name: 'SHARDCHANNELS',

@@ -2,7 +2,7 @@ import type { Client } from '../client.ts'
 import { type CommandSpec, numberedKeys } from '../command.ts'
 import { errors } from '../errors.ts'
 import { isAsyncFlush } from '../flush-mode.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 import type { CachedScript } from '../script-cache.ts'
@@ -91,26 +91,24 @@ function debug(_client: Client, request: Request, reply: Reply): void {
   else reply.error('ERR Use SCRIPT DEBUG YES/SYNC/NO')
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'SCRIPT', [
-    'DEBUG (YES|SYNC|NO)',
-    '    Set the debug mode for subsequent scripts executed.',
-    'EXISTS <sha1> [<sha1> ...]',
-    '    Return information about the existence of the scripts in the script cache.',
-    'FLUSH [ASYNC|SYNC]',
-    '    Flush the Lua scripts cache. Very dangerous on replicas.',
-    '    When called without the optional mode argument, the behavior is determined by the',
-    '    lazyfree-lazy-user-flush configuration directive. Valid modes are:',
-    '    * ASYNC: Asynchronously flush the scripts cache.',
-    '    * SYNC: Synchronously flush the scripts cache.',
-    'KILL',
-    '    Kill the currently executing Lua script.',
-    'LOAD <script>',
-    '    Load a script into the scripts cache without executing it.',
-    'SHOW <sha1>',
-    '    Show a script from the scripts cache.',
-  ])
-}
+const HELP = [
+  'DEBUG (YES|SYNC|NO)',
+  '    Set the debug mode for subsequent scripts executed.',
+  'EXISTS <sha1> [<sha1> ...]',
+  '    Return information about the existence of the scripts in the script cache.',
+  'FLUSH [ASYNC|SYNC]',
+  '    Flush the Lua scripts cache. Very dangerous on replicas.',
+  '    When called without the optional mode argument, the behavior is determined by the',
+  '    lazyfree-lazy-user-flush configuration directive. Valid modes are:',
+  '    * ASYNC: Asynchronously flush the scripts cache.',
+  '    * SYNC: Synchronously flush the scripts cache.',
+  'KILL',
+  '    Kill the currently executing Lua script.',
+  'LOAD <script>',
+  '    Load a script into the scripts cache without executing it.',
+  'SHOW <sha1>',
+  '    Show a script from the scripts cache.',
+]
 
 /** What scripts and functions have in common in COMMAND INFO. */
 export const WRITING = ['noscript', 'stale', 'skip_monitor', 'may_replicate', 'no_mandatory_keys'] as const
@@ -221,16 +219,7 @@ export const scriptingCommands: readonly CommandSpec[] = [
         args: '[async(ASYNC | SYNC)@6.2.0]',
         handler: flush,
       },
-      {
-        ...shared,
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        since: '5.0.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('SCRIPT', { ...shared, since: '5.0.0' }, HELP),
       {
         ...shared,
         name: 'KILL',

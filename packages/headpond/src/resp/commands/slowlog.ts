@@ -1,7 +1,7 @@
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { wrongSubcommandForm } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 
@@ -37,19 +37,17 @@ function reset(client: Client, _request: Request, reply: Reply): void {
   reply.ok()
 }
 
-function help(_client: Client, _request: Request, reply: Reply): void {
-  replyHelp(reply, 'SLOWLOG', [
-    'GET [<count>]',
-    '    Return top <count> entries from the slowlog (default: 10, -1 mean all).',
-    '    Entries are made of:',
-    '    id, timestamp, time in microseconds, arguments array, client IP and port,',
-    '    client name',
-    'LEN',
-    '    Return the length of the slowlog.',
-    'RESET',
-    '    Reset the slowlog.',
-  ])
-}
+const HELP = [
+  'GET [<count>]',
+  '    Return top <count> entries from the slowlog (default: 10, -1 mean all).',
+  '    Entries are made of:',
+  '    id, timestamp, time in microseconds, arguments array, client IP and port,',
+  '    client name',
+  'LEN',
+  '    Return the length of the slowlog.',
+  'RESET',
+  '    Reset the slowlog.',
+]
 
 const ADMIN = ['admin', 'loading', 'stale'] as const
 
@@ -102,17 +100,7 @@ export const slowlogCommands: readonly CommandSpec[] = [
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
         handler: reset,
       },
-      {
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        acl: [],
-        group: 'server',
-        since: '6.2.0',
-        complexity: 'O(1)',
-        summary: 'Tells of the subcommands.',
-        handler: help,
-      },
+      helpSubcommand('SLOWLOG', { acl: [], group: 'server', since: '6.2.0' }, HELP),
     ],
   },
 ]

@@ -6,7 +6,7 @@ import { StreamId } from '../../store/stream-id.ts'
 import type { Client } from '../client.ts'
 import { type CommandSpec, key } from '../command.ts'
 import { errors, wrongSubcommandForm } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 import {
@@ -595,15 +595,7 @@ export const streamGroupCommands: readonly CommandSpec[] = [
         args: 'key groupname consumername',
         handler: xgroupDeleteConsumer,
       },
-      {
-        ...common,
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        complexity: 'O(1)',
-        summary: 'Answers the subcommands with what they do.',
-        handler: (_client, _request, reply) => replyHelp(reply, 'XGROUP', HELP),
-      },
+      helpSubcommand('XGROUP', common, HELP),
     ],
   },
 ]

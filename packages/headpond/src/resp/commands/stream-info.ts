@@ -6,7 +6,7 @@ import { StreamId } from '../../store/stream-id.ts'
 import type { Client } from '../client.ts'
 import { type CommandSpec, key } from '../command.ts'
 import { errors, wrongSubcommandForm } from '../errors.ts'
-import { replyHelp } from '../help.ts'
+import { helpSubcommand } from '../help.ts'
 import type { Reply } from '../reply.ts'
 import type { Request } from '../request.ts'
 import { openStream } from '../stream-arguments.ts'
@@ -244,14 +244,7 @@ export const streamInfoCommands: readonly CommandSpec[] = [
         tips: ['nondeterministic_output'],
         handler: infoConsumers,
       },
-      {
-        ...common,
-        name: 'HELP',
-        arity: 2,
-        flags: ['loading', 'stale'],
-        summary: 'Answers the subcommands with what they do.',
-        handler: (_client, _request, reply) => replyHelp(reply, 'XINFO', HELP),
-      },
+      helpSubcommand('XINFO', common, HELP),
     ],
   },
 ]
