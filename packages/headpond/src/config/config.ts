@@ -80,7 +80,8 @@ interface KafkaChange {
   readonly value: string
 }
 
-type PortName = 'port' | 'tls-port' | 'memcached-port' | 'kafka-port' | 'http-port'
+/** A directive that says where a protocol is spoken. */
+export type PortDirective = 'port' | 'tls-port' | 'memcached-port' | 'kafka-port'
 
 export class Config {
   /** Live: CONFIG SET changes its values in place. Reading one is a property load. */
@@ -168,7 +169,7 @@ export class Config {
   }
 
   /** The port that `auto` turned out to be: CONFIG GET shows it from now on, while CONFIG REWRITE keeps `auto`. */
-  setBoundPort(name: PortName, port: number): void {
+  setBoundPort(name: PortDirective, port: number): void {
     this.#boundPorts.set(name, port)
   }
 

@@ -1,7 +1,7 @@
 /**
  * What is known of the whole cluster beside its topics: settings that clients have changed while it ran (of brokers,
- * groups and client metrics), quotas, levels of features, and delegation tokens. One small file of JSON in the directory of the logs; each change writes it anew,
- * and is on disk when `save` returns. Without a directory all of it lives in memory.
+ * groups and client metrics), quotas, levels of features, and delegation tokens. One small file of JSON in the directory of
+ * the logs; each change writes it anew, and is on disk when `save` returns. Without a directory all of it lives in memory.
  */
 
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -38,7 +38,6 @@ export class ClusterMetadata {
     group: new Map(),
     'client-metrics': new Map(),
   }
-
   #quotas: readonly StoredQuotas[] = []
   #features = INITIAL_FEATURES
   #tokens: readonly DelegationToken[] = []

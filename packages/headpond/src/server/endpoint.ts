@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts'
+import type { Config, PortDirective } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { Listener, type ListenerOptions } from '../net/listener.ts'
 import type { Protocol } from '../net/protocol.ts'
@@ -6,7 +6,7 @@ import type { Protocol } from '../net/protocol.ts'
 export interface EndpointParts {
   readonly config: Config
   /** Where the port stands in the configuration. */
-  readonly directive: 'port' | 'tls-port' | 'memcached-port' | 'kafka-port' | 'http-port'
+  readonly directive: PortDirective
   readonly protocol: Protocol<unknown>
   readonly listener: ListenerOptions
   /** Where it is, in place of the directive's port at the addresses of `bind`. */
@@ -138,8 +138,7 @@ const PORT_KEYS = {
   'tls-port': 'tlsPort',
   'memcached-port': 'memcachedPort',
   'kafka-port': 'kafkaPort',
-  'http-port': 'httpPort',
-} as const
+} as const satisfies Record<PortDirective, string>
 
 /** The host of an address of `bind` without its minus. */
 export function hostOf(address: string): string {

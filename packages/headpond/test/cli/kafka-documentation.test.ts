@@ -19,9 +19,10 @@ for (const name of ['docs/kafka.md', 'README.md']) {
       for (const [, line] of session.matchAll(COMMAND)) {
         commandCount++
         const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain)
-        const { output, exitCode } = await runKafkaCli(server, words)
+        const { output, errors, exitCode } = await runKafkaCli(server, words)
         assert.equal(exitCode, 0, line)
-        shown += `$ headpond ${line}\n${output}`
+        // A terminal shows both; notes come last.
+        shown += `$ headpond ${line}\n${output}${errors}`
       }
       assert.equal(shown, session)
     }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
-import { type RemoteAddress, systemWords } from '../../net/remote-socket.ts'
+import type { RemoteAddress } from '../../net/remote-socket.ts'
 import type { Credentials } from '../../resp/replication-link.ts'
+import { type TlsFileFlags, tlsOptions } from '../tls-flags.ts'
 import { ImportError } from './import-error.ts'
 
 export interface ServerUrl {
@@ -68,7 +68,11 @@ export function parseImportOptions(argv: readonly string[], env: NodeJS.ProcessE
   const has = (name: string) => flags.has(name)
   if (has('--to') && has('--dir')) throw new ImportError('either --to a server or --dir, a directory')
   if (has('--replace') && has('--merge')) throw new ImportError('either --replace or --merge')
-  const tls = tlsOptions(flags)
+  const tls = tlsOptions(
+    TLS_FILES,
+    (flag) => flags.get(flag),
+    (message) => new ImportError(message),
+  )
   const password = env['HEADPOND_AUTH'] ?? env['REDISCLI_AUTH']
   const source = isUrl(words[0]) ? { server: parseServerUrl(words[0], tls, password) } : { file: words[0] }
   const to = flags.get('--to')
@@ -87,6 +91,12 @@ export function parseImportOptions(argv: readonly string[], env: NodeJS.ProcessE
   }
   return options
 }
+
+const TLS_FILES: TlsFileFlags = [
+  ['--cacert', 'ca'],
+  ['--cert', 'cert'],
+  ['--key', 'key'],
+]
 
 /** Whether it takes a value. */
 const FLAGS: Readonly<Record<string, boolean>> = {
@@ -149,22 +159,4 @@ function credentialsOf(url: URL, otherPassword: string | undefined): Credentials
   } catch {
     throw new ImportError('the user or the password of an address is not written correctly: % needs two hex digits')
   }
-}
-
-function tlsOptions(flags: ReadonlyMap<string, string>): ConnectionOptions {
-  const options: ConnectionOptions = flags.has('--insecure') ? { rejectUnauthorized: false } : {}
-  for (const [flag, name] of [
-    ['--cacert', 'ca'],
-    ['--cert', 'cert'],
-    ['--key', 'key'],
-  ] as const) {
-    const path = flags.get(flag)
-    if (path === undefined) continue
-    try {
-      options[name] = readFileSync(path)
-    } catch (error) {
-      throw new ImportError(`${flag} ${path}: ${systemWords(error)}`)
-    }
-  }
-  return options
 }

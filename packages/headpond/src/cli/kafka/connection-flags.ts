@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
-import type { ConnectionOptions } from 'node:tls'
 import { parseAddress } from '../../kafka/client/address.ts'
 import type { KafkaClientOptions, SaslCredentials } from '../../kafka/client/client.ts'
 import { SASL_MECHANISMS } from '../../kafka/security/sasl.ts'
 import { durationMs } from '../../server/duration.ts'
+import { type TlsFileFlags, tlsOptions } from '../tls-flags.ts'
 import type { Arguments, Flag } from './arguments.ts'
 import { readCommandConfig } from './command-config.ts'
 import { KafkaCliError, UsageError } from './kafka-cli-error.ts'
@@ -39,7 +38,12 @@ export const CONNECTION_FLAGS: readonly Flag[] = [
   { name: '--timeout', value: '<duration>', summary: 'How long to wait for an answer (10s)' },
 ]
 
-const TLS_FLAGS = ['--tls', '--cacert', '--tls-cert', '--tls-key', '--insecure']
+const TLS_FILES: TlsFileFlags = [
+  ['--cacert', 'ca'],
+  ['--tls-cert', 'cert'],
+  ['--tls-key', 'key'],
+]
+const TLS_FLAGS = ['--tls', '--insecure', ...TLS_FILES.map(([flag]) => flag)]
 const DEFAULT_BOOTSTRAP = 'localhost:9092'
 
 /** Throws UsageError, and KafkaCliError when a file cannot be read. */
@@ -51,7 +55,9 @@ export function clientOptions(args: Arguments, env: NodeJS.ProcessEnv): KafkaCli
     clientId: 'headpond-cli',
     ...configured,
     bootstrap: bootstrapOf(args, env, configured),
-    ...(isEncrypted(args, env, configured) ? { tls: { ...configured.tls, ...tlsOptions(args) } } : {}),
+    ...(isEncrypted(args, env, configured)
+      ? { tls: { ...configured.tls, ...tlsOptions(TLS_FILES, (flag) => args.text(flag), refuse) } }
+      : {}),
     ...saslOptions(args, env, configured),
     ...(timeout === undefined ? {} : { timeoutMs: milliseconds('--timeout', timeout) }),
   }
@@ -108,20 +114,6 @@ function saslOptions(
   return { sasl: { user, password, mechanism, isToken } }
 }
 
-function tlsOptions(args: Arguments): ConnectionOptions {
-  const options: ConnectionOptions = args.has('--insecure') ? { rejectUnauthorized: false } : {}
-  for (const [flag, name] of [
-    ['--cacert', 'ca'],
-    ['--tls-cert', 'cert'],
-    ['--tls-key', 'key'],
-  ] as const) {
-    const path = args.text(flag)
-    if (path === undefined) continue
-    try {
-      options[name] = readFileSync(path)
-    } catch (error) {
-      throw new KafkaCliError(`${flag} ${path}: cannot be read (${(error as NodeJS.ErrnoException).code})`)
-    }
-  }
-  return options
+function refuse(message: string): KafkaCliError {
+  return new KafkaCliError(message)
 }
