@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nothing } from './fixtures.ts'
+import { measureInTurn } from './in-turn.ts'
 import { lineMatches, type RespOptions } from './options.ts'
 import { connectionCount, keyCount, type Line } from './redis-benchmark.ts'
-import { type Metric, noSamples, type Report, type Samples } from './report.ts'
+import type { Metric, Report } from './report.ts'
 import { ServerProcess, type ServerSpec } from './servers.ts'
 import { measureLines, metricsOf } from './throughput.ts'
 import { Worker } from './worker.ts'
@@ -85,20 +86,7 @@ async function measureFiles(
 ): Promise<void> {
   const line = 'files of 1M keys'
   if (!lineMatches(line, options.lineWords)) return
-  const samples = Object.fromEntries(Object.keys(metrics).map((name) => [name, noSamples()])) as Record<
-    keyof Figures,
-    Samples
-  >
-  const runCount = Math.min(options.pairCount, 3)
-  for (let i = 0; i < runCount; i++) {
-    for (const spec of specs) {
-      const figures = await measureServer(spec)
-      for (const [name, value] of Object.entries(figures)) samples[name as keyof Figures][spec.role].push(value)
-    }
-    progress(`run ${i + 1} of ${runCount} done`)
-  }
-  for (const [name, metric] of Object.entries(metrics)) report.add(metric, line, samples[name as keyof Figures])
-  progress(`${line}: ${report.progress(line)}`)
+  await measureInTurn(line, metrics, measureServer, specs, options, report, progress)
 }
 
 async function measureServer(spec: ServerSpec): Promise<Figures> {

@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { measureInTurn } from './in-turn.ts'
 import { lineMatches, type RespOptions } from './options.ts'
 import type { ProbeResult } from './pause-workers.ts'
-import { type Metric, noSamples, type Report, type Samples } from './report.ts'
+import type { Metric, Report } from './report.ts'
 import { ServerProcess, type ServerSpec } from './servers.ts'
 import { Worker } from './worker.ts'
 
@@ -78,20 +79,7 @@ export async function measurePersistence(
   for (const keyCount of keyCounts) {
     const line = `snapshot ${keyCount / 1_000_000}M`
     if (!lineMatches(line, options.lineWords)) continue
-    const samples = Object.fromEntries(Object.keys(metrics).map((name) => [name, noSamples()])) as Record<
-      keyof Figures,
-      Samples
-    >
-    const runCount = Math.min(options.pairCount, 3)
-    for (let i = 0; i < runCount; i++) {
-      for (const spec of specs) {
-        const figures = await measureServer(spec, keyCount)
-        for (const [name, value] of Object.entries(figures)) samples[name as keyof Figures][spec.role].push(value)
-      }
-      progress(`run ${i + 1} of ${runCount} done`)
-    }
-    for (const [name, metric] of Object.entries(metrics)) report.add(metric, line, samples[name as keyof Figures])
-    progress(`${line}: ${report.progress(line)}`)
+    await measureInTurn(line, metrics, (spec) => measureServer(spec, keyCount), specs, options, report, progress)
   }
 }
 

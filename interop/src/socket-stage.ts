@@ -1,5 +1,5 @@
 import type { RawClient } from 'headpond/test/raw-client.ts'
-import type { Stage } from 'headpond/test/transcript.ts'
+import { conversationOf, type Stage } from 'headpond/test/transcript.ts'
 
 /** While clients are paused, nobody answers. */
 const PING_TIMEOUT_MS = 200
@@ -8,18 +8,7 @@ const PING_TIMEOUT_MS = 200
 export function socketStage(connect: () => Promise<RawClient>): Stage {
   return {
     kind: 'redis',
-    connect: async () => {
-      const client = await connect()
-      return {
-        get isClosed() {
-          return client.isClosed
-        },
-        send: (args) => client.send(...args),
-        waitFor: (count, timeoutMs) => client.waitFor(count, timeoutMs),
-        take: () => client.take(),
-        close: () => client.close(),
-      }
-    },
+    connect: async () => conversationOf(await connect()),
     // Replies are waited for; what nobody expects shows up here, or with the next command at the latest.
     settle: () => new Promise((resolve) => setImmediate(resolve)),
     // Sockets that became readable between two of the server's polls are served in any order; so a PING may overtake

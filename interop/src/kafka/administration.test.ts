@@ -4,20 +4,14 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  call,
-  isReading,
-  listTranscripts,
-  parseTranscript,
-  readTranscript,
-} from 'headpond/test/kafka/admin/transcript.ts'
+import { call, isReading, parseTranscript, transcripts } from 'headpond/test/kafka/admin/transcript.ts'
 import { ApacheKafka, KAFKA_VERSION, kafkaProblem } from './apache-kafka.ts'
 
 const problem = kafkaProblem()
 /** The broker hears of a change a moment after the controller has made it. */
 const SETTLE_MS = 3_000
 
-for (const name of listTranscripts()) {
+for (const name of transcripts.names) {
   test(`${name} against Apache Kafka`, { skip: problem ?? false }, async (t) => {
     const kafka = await ApacheKafka.start()
     const client = await kafka.connect()
@@ -27,7 +21,7 @@ for (const name of listTranscripts()) {
     })
     const differences: string[] = []
     let comparedCount = 0
-    for (const { request, answer, difference } of parseTranscript(readTranscript(name))) {
+    for (const { request, answer, difference } of parseTranscript(transcripts.read(name))) {
       if (difference?.kind === 'only') continue
       let told = await call(client, request)
       const giveUpAtMs = Date.now() + SETTLE_MS

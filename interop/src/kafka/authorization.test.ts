@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { createServer } from 'headpond'
 import { saslAuthenticateRequest, saslAuthenticateResponse } from 'headpond/src/kafka/schemas/sasl-authenticate.ts'
 import { saslHandshakeRequest, saslHandshakeResponse } from 'headpond/src/kafka/schemas/sasl-handshake.ts'
-import { listTranscripts, playTranscript, readTranscript } from 'headpond/test/kafka/authorizer/transcript.ts'
+import { playTranscript, transcripts } from 'headpond/test/kafka/authorizer/transcript.ts'
 import type { WireClient } from 'headpond/test/kafka/wire-client.ts'
 import { ApacheKafka, KAFKA_VERSION, kafkaProblem } from './apache-kafka.ts'
 import { runTool, skipTools } from './kafka-tool.ts'
@@ -45,7 +45,7 @@ function withoutRequest(answer: string): string {
   )
 }
 
-for (const name of listTranscripts()) {
+for (const name of transcripts.names) {
   test(`${name} against Apache Kafka`, { skip: kafkaProblem() ?? false }, async (t) => {
     const kafka = await ApacheKafka.start(GUARDED)
     const clients = new Map<string, WireClient>()
@@ -62,7 +62,7 @@ for (const name of listTranscripts()) {
       return client
     }
     const { exchanges } = await playTranscript(
-      readTranscript(name),
+      transcripts.read(name),
       { clientOf },
       { ms: SETTLE_MS, adjust: withoutRequest },
     )

@@ -23,6 +23,11 @@ export class ServerProcess {
     this.port = Number(String(readyLine['redis']).split(':').at(-1))
   }
 
+  /** Where its Kafka clients connect to. */
+  get kafkaAddress(): string {
+    return String(this.readyLine['kafka'])
+  }
+
   /** A server that keeps nothing. */
   static start(...args: string[]): Promise<ServerProcess> {
     return ServerProcess.#launch([...PORTS, '--ephemeral', ...args])

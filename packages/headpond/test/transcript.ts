@@ -27,7 +27,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { splitArguments } from '#src/config/quoting.ts'
-import { notation, type RawReply } from './raw-client.ts'
+import { notation, type RawClient, type RawReply } from './raw-client.ts'
 
 /** Seen from the compiled file. */
 const DIRECTORY = fileURLToPath(new URL('../test/transcripts/', import.meta.url))
@@ -157,6 +157,19 @@ export interface Conversation {
   waitFor(count: number, timeoutMs: number): Promise<void>
   take(): RawReply[]
   close(): void
+}
+
+/** By a connection. */
+export function conversationOf(client: RawClient): Conversation {
+  return {
+    get isClosed() {
+      return client.isClosed
+    },
+    send: (args) => client.send(...args),
+    waitFor: (count, timeoutMs) => client.waitFor(count, timeoutMs),
+    take: () => client.take(),
+    close: () => client.close(),
+  }
 }
 
 /** Where a transcript is played. */

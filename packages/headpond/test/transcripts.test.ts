@@ -8,6 +8,7 @@ import { Server } from '#src/server/server.ts'
 import { RawClient, RawDecoder, type RawReply } from './raw-client.ts'
 import {
   type Conversation,
+  conversationOf,
   describeDifferences,
   listTranscripts,
   parseTranscript,
@@ -82,18 +83,7 @@ function inProcess(server: Server): Stage {
 function overSocket(server: Server): Stage {
   return {
     kind: 'socket',
-    connect: async () => {
-      const client = await RawClient.connect(server.port)
-      return {
-        get isClosed() {
-          return client.isClosed
-        },
-        send: (args) => client.send(...args),
-        waitFor: (count, timeoutMs) => client.waitFor(count, timeoutMs),
-        take: () => client.take(),
-        close: () => client.close(),
-      }
-    },
+    connect: async () => conversationOf(await RawClient.connect(server.port)),
     // The way there, the way back, and a push that leaves at the end of a turn.
     settle: async () => {
       for (let turns = 0; turns < 4; turns++) await turn()

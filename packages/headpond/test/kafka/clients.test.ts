@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { Consumer, Producer, stringDeserializers, stringSerializers } from '@platformatic/kafka'
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import { createServer } from '#src/server/create-server.ts'
+import { readValues } from './kafkajs-reader.ts'
 
 const VALUES = ['first', 'second', 'third']
 
@@ -35,15 +36,7 @@ test('kafkajs produces and consumes', async (t) => {
 
   await consumer.connect()
   await consumer.subscribe({ topic: 'orders', fromBeginning: true })
-  const received: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    const eachMessage = async ({ message }: { message: { value: Buffer | null } }) => {
-      received.push(String(message.value))
-      if (received.length === VALUES.length) resolve()
-    }
-    consumer.run({ eachMessage }).catch(reject)
-  })
-  assert.deepEqual(received, VALUES)
+  assert.deepEqual(await readValues(consumer, VALUES.length), VALUES)
 })
 
 test('@platformatic/kafka produces and consumes', async (t) => {

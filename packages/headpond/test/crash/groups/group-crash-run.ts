@@ -43,10 +43,10 @@ export async function crashGroupsRepeatedly(options: {
     let server: ServerProcess | null = null
     try {
       server = await ServerProcess.startIn(base, ...settings)
-      await onGroupBroker(addressOf(server), (wire) => createTopics(wire, [TOPIC]))
+      await onGroupBroker(server.kafkaAddress, (wire) => createTopics(wire, [TOPIC]))
       for (let crash = 0; crash < crashesPerDirectory && results.length < count; crash++) {
         const ackedBefore = ackedCount()
-        const clients = await Promise.all(workers.map(() => WireClient.connect(addressOf(server!))))
+        const clients = await Promise.all(workers.map(() => WireClient.connect(server!.kafkaAddress)))
         const work = Promise.all(workers.map((worker, index) => worker.work(clients[index])))
         work.catch(() => {}) // told below
         const endMs = performanceNowMs() + random.below(LOAD_MS_MAX)
@@ -54,7 +54,7 @@ export async function crashGroupsRepeatedly(options: {
         await server.stop('SIGKILL')
         await work
         server = await ServerProcess.startIn(base, ...settings)
-        await onGroupBroker(addressOf(server), async (wire) => {
+        await onGroupBroker(server.kafkaAddress, async (wire) => {
           for (const worker of workers) await worker.verify(wire, ALL_KEPT, true)
         })
         const result = { index: results.length, seed: lifeSeed, ackedCount: ackedCount() - ackedBefore }
@@ -73,10 +73,6 @@ export async function crashGroupsRepeatedly(options: {
     }
   }
   return results
-}
-
-export function addressOf(server: ServerProcess): string {
-  return String(server.readyLine['kafka'])
 }
 
 export async function onGroupBroker(address: string, run: (wire: WireClient) => Promise<void>): Promise<void> {

@@ -13,7 +13,7 @@ import { ServerProcess } from '../../server-process.ts'
 import { chooseMoments, DiskRecord } from '../disk-states.ts'
 import type { LogBounds } from '../log/log-bounds.ts'
 import { performanceNowMs } from '../operations.ts'
-import { addressOf, chooseGroupSettings, makeGroupWorkers, onGroupBroker, TOPIC } from './group-crash-run.ts'
+import { chooseGroupSettings, makeGroupWorkers, onGroupBroker, TOPIC } from './group-crash-run.ts'
 import type { GroupWorker } from './group-worker.ts'
 
 const RECORDER = new URL('../disk-recorder.js', import.meta.url).href
@@ -69,9 +69,9 @@ async function recordLoad(
   const env = { RECORDED_DIRECTORY: directory, RECORDED_TO: shadows }
   const server = await ServerProcess.startWith(RECORDER, env, directory, '--dir', directory, ...settings)
   try {
-    await onGroupBroker(addressOf(server), (wire) => createTopics(wire, [TOPIC]))
+    await onGroupBroker(server.kafkaAddress, (wire) => createTopics(wire, [TOPIC]))
     const startedAtMs = performanceNowMs()
-    const clients = await Promise.all(workers.map(() => WireClient.connect(addressOf(server))))
+    const clients = await Promise.all(workers.map(() => WireClient.connect(server.kafkaAddress)))
     const work = Promise.all(workers.map((worker, index) => worker.work(clients[index])))
     work.catch(() => {}) // told below
     await Promise.race([work, new Promise((resolve) => setTimeout(resolve, loadMs))])
@@ -91,7 +91,7 @@ async function verifyState(
 ): Promise<void> {
   const server = await ServerProcess.startIn(state, '--dir', state, ...settings)
   try {
-    await onGroupBroker(addressOf(server), async (wire) => {
+    await onGroupBroker(server.kafkaAddress, async (wire) => {
       for (const worker of workers) await worker.verify(wire, bounds, false)
     })
   } finally {

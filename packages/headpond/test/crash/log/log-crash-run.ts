@@ -165,16 +165,16 @@ export async function crashLogsRepeatedly(options: {
     let server: ServerProcess | null = null
     try {
       server = await ServerProcess.startIn(base, '--dir', base, ...SETTINGS)
-      await createTopics(addressOf(server), random)
+      await createTopics(server.kafkaAddress, random)
       for (let crash = 0; crash < crashesPerDirectory && results.length < count; crash++) {
         const ackedBefore = workers.ackedCount
-        await workers.start(addressOf(server))
+        await workers.start(server.kafkaAddress)
         await workers.until(ackedBefore + random.below(ACKED_MAX), LOAD_MS_MAX)
         await server.stop('SIGKILL')
         await workers.ended()
         server = await ServerProcess.startIn(base, '--dir', base, ...SETTINGS)
         const bounds = { atMs: Number.MAX_VALUE, isEverythingKept: true }
-        const unacknowledgedCount = workers.verify(await readOverWire(addressOf(server)), () => bounds, true)
+        const unacknowledgedCount = workers.verify(await readOverWire(server.kafkaAddress), () => bounds, true)
         const ackedCount = workers.ackedCount - ackedBefore
         const result = { index: results.length, seed: lifeSeed, ackedCount, unacknowledgedCount }
         results.push(result)
@@ -192,10 +192,6 @@ export async function crashLogsRepeatedly(options: {
     }
   }
   return results
-}
-
-function addressOf(server: ServerProcess): string {
-  return String(server.readyLine['kafka'])
 }
 
 async function readOverWire(address: string): Promise<Map<Place, SeenRecord[]>> {
@@ -224,9 +220,9 @@ export async function losePowerOfLogs(options: {
     const server = await ServerProcess.startWith(RECORDER, env, directory, '--dir', directory, ...SETTINGS)
     let startedAtMs: number
     try {
-      await createTopics(addressOf(server), random)
+      await createTopics(server.kafkaAddress, random)
       startedAtMs = performanceNowMs()
-      await workers.start(addressOf(server))
+      await workers.start(server.kafkaAddress)
       await workers.until(Number.POSITIVE_INFINITY, loadMs)
       await server.stop('SIGKILL')
       await workers.ended()

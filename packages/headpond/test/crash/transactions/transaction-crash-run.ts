@@ -4,9 +4,7 @@
  * nobody is disturbed: every record once, in order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +14,7 @@ import { createTopicsRequest, createTopicsResponse } from '#src/kafka/schemas/cr
 import { describeProducersRequest, describeProducersResponse } from '#src/kafka/schemas/describe-producers.ts'
 import { listTransactionsRequest, listTransactionsResponse } from '#src/kafka/schemas/list-transactions.ts'
 import { offsetFetchRequest, offsetFetchResponse } from '#src/kafka/schemas/offset-fetch.ts'
+import { freePort } from '../../free-port.ts'
 import { LogClient } from '../../kafka/data/log-server.ts'
 import { TransactionalProducer } from '../../kafka/transactions/transactional-producer.ts'
 import { WireClient } from '../../kafka/wire-client.ts'
@@ -140,7 +139,8 @@ class Life {
   /** Until everything is moved. Throws when that is not what is expected; null: nobody knows yet. */
   async live(expected: readonly Output[] | null): Promise<readonly Output[]> {
     try {
-      const port = await freePort(this.#random)
+      // Its broker comes back at the same one.
+      const port = await freePort()
       this.#address = `127.0.0.1:${port}`
       this.#settings.push('--kafka-port', String(port))
       this.#server = await this.#startServer()
@@ -427,25 +427,6 @@ async function beginWhenLoaded(producer: TransactionalProducer, timeoutMs?: numb
 async function expectNone(errors: Promise<string>): Promise<void> {
   const names = (await errors).split(' ')
   if (names.some((name) => name !== 'NONE')) throw new Error(`a transaction was answered ${names.join(' ')}`)
-}
-
-/**
- * Its broker comes back at the same port, so it must be one that no outgoing connection is given meanwhile: below those that
- * systems choose from.
- */
-async function freePort(random: SeededRandom): Promise<number> {
-  for (;;) {
-    const port = 12_000 + ((process.pid * 7 + random.below(18_000)) % 18_000)
-    const server = createTcpServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen(port, '127.0.0.1', () => resolve(true))
-    })
-    server.close()
-    if (!isFree) continue
-    await once(server, 'close')
-    return port
-  }
 }
 
 function sleep(durationMs: number): Promise<void> {

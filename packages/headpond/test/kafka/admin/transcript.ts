@@ -10,8 +10,6 @@
  *
  * `UPDATE=1` rewrites the answers.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { Message } from '#src/kafka/codec/message.ts'
 import { errorNameOf } from '#src/kafka/errors.ts'
 import { addRaftVoterRequest, addRaftVoterResponse } from '#src/kafka/schemas/add-raft-voter.ts'
@@ -60,22 +58,10 @@ import { removeRaftVoterRequest, removeRaftVoterResponse } from '#src/kafka/sche
 import { renewDelegationTokenRequest, renewDelegationTokenResponse } from '#src/kafka/schemas/renew-delegation-token.ts'
 import { unregisterBrokerRequest, unregisterBrokerResponse } from '#src/kafka/schemas/unregister-broker.ts'
 import { updateFeaturesRequest, updateFeaturesResponse } from '#src/kafka/schemas/update-features.ts'
+import { TranscriptFiles } from '../transcript-files.ts'
 import type { WireClient } from '../wire-client.ts'
 
-// The compiled tests lie elsewhere than the transcripts.
-const DIRECTORY = fileURLToPath(new URL('../../../test/kafka/admin/transcripts/', import.meta.url))
-
-export function listTranscripts(): string[] {
-  return readdirSync(DIRECTORY).sort()
-}
-
-export function readTranscript(name: string): string {
-  return readFileSync(DIRECTORY + name, 'utf8')
-}
-
-export function writeTranscript(name: string, text: string): void {
-  writeFileSync(DIRECTORY + name, text)
-}
+export const transcripts = new TranscriptFiles('admin')
 
 const ZERO_ID = 'A'.repeat(22)
 

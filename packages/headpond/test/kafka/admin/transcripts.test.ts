@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startBroker } from '../test-broker.ts'
-import { listTranscripts, playTranscript, readTranscript, writeTranscript } from './transcript.ts'
+import { playTranscript, transcripts } from './transcript.ts'
 
-for (const name of listTranscripts()) {
+for (const name of transcripts.names) {
   test(`the transcript ${name}`, async (t) => {
-    const expected = readTranscript(name)
+    const expected = transcripts.read(name)
     const { connect } = await startBroker(t)
     const actual = await playTranscript(expected, await connect())
-    if (process.env.UPDATE) writeTranscript(name, actual)
+    if (process.env.UPDATE) transcripts.write(name, actual)
     else assert.equal(actual, expected)
   })
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { apis } from '#src/kafka/apis.ts'
-import { listTranscripts, readTranscript } from './transcript.ts'
+import { transcripts } from './transcript.ts'
 
 const PAGE = fileURLToPath(new URL('../../../../../docs/kafka-acls.md', import.meta.url))
 /** Those that clients speak before they are anybody. */
@@ -21,7 +21,7 @@ test('the page of permissions names every API that is served, once', () => {
 })
 
 test('the transcripts try every API without a permission', () => {
-  const played = listTranscripts().map(readTranscript).join('\n')
+  const played = transcripts.names.map((name) => transcripts.read(name)).join('\n')
   for (const { name } of apis) {
     if (!OPEN.has(name)) assert.match(played, new RegExp(`^> alice ${name} `, 'm'), `${name} is not tried`)
   }

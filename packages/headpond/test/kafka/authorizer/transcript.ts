@@ -12,8 +12,6 @@
  * In fields, `batch` and `transactional batch` stand for records, `id of orders` for the id of a topic. `UPDATE=1` rewrites
  * the answers.
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { OPERATION, PATTERN, PERMISSION, RESOURCE } from '#src/kafka/authorizer/acl.ts'
 import { ZERO_UUID } from '#src/kafka/codec/byte-reader.ts'
 import type { Fields } from '#src/kafka/codec/declaration.ts'
@@ -24,22 +22,10 @@ import { metadataRequest, metadataResponse } from '#src/kafka/schemas/metadata.t
 import { encodeBatch } from '#src/log/records/batch.ts'
 import { shown } from '../admin/transcript.ts'
 import { messages } from '../messages.ts'
+import { TranscriptFiles } from '../transcript-files.ts'
 import type { WireClient } from '../wire-client.ts'
 
-// The compiled tests lie elsewhere than the transcripts.
-const DIRECTORY = fileURLToPath(new URL('../../../test/kafka/authorizer/transcripts/', import.meta.url))
-
-export function listTranscripts(): string[] {
-  return readdirSync(DIRECTORY).sort()
-}
-
-export function readTranscript(name: string): string {
-  return readFileSync(DIRECTORY + name, 'utf8')
-}
-
-export function writeTranscript(name: string, text: string): void {
-  writeFileSync(DIRECTORY + name, text)
-}
+export const transcripts = new TranscriptFiles('authorizer')
 
 /** A broker where `admin` may do anything, and nobody else something that is not granted. */
 export interface GuardedBroker {

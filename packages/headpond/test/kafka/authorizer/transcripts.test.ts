@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startGuardedBroker } from './guarded-broker.ts'
-import { listTranscripts, playTranscript, readTranscript, writeTranscript } from './transcript.ts'
+import { playTranscript, transcripts } from './transcript.ts'
 
-for (const name of listTranscripts()) {
+for (const name of transcripts.names) {
   test(`the transcript ${name}`, async (t) => {
-    const expected = readTranscript(name)
+    const expected = transcripts.read(name)
     const { text } = await playTranscript(expected, await startGuardedBroker(t))
-    if (process.env.UPDATE) writeTranscript(name, text)
+    if (process.env.UPDATE) transcripts.write(name, text)
     else assert.equal(text, expected)
   })
 }

@@ -6,6 +6,7 @@ import { Kafka, logLevel, Partitioners } from 'kafkajs'
 import { requestedEntity } from '#src/kafka/quotas/client-quotas.ts'
 import type { LimitedRate } from '#src/kafka/quotas/limited-rate.ts'
 import { startLogServer } from '../data/log-server.ts'
+import { readValues } from '../kafkajs-reader.ts'
 
 /** One is within the quota, and two are not. */
 const VALUES = ['a', 'b', 'c'].map((letter) => letter.repeat(90_000))
@@ -50,15 +51,7 @@ test('kafkajs', async (t) => {
 
     await consumer.connect()
     await consumer.subscribe({ topic: 'orders', fromBeginning: true })
-    const received: string[] = []
-    await new Promise<void>((resolve, reject) => {
-      const eachMessage = async ({ message }: { message: { value: Buffer | null } }) => {
-        received.push(String(message.value))
-        if (received.length === VALUES.length) resolve()
-      }
-      consumer.run({ eachMessage }).catch(reject)
-    })
-    assert.deepEqual(received, VALUES)
+    assert.deepEqual(await readValues(consumer, VALUES.length), VALUES)
     assert.ok(pauses.fetch > 0)
   } finally {
     await Promise.all([producer.disconnect(), consumer.disconnect()])

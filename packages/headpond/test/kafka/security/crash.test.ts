@@ -18,9 +18,8 @@ test('a credential outlives kill -9 from its acknowledgement on', async (t) => {
   const configuration = join(directory, 'headpond.conf')
   writeFileSync(configuration, 'user admin on >admin-secret\nkafka.listeners SASL_PLAINTEXT://:0\n')
   for (let round = 0; round < ROUNDS; round++) {
-    const { child, readyLine } = await ServerProcess.startIn(directory, configuration)
+    const { child, kafkaAddress: address } = await ServerProcess.startIn(directory, configuration)
     try {
-      const address = String(readyLine['kafka'])
       for (let earlier = 0; earlier < round; earlier++) {
         for (const [mechanism, name] of [
           ['SCRAM-SHA-256', `a${earlier}`],
