@@ -81,14 +81,11 @@ export class ClientEviction {
     }
   }
 
-  /** As for output limits: it takes its leave when this turn is over, since it may be running a command; it is seen no more. */
   #close(client: Client): void {
     const engine = this.#engine
     engine.log.info(`Evicting client: ${describeClient(client, engine.clock.nowMs())}`)
     this.evictedCount++
     this.forget(client)
-    client.closesAfterReply = true
-    engine.clients.delete(client.id)
-    client.connection!.destroy()
+    engine.cutOff(client)
   }
 }

@@ -233,6 +233,16 @@ export class RespEngine implements Protocol<Client> {
     return client
   }
 
+  /**
+   * Closes a client's connection at once, which frees what lies there, and nobody sees the client any more. It takes its leave
+   * when this turn is over: it may be running a command, or be one of those that a message is being sent to.
+   */
+  cutOff(client: Client): void {
+    client.closesAfterReply = true
+    this.clients.delete(client.id)
+    client.connection!.destroy()
+  }
+
   closed(client: Client): void {
     this.clients.delete(client.id)
     if (client.connection !== null) this.statistics.connectionClosed(client.connection)

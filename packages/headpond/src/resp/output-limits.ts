@@ -39,18 +39,12 @@ export class OutputLimits {
     this.#slowSinceMs.delete(client)
   }
 
-  /**
-   * Its connection is closed at once, which frees what lies there, and nobody sees it any more. The client itself takes its
-   * leave when this turn is over: it may be running a command, or be one of those that a message is being sent to.
-   */
   #close(client: Client): void {
     const engine = this.#engine
     const description = describeClient(client, engine.clock.nowMs())
     engine.log.warn(`Client ${description} scheduled to be closed ASAP for overcoming of output buffer limits.`)
     engine.outputOverflowCount++
     this.#slowSinceMs.delete(client)
-    client.closesAfterReply = true
-    engine.clients.delete(client.id)
-    client.connection!.destroy()
+    engine.cutOff(client)
   }
 }

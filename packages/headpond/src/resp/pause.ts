@@ -2,7 +2,7 @@ import type { ScheduledCall } from '../net/clock.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { RespEngine } from './engine.ts'
-import type { Restriction } from './restrictions.ts'
+import { mayWrite, type Restriction } from './restrictions.ts'
 
 /**
  * CLIENT PAUSE: requests wait where they are, unconsumed, and go on in their order when the pause ends. Either all
@@ -15,17 +15,16 @@ export class Pause {
   #endsAtMs = 0
   #timer: ScheduledCall | null = null
   readonly #held = new Set<Client>()
-
-  /** Clients whose requests wait for the end of the pause. */
-  get heldCount(): number {
-    return this.#held.size
-  }
-
-  /** Commands are held rather than refused. */
+  /** Commands are held rather than refused: this makes dispatch look here. */
   readonly #restriction: Restriction = () => null
 
   constructor(engine: RespEngine) {
     this.#engine = engine
+  }
+
+  /** Clients whose requests wait for the end of the pause. */
+  get heldCount(): number {
+    return this.#held.size
   }
 
   /** Begins a pause, or makes one that is on stricter and longer: never milder or shorter. */
@@ -57,11 +56,7 @@ export class Pause {
 
   /** Whether a command of a client, which is of the kind of `kind`, has to wait; the client is held from then on. */
   holds(client: Client, command: Command, kind: Command): boolean {
-    const mayWrite =
-      kind.isWrite ||
-      kind.mayReplicate ||
-      (command.fullName === 'exec' && client.transaction !== null && client.transaction.hasWrites)
-    if (!this.#holdsAll && !mayWrite) return false
+    if (!this.#holdsAll && !kind.mayReplicate && !mayWrite(client, kind)) return false
     client.isHeld = true
     client.lastCommand = command
     this.#held.add(client)

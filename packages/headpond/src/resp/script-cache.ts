@@ -69,11 +69,11 @@ export class ScriptCache {
 
   /** Enters a script that is not there yet. */
   add(source: Buffer, header: ScriptHeader): CachedScript {
-    const sha = createHash('sha1').update(source).digest('hex')
+    const name = createHash('sha1').update(source).digest('hex')
     const { flags, endsAt } = header
-    const nameBytes = Buffer.from(sha, 'latin1')
+    const nameBytes = Buffer.from(name, 'latin1')
     const script: CachedScript = {
-      name: sha,
+      name,
       nameBytes,
       isScript: true,
       source,

@@ -10,6 +10,7 @@ export type KafkaTopicOptions =
       readonly config?: Readonly<Record<string, KafkaConfigValue>>
     }
 
+/** The value of a setting: its text, or what stands for it. */
 export type KafkaConfigValue = string | number | boolean
 
 /** What `createServer({ kafka: ... })` takes. */

@@ -3,6 +3,7 @@ import { PushMessage, ReplyDecoder, ReplyError, type ReplyValue } from '../resp/
 import type { RespEngine } from '../resp/engine.ts'
 import { Request } from '../resp/request.ts'
 
+/** What a command or a value is made of: text, numbers as text, bytes as they are. */
 export type Argument = string | number | bigint | Uint8Array
 
 /** For programs whose types are not checked: what is something else would be stored as "undefined" or "[object Object]". */
@@ -13,6 +14,7 @@ export function isArgument(value: unknown): value is Argument {
 export interface LocalClientOptions {
   /** Replies come as bytes instead of text. */
   readonly binary?: boolean
+  /** Called once, whoever closes it. */
   readonly onClosed?: () => void
 }
 

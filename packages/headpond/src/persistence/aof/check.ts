@@ -1,8 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { CommandParser, parsedAof } from './command-parser.ts'
+import { CommandWindow } from './command-window.ts'
 import type { Replay } from './replay.ts'
-
-const WINDOW_BYTES = 2 ** 20
 
 export interface CommandsChecked {
   readonly commandCount: number
@@ -23,38 +22,28 @@ export function checkCommands(path: string, fromByte: number, check: CommandChec
   const fd = openSync(path, 'r')
   try {
     const parser = new CommandParser()
-    let window = new Uint8Array(WINDOW_BYTES)
-    let at = 0
-    let end = 0
-    let base = fromByte
+    const window = new CommandWindow(fromByte)
+    const read = (bytes: Uint8Array, at: number, byte: number) => readSync(fd, bytes, at, bytes.length - at, byte)
     let validBytes = fromByte
     let commandCount = 0
     const done = (problem: string | null, problemAtByte: number): CommandsChecked => {
       return { commandCount, validBytes, sizeBytes: fstatSync(fd).size, problem, problemAtByte }
     }
     for (;;) {
-      const next = parser.parse(window, at, end, check.command)
+      const next = parser.parse(window.bytes, window.at, window.end, check.command)
       if (next === parsedAof.INCOMPLETE) {
-        const left = end - at
-        const target = left * 2 > window.length ? new Uint8Array(window.length * 2) : window
-        target.set(window.subarray(at, end))
-        window = target
-        base += at
-        at = 0
-        end = left
-        const count = readSync(fd, window, end, window.length - end, base + end)
-        end += count
-        if (count > 0) continue
-        if (end > 0) return done('it ends in the middle of a command', base)
-        return check.isInTransaction ? done('it ends in the middle of a transaction', base) : done(null, base)
+        if (window.fill(read)) continue
+        if (window.end > 0) return done('it ends in the middle of a command', window.atByte)
+        return done(check.isInTransaction ? 'it ends in the middle of a transaction' : null, window.atByte)
       }
-      const problem = next === parsedAof.BROKEN ? parser.problem : check.command.count > 0 ? check.look() : null
-      if (problem !== null) {
-        return done(problem, base + (next === parsedAof.BROKEN ? parser.problemAt : at))
+      if (next === parsedAof.BROKEN) return done(parser.problem, window.startByte + parser.problemAt)
+      if (check.command.count > 0) {
+        const problem = check.look()
+        if (problem !== null) return done(problem, window.atByte)
+        commandCount++
       }
-      if (check.command.count > 0) commandCount++
-      at = next
-      if (!check.isInTransaction) validBytes = base + at
+      window.at = next
+      if (!check.isInTransaction) validBytes = window.atByte
     }
   } finally {
     closeSync(fd)

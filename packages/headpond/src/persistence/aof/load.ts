@@ -7,6 +7,7 @@ import type { Loading } from '../loading.ts'
 import { RdbError } from '../rdb/rdb-error.ts'
 import type { RdbPersistence } from '../rdb/rdb-persistence.ts'
 import { CommandParser, parsedAof } from './command-parser.ts'
+import { CommandWindow } from './command-window.ts'
 import type { AofFile } from './manifest.ts'
 import type { Replay } from './replay.ts'
 
@@ -19,7 +20,6 @@ export interface AofLoadHost {
   readonly loadsTruncated: boolean
 }
 
-const WINDOW_BYTES = 2 ** 20
 /** How long loading may hold up others at a stretch. */
 const TURN_MS = 5
 const COMMANDS_PER_LOOK = 64
@@ -119,40 +119,27 @@ class FileLoad {
   *#commands(): Generator<undefined, void> {
     const { replay } = this.#host
     const parser = new CommandParser()
-    let window = new Uint8Array(WINDOW_BYTES)
-    /** Of window[0, end), what lies before `at` is done. */
-    let at = 0
-    let end = 0
-    let base = this.atByte
-    let validBytes = base
+    const window = new CommandWindow(this.atByte)
+    const read = (bytes: Uint8Array, at: number) => this.#source.readNow(bytes, at)
+    let validBytes = this.atByte
     let count = 0
     this.#turnEndMs = performance.now() + TURN_MS
     for (;;) {
-      const next = parser.parse(window, at, end, replay.command)
-      if (next === parsedAof.BROKEN) throw this.#damaged(base + parser.problemAt, parser.problem)
+      const next = parser.parse(window.bytes, window.at, window.end, replay.command)
+      if (next === parsedAof.BROKEN) throw this.#damaged(window.startByte + parser.problemAt, parser.problem)
       if (next === parsedAof.INCOMPLETE) {
-        // What is left moves to the front; one command may be larger than the window.
-        const left = end - at
-        const target = left * 2 > window.length ? new Uint8Array(window.length * 2) : window
-        target.set(window.subarray(at, end))
-        window = target
-        base += at
-        at = 0
-        end = left
-        const readBytes = this.#source.readNow(window, end)
-        if (readBytes === 0) break
-        end += readBytes
-        continue
+        if (window.fill(read)) continue
+        break
       }
       const { command } = replay
       if (command.count > 0) {
         const problem = replay.run()
-        if (problem !== null) throw this.#damaged(base + at, problem, problem)
+        if (problem !== null) throw this.#damaged(window.atByte, problem, problem)
       } else {
-        replay.annotated(Buffer.from(window.subarray(command.places[0], command.places[1])).toString('latin1'))
+        replay.annotated(Buffer.from(window.bytes.subarray(command.places[0], command.places[1])).toString('latin1'))
       }
-      at = next
-      this.atByte = base + at
+      window.at = next
+      this.atByte = window.atByte
       if (!replay.isInTransaction) validBytes = this.atByte
       if (++count % COMMANDS_PER_LOOK === 0 && performance.now() >= this.#turnEndMs) {
         yield
