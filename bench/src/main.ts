@@ -6,6 +6,7 @@ import { measureAcl } from './acl.ts'
 import { measureAppendOnly } from './append-only.ts'
 import { measureEviction } from './eviction/eviction.ts'
 import { measureKafka } from './kafka/kafka.ts'
+import { measureLargeValues } from './large-values.ts'
 import { measureMemcached } from './memcached/memcached.ts'
 import { measureMemory } from './memory.ts'
 import { measureMemoryOfTypes } from './memory-types.ts'
@@ -38,6 +39,7 @@ const runners: Record<Suite, typeof measureThroughput> = {
   pauses: measurePauses,
   start: measureStart,
   persistence: measurePersistence,
+  'large-values': measureLargeValues,
   'append-only': measureAppendOnly,
 }
 

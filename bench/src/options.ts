@@ -15,6 +15,7 @@ export const suites = [
   'pauses',
   'start',
   'persistence',
+  'large-values',
   'append-only',
 ] as const
 export type Suite = (typeof suites)[number]

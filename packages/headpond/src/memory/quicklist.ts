@@ -49,6 +49,12 @@ const ENTRY_OVERHEAD_BYTES = 8
 /** From so many nodes on, new ones get a block of full size at once: the little left unused at the ends is well spent. */
 const FULL_BLOCKS_FROM_NODES = 16
 
+/** Who needs the nodes as they are now: see StructureWatcher in store/structures.ts. */
+interface NodeWatcher {
+  changing(part: number): void
+  outlive(dispose: () => void): void
+}
+
 /** How large a node may get, from a value of list-max-listpack-size. */
 export class NodeLimit {
   readonly bytes: number
@@ -69,6 +75,9 @@ export class NodeLimit {
   }
 }
 
+/** Gets a node: a listpack, or one element. The bytes are valid during the call. */
+export type NodeVisitor = (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void
+
 export class Quicklist {
   readonly #heap: Heap
   readonly #limit: NodeLimit
@@ -83,6 +92,7 @@ export class Quicklist {
   #nodeCount = 0
   #count = 0
   #nodeBytes = 0
+  watcher: NodeWatcher | null = null
 
   constructor(heap: Heap, limit: NodeLimit) {
     this.#heap = heap
@@ -113,6 +123,7 @@ export class Quicklist {
     if (nodeCount === 0 || !this.#hasRoom(node, end - start)) {
       return this.#insertNodeOf(atTail ? nodeCount : 0, bytes, start, end)
     }
+    this.#changing(node)
     const entryBytes = listpack.entryBytes(bytes, start, end)
     if (atTail) this.#makeRoom(node, entryBytes)
     else this.#makeLead(node, entryBytes)
@@ -135,6 +146,7 @@ export class Quicklist {
     const node = atTail ? this.#nodeCount - 1 : 0
     const count = this.#countOf(node)
     if (count === 1) return this.#removeNode(node)
+    this.#changing(node)
     const word = (this.#first + node) * 2
     const handle = this.#words[word]
     const { u8 } = this.#heap.arenaOf(handle)
@@ -204,6 +216,7 @@ export class Quicklist {
       this.#insertNodeOf(node, bytes, start, end)
       return
     }
+    this.#changing(node)
     const { offset } = cursor
     const more = listpack.entryBytes(bytes, start, end) - (cursor.offsetBehind - offset)
     if (!isLarge && this.#sizeOf(node) + more <= BLOCK_BYTES_MAX) {
@@ -237,6 +250,7 @@ export class Quicklist {
         left -= count
         continue
       }
+      this.#changing(node)
       const here = Math.min(left, count - indexInNode)
       const handle = this.#handleOf(node)
       const { u8 } = this.#heap.arenaOf(handle)
@@ -258,6 +272,7 @@ export class Quicklist {
       let removedHere = 0
       if (this.#kindOf(node) === PACKED) {
         const { u8 } = this.#heap.arenaOf(handle)
+        if (this.watcher !== null && hasEqual(u8, this.#atOf(node), bytes, start, end)) this.#changing(node)
         removedHere = removeEqualOf(u8, this.#atOf(node), bytes, start, end, countMax - removedCount, fromTail)
       } else if (this.#isPlainEqual(node, bytes, start, end)) {
         removedHere = 1
@@ -310,27 +325,46 @@ export class Quicklist {
     }
   }
 
-  /**
-   * Calls `visit` with each node from the head on, or those in [first, end): a listpack, or one element. The bytes are
-   * valid during the call.
-   */
-  eachNode(
-    visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
-    first = 0,
-    end = this.#nodeCount,
-  ): void {
-    for (let node = first; node < end; node++) {
-      const handle = this.#handleOf(node)
-      const kind = this.#kindOf(node)
-      if (kind === PLAIN_LARGE) {
-        const large = this.#heap.large.get(handle)
-        visit(true, large, 0, large.length)
-        continue
-      }
-      const { u8 } = this.#heap.arenaOf(handle)
-      const start = this.#atOf(node) + (kind === PLAIN ? PLAIN_HEADER_BYTES : 0)
-      visit(kind === PLAIN, u8, start, start + this.#sizeOf(node))
+  /** Calls `visit` with each node from the head on. */
+  eachNode(visit: NodeVisitor): void {
+    const words = this.#words
+    for (let word = this.#first * 2; word < (this.#first + this.#nodeCount) * 2; word += 2) {
+      this.showNode(words[word], words[word + 1], visit)
     }
+  }
+
+  /** The two words of each node as they are now: they stay right until the node changes, which a watcher is told of. */
+  row(): Uint32Array {
+    return this.#words.slice(this.#first * 2, (this.#first + this.#nodeCount) * 2)
+  }
+
+  /** Calls `visit` with a node by its two words. */
+  showNode(handle: Handle, word: number, visit: NodeVisitor): void {
+    const kind = word >>> 30
+    if (kind === PLAIN_LARGE) {
+      const large = this.#heap.large.get(handle)
+      return visit(true, large, 0, large.length)
+    }
+    const { u8 } = this.#heap.arenaOf(handle)
+    const at = byteAt(handle) + leadOf(word)
+    const start = at + (kind === PLAIN ? PLAIN_HEADER_BYTES : 0)
+    visit(kind === PLAIN, u8, start, start + listpack.totalBytes(u8, at))
+  }
+
+  /** What a watcher is told of a node. */
+  static partOf(handle: Handle, word: number): number {
+    return word >>> 30 === PLAIN_LARGE ? -1 - handle : handle
+  }
+
+  static isPlain(word: number): boolean {
+    return word >>> 30 !== PACKED
+  }
+
+  /** To be called before the bytes of a node change or move. */
+  #changing(node: number): void {
+    if (this.watcher === null) return
+    const word = (this.#first + node) * 2
+    this.watcher.changing(Quicklist.partOf(this.#words[word], this.#words[word + 1]))
   }
 
   /** Whether there is one node and it is a listpack. */
@@ -434,6 +468,7 @@ export class Quicklist {
   }
 
   #insertInto(node: number, offset: number, bytes: Uint8Array, start: number, end: number): void {
+    this.#changing(node)
     this.#makeRoom(node, listpack.entryBytes(bytes, start, end))
     const word = (this.#first + node) * 2
     const handle = this.#words[word]
@@ -463,6 +498,7 @@ export class Quicklist {
   }
 
   #reallocate(node: number, sizeBytes: number): void {
+    this.#changing(node)
     const word = (this.#first + node) * 2
     const handle = this.#words[word]
     const lead = leadOf(this.#words[word + 1])
@@ -497,6 +533,7 @@ export class Quicklist {
 
   /** Cuts a node in two behind or before the cursor's element, which is not at that edge. */
   #splitBeside(node: number, cursor: ListCursor, isAfter: boolean): void {
+    this.#changing(node)
     const handle = this.#handleOf(node)
     const { u8 } = this.#heap.arenaOf(handle)
     const at = this.#atOf(node)
@@ -531,6 +568,7 @@ export class Quicklist {
     const sizeBytes = this.#sizeOf(node) + this.#sizeOf(node + 1) - listpack.EMPTY_BYTES
     const nextCount = this.#countOf(node + 1)
     if (this.#limit.isExceededBy(sizeBytes, this.#countOf(node) + nextCount)) return false
+    this.#changing(node)
     this.#makeRoom(node, sizeBytes - this.#sizeOf(node))
     const handle = this.#handleOf(node)
     const next = this.#handleOf(node + 1)
@@ -610,6 +648,7 @@ export class Quicklist {
 
   /** @param goneCount the elements that go with it: those it notes, unless they were removed or moved already. */
   #removeNode(node: number, goneCount = this.#countOf(node)): void {
+    this.#changing(node)
     const handle = this.#handleOf(node)
     if (this.#kindOf(node) === PLAIN_LARGE) {
       this.#nodeBytes -= this.#heap.large.get(handle).length
@@ -718,6 +757,10 @@ export class Quicklist {
 /** How far behind the beginning of its block a node's listpack lies, from its second word. */
 function leadOf(word: number): number {
   return (word >>> LEAD_SHIFT) & (LEAD_ONE - 1)
+}
+
+function hasEqual(u8: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): boolean {
+  return listpack.find(u8, listpack.first(u8, at), bytes, start, end, 0) !== listpack.NONE
 }
 
 /** Removes up to `countMax` elements equal to bytes[start, end) from a listpack. Returns how many. O(n). */

@@ -1,6 +1,6 @@
 import type { GrowingBuffer } from '../bytes/growing-buffer.ts'
 import type { Handle } from '../memory/heap.ts'
-import type { ValueParts } from './rdb/objects/object-format.ts'
+import type { ValueParts } from './rdb/objects/value-parts.ts'
 
 /** What a database holds when a snapshot begins. */
 export interface DatabaseFigures {
@@ -19,8 +19,13 @@ export interface SnapshotEncoder {
   readonly aside: GrowingBuffer
   /** Writes what comes before all records. */
   begin(databases: readonly DatabaseFigures[]): void
-  /** Writes a record: at once (null), or in parts. */
+  /**
+   * Writes a record: at once (null), or in parts. Those of one that is begun aside go to a place of their own, until
+   * `goOn` says that nothing large is left before it in `main`.
+   */
   record(database: number, handle: Handle, isAside: boolean): ValueParts | null
+  /** Appends what has been written of a value that was begun aside to `main`, where its further parts go then. */
+  goOn(database: number, parts: ValueParts): void
   /** Writes what comes behind all records. */
   end(): void
   /** Appends `aside` to `main`, and empties it. */

@@ -6,7 +6,7 @@ import type { FreeJob } from '../store/lazy-free.ts'
 import { EPOCH_COUNT } from '../store/record.ts'
 import type { SnapshotGuard } from '../store/snapshot-guard.ts'
 import type { Store } from '../store/store.ts'
-import type { ValueParts } from './rdb/objects/object-format.ts'
+import { finishParts, type ValueParts } from './rdb/objects/value-parts.ts'
 import type { SnapshotEncoder } from './snapshot-encoder.ts'
 
 /**
@@ -15,7 +15,9 @@ import type { SnapshotEncoder } from './snapshot-encoder.ts'
  * It walks the dict of each database in the order of the hashes, in slices, and hands every record that is older than the
  * snapshot to the encoder. A record that is about to change and has not been saved yet is saved first (see
  * store/snapshot-guard.ts). A large value is written in parts over several slices; records that must be saved meanwhile
- * are written aside and follow it. A write to that very value has to write the rest of it first.
+ * are written aside and follow it. Once it has been begun, it may change: it is watched, element by element (see
+ * rdb/objects/value-parts.ts). Large values that are about to change while another one is being written are begun too, and
+ * have their turn after it.
  *
  * Where the bytes go is the target's affair. When it is behind, the walk waits, so that little is buffered; what is saved
  * before a change cannot wait, and beyond PENDING_BYTES_HARD_MAX the target is made to write it at once, holding up
@@ -68,6 +70,15 @@ export interface SnapshotOptions {
   readonly keyDelayUs?: () => number
 }
 
+interface LargeValue {
+  /** The number of its database. */
+  readonly database: number
+  readonly handle: Handle
+  readonly parts: ValueParts
+  /** Whether the record counts as saved already: then it may change, and its handle may be another's. */
+  readonly isSaved: boolean
+}
+
 /** A database's keys as they were in the moment of the snapshot: the dict, whichever database has it now. */
 interface Source {
   readonly index: number
@@ -92,8 +103,9 @@ export class Snapshot implements SnapshotGuard {
   #current = 0
   /** Beyond 31 bits later: told so at once, V8 need not compile everything anew then. */
   #cursor = 0.5
-  /** The large value that is half written. */
-  #large: { readonly handle: Handle; readonly parts: ValueParts } | null = null
+  /** The large value that is half written, and those that wait for their turn because they were about to change. */
+  #large: LargeValue | null = null
+  readonly #begun: LargeValue[] = []
   /** A step met a second large value, which has to wait. */
   #isPostponed = false
   #phase: 'walking' | 'finishing' | 'ended' = 'walking'
@@ -182,7 +194,7 @@ export class Snapshot implements SnapshotGuard {
   /** Does a bounded piece of work: `run` does one after the other. */
   step(): void {
     if (this.#large !== null) {
-      if (this.#large.parts.next().done) this.#completeLarge()
+      if (!this.#large.parts.writeNext()) this.#completeLarge()
       return
     }
     const source = this.#sources[this.#current]
@@ -273,9 +285,11 @@ export class Snapshot implements SnapshotGuard {
       this.#isPostponed = true
       return
     }
-    const parts = this.#encoder.record(this.#sources[this.#current].index, handle, false)
-    if (parts !== null) this.#large = { handle, parts }
-    else this.#saved(handle)
+    const database = this.#sources[this.#current].index
+    const parts = this.#encoder.record(database, handle, false)
+    const isSaved = parts === null || parts.watch()
+    if (isSaved) this.#saved(handle)
+    if (parts !== null) this.#large = { database, handle, parts, isSaved }
   }
 
   #saved(handle: Handle): void {
@@ -285,10 +299,12 @@ export class Snapshot implements SnapshotGuard {
   }
 
   #completeLarge(): void {
-    const { handle } = this.#large!
-    this.#large = null
-    this.#saved(handle)
+    const { handle, parts, isSaved } = this.#large!
+    parts.unwatch()
+    if (!isSaved) this.#saved(handle)
     this.#encoder.join()
+    this.#large = this.#begun.shift() ?? null
+    if (this.#large !== null) this.#encoder.goOn(this.#large.database, this.#large.parts)
   }
 
   #complete(): void {
@@ -324,7 +340,10 @@ export class Snapshot implements SnapshotGuard {
   /** From here on nothing of the store is needed. */
   #end(): void {
     this.#phase = 'ended'
+    this.#large?.parts.unwatch()
+    for (const { parts } of this.#begun) parts.unwatch()
     this.#large = null
+    this.#begun.length = 0
     if (this.#store.guard === this) this.#store.guard = null
     for (const source of this.#sources) this.#releaseSource(source)
     this.#current = this.#sources.length
@@ -349,15 +368,14 @@ export class Snapshot implements SnapshotGuard {
   // ---- Changes of what is not saved yet ----
 
   save(database: Database, handle: Handle): void {
-    if (this.#large?.handle === handle) {
-      finish(this.#large.parts)
+    if (this.#large?.isSaved === false && this.#large.handle === handle) {
+      finishParts(this.#large.parts)
       this.#completeLarge()
     } else {
       const { dict } = database
       const source = this.#sources.find((each) => each.dict === dict)
       assert(source !== undefined, 'snapshot: a record of an unknown database')
-      const isAside = this.#large !== null
-      finish(this.#encoder.record(source.index, handle, isAside))
+      this.#begin(source.index, handle)
       this.#store.records.setEpoch(handle)
       this.savedCount++
     }
@@ -367,10 +385,32 @@ export class Snapshot implements SnapshotGuard {
     this.#target.writeNow(PENDING_BYTES_HARD_MAX)
   }
 
+  /** Saves a record that is about to change; a large one from now on beside its changes. */
+  #begin(database: number, handle: Handle): void {
+    const parts = this.#encoder.record(database, handle, this.#large !== null)
+    if (parts === null) return
+    if (!parts.watch()) finishParts(parts)
+    const large = { database, handle, parts, isSaved: true }
+    if (this.#large === null) this.#large = large
+    else this.#begun.push(large)
+  }
+
   keepFlushed(dict: Dict, job: FreeJob): boolean {
     const source = this.#sources.find((each) => each.dict === dict)
     if (source === undefined || this.#sources.indexOf(source) < this.#current) return false
     source.freeJob = job
+    return true
+  }
+
+  freeDeleted(): boolean {
+    const keepsDeleted = () => this.#large?.parts.isDeleted || this.#begun.some(({ parts }) => parts.isDeleted)
+    if (!keepsDeleted()) return false
+    while (keepsDeleted()) {
+      finishParts(this.#large!.parts)
+      this.#completeLarge()
+      this.#emit(CHUNK_BYTES)
+      this.#target.writeNow(PENDING_BYTES_HARD_MAX)
+    }
     return true
   }
 
@@ -379,10 +419,6 @@ export class Snapshot implements SnapshotGuard {
     this.abort('all keys were deleted')
     return false
   }
-}
-
-function finish(parts: ValueParts | null): void {
-  while (parts !== null && !parts.next().done) {}
 }
 
 /** Snapshots since the last one that was completed, and so left every record with its epoch. */

@@ -1,5 +1,6 @@
 import { RdbReader, RdbWriter } from '../persistence/rdb/encoding.ts'
-import { finishParts, objectType, readObject, writeObject } from '../persistence/rdb/objects.ts'
+import { finishParts } from '../persistence/rdb/objects/value-parts.ts'
+import { objectType, readObject, writeObject } from '../persistence/rdb/objects.ts'
 import type { Store } from '../store/store.ts'
 
 interface KeyImage {

@@ -6,7 +6,7 @@ import { ExpiryIndex, type ExpiryPlaces } from './expiry-index.ts'
 import { dismantling } from './lazy-free.ts'
 import { NEVER } from './record.ts'
 import type { Store } from './store.ts'
-import type { Structure } from './structures.ts'
+import type { Structure, StructureWatcher } from './structures.ts'
 
 /**
  * The large form of a hash: a dict of elements, each a block of the heap with a field and its value.
@@ -43,6 +43,7 @@ export class FieldTable implements Structure {
   readonly #dict: Dict
   #expires: ExpiryIndex | null = null
   #elementBytes = 0
+  watcher: StructureWatcher | null = null
 
   constructor(store: Store) {
     this.#store = store
@@ -118,6 +119,7 @@ export class FieldTable implements Structure {
     copyBytes(value, valueStart, valueEnd, body, to + fieldEnd - fieldStart)
     this.#dict.insert(this.#store.hash(field, fieldStart, fieldEnd), element)
     if (expireAtMs !== NEVER) this.#index().add(element)
+    if (this.watcher !== null) this.watcher.added(element)
   }
 
   /** Gives a field that is in the table another value; its expiry stays or goes. */
@@ -134,6 +136,7 @@ export class FieldTable implements Structure {
       sizeBytes <= BLOCK_BYTES_MAX &&
       Heap.classBytes(sizeBytes) === this.#heap.blockBytes(element)
     ) {
+      if (this.watcher !== null) this.watcher.changing(element)
       const arena = this.#heap.arenaOf(element)
       arena.u32[wordAt(element) + VALUE_SIZE_WORD] = valueSize
       copyBytes(value, valueStart, valueEnd, arena.u8, this.#bodyStart(element, word0) + fieldSize)
@@ -147,6 +150,7 @@ export class FieldTable implements Structure {
     const word0 = this.#word(element, SIZE_WORD)
     const hasExpiry = (word0 & HAS_EXPIRY) !== 0
     if (hasExpiry && expireAtMs !== NEVER) {
+      if (this.watcher !== null) this.watcher.changing(element)
       this.#index().remove(element)
       this.#setExpireAtMs(element, expireAtMs)
       this.#index().add(element)
@@ -159,8 +163,9 @@ export class FieldTable implements Structure {
 
   /** Takes out an element and frees it. */
   remove(element: Handle): void {
+    if (this.watcher !== null) this.watcher.removing(element)
     if (this.expireAtMs(element) !== NEVER) this.#index().remove(element)
-    this.#dict.remove(this.#hashOf(element), element)
+    this.#dict.remove(this.hashOf(element), element)
     this.#free(element)
   }
 
@@ -218,6 +223,7 @@ export class FieldTable implements Structure {
 
   /** Frees everything: at once when it is little, else in the background. */
   dispose(): void {
+    if (this.watcher !== null) return this.watcher.outlive(() => this.dispose())
     this.#expires?.clear()
     const job = dismantling(this.#dict, (element) => this.#free(element))
     this.#store.lazyFree.dispose(job, FREED_AT_ONCE_MAX)
@@ -225,6 +231,7 @@ export class FieldTable implements Structure {
 
   /** Writes an element anew, with another value or another expiry. */
   #rebuild(element: Handle, value: Uint8Array, valueStart: number, valueEnd: number, expireAtMs: number): void {
+    if (this.watcher !== null) this.watcher.removing(element)
     const word0 = this.#word(element, SIZE_WORD)
     const fieldStart = this.#bodyStart(element, word0)
     const field = this.#bodyBytes(element, word0)
@@ -239,6 +246,7 @@ export class FieldTable implements Structure {
     if ((word0 & HAS_EXPIRY) !== 0) this.#index().remove(element)
     if (expireAtMs !== NEVER) this.#index().add(rebuilt)
     this.#free(element)
+    if (this.watcher !== null) this.watcher.added(rebuilt)
   }
 
   /** An element whose field and value are yet to be written. */
@@ -283,7 +291,8 @@ export class FieldTable implements Structure {
     return true
   }
 
-  #hashOf(element: Handle): number {
+  /** The hash by whose order `scan` goes. */
+  hashOf(element: Handle): number {
     const word0 = this.#word(element, SIZE_WORD)
     const start = this.#bodyStart(element, word0)
     return this.#store.hash(this.#bodyBytes(element, word0), start, start + (word0 & SIZE_MASK))

@@ -124,6 +124,19 @@ export class IdTable {
     this.#words(this.#chunk)[this.#wordAt(this.#chunk, this.#row) + ID_WORDS + index] = word
   }
 
+  /** All rows in order, one after the other, each its id and the words behind. */
+  copyRows(): Uint32Array {
+    const rows = new Uint32Array(this.#count * this.#rowWords)
+    let at = 0
+    for (let chunk = 0; chunk < this.#chunks.length; chunk++) {
+      const from = this.#wordAt(chunk, 0)
+      const length = this.#rowCounts[chunk] * this.#rowWords
+      rows.set(this.#words(chunk).subarray(from, from + length), at)
+      at += length
+    }
+    return rows
+  }
+
   // ---- Changing ----
 
   /** Adds a row, its words undefined, and goes there. The id must not be there yet. O(log n + ROWS_MAX). */

@@ -1,7 +1,7 @@
 import { copyBytes } from '../bytes/copy.ts'
 import type { Handle } from '../memory/heap.ts'
 import * as listpack from '../memory/listpack.ts'
-import { ListCursor, NodeLimit, Quicklist, removeEqualOf } from '../memory/quicklist.ts'
+import { ListCursor, NodeLimit, type NodeVisitor, Quicklist, removeEqualOf } from '../memory/quicklist.ts'
 import type { Database } from './database.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, type } from './record.ts'
 import type { Store } from './store.ts'
@@ -29,13 +29,7 @@ export const listOperations: TypeOperations = {
     if (!isLong(store, handle)) return
     const quicklist = quicklistOf(store, handle)
     store.structures.free(store.records.valueWord(handle, 0))
-    if (quicklist.nodeCount <= NODES_FREED_AT_ONCE) return quicklist.dismantle(NODES_FREED_AT_ONCE)
-    store.lazyFree.add({
-      get leftCount() {
-        return quicklist.count
-      },
-      freeSome: () => quicklist.dismantle(NODES_FREED_AT_ONCE),
-    })
+    dispose(store, quicklist)
   },
   cloneReferred(store, handle) {
     if (!isLong(store, handle)) return
@@ -55,11 +49,23 @@ export const listOperations: TypeOperations = {
   },
 }
 
+function dispose(store: Store, quicklist: Quicklist): void {
+  if (quicklist.watcher !== null) return quicklist.watcher.outlive(() => dispose(store, quicklist))
+  if (quicklist.nodeCount <= NODES_FREED_AT_ONCE) return quicklist.dismantle(NODES_FREED_AT_ONCE)
+  store.lazyFree.add({
+    get leftCount() {
+      return quicklist.count
+    },
+    freeSome: () => quicklist.dismantle(NODES_FREED_AT_ONCE),
+  })
+}
+
 function isLong(store: Store, handle: Handle): boolean {
   return store.records.encoding(handle) === encoding.QUICKLIST
 }
 
-function quicklistOf(store: Store, handle: Handle): Quicklist {
+/** The large form of a list of more than one part. */
+export function quicklistOf(store: Store, handle: Handle): Quicklist {
   return store.structures.of<Quicklist>(store.records, handle)
 }
 
@@ -87,15 +93,9 @@ export function openList(cursor: ListCursor, store: Store, handle: Handle): void
   else cursor.openListpack(store.heap.arenaOf(handle).u8, store.records.valueAt(handle))
 }
 
-/** Calls `visit` with the parts [first, end) of a list from the head on: each a listpack, or one element. */
-export function eachListNode(
-  store: Store,
-  handle: Handle,
-  first: number,
-  end: number,
-  visit: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
-): void {
-  if (isLong(store, handle)) return quicklistOf(store, handle).eachNode(visit, first, end)
+/** Calls `visit` with the parts of a list from the head on: each a listpack, or one element. */
+export function eachListNode(store: Store, handle: Handle, visit: NodeVisitor): void {
+  if (isLong(store, handle)) return quicklistOf(store, handle).eachNode(visit)
   const at = store.records.valueAt(handle)
   visit(false, store.heap.arenaOf(handle).u8, at, at + store.records.valueSize(handle))
 }

@@ -4,7 +4,7 @@ import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from '.
 import { Text } from '../memory/text.ts'
 import { dismantling } from './lazy-free.ts'
 import type { Store } from './store.ts'
-import type { Structure } from './structures.ts'
+import type { Structure, StructureWatcher } from './structures.ts'
 
 /**
  * The large form of a set: a dict of elements, each a block of the heap with a member.
@@ -29,6 +29,7 @@ export class MemberTable implements Structure {
   readonly #heap: Heap
   readonly #dict: Dict
   #elementBytes = 0
+  watcher: StructureWatcher | null = null
 
   constructor(store: Store) {
     this.#store = store
@@ -53,7 +54,9 @@ export class MemberTable implements Structure {
   add(bytes: Uint8Array, start: number, end: number): boolean {
     const hash = this.#store.hash(bytes, start, end)
     if (this.#find(hash, bytes, start, end) !== NONE) return false
-    this.#dict.insert(hash, this.#allocate(bytes, start, end))
+    const element = this.#allocate(bytes, start, end)
+    this.#dict.insert(hash, element)
+    if (this.watcher !== null) this.watcher.added(element)
     return true
   }
 
@@ -67,17 +70,25 @@ export class MemberTable implements Structure {
     const hash = this.#store.hash(bytes, start, end)
     const element = this.#find(hash, bytes, start, end)
     if (element === NONE) return false
-    this.#dict.remove(hash, element)
-    this.#free(element)
+    this.#remove(hash, element)
     return true
   }
 
   /** Takes an element out. */
   removeElement(element: Handle): void {
-    const body = this.#body(element)
-    const start = this.#bodyStart(element)
-    this.#dict.remove(this.#store.hash(body, start, start + this.#size(element)), element)
+    this.#remove(this.hashOf(element), element)
+  }
+
+  #remove(hash: number, element: Handle): void {
+    if (this.watcher !== null) this.watcher.removing(element)
+    this.#dict.remove(hash, element)
     this.#free(element)
+  }
+
+  /** The hash by whose order `scan` goes. */
+  hashOf(element: Handle): number {
+    const start = this.#bodyStart(element)
+    return this.#store.hash(this.#body(element), start, start + this.#size(element))
   }
 
   /** Where an element's member lies. hot: for each member of a walk. */
@@ -118,6 +129,7 @@ export class MemberTable implements Structure {
 
   /** Frees everything: at once when it is little, else in the background. */
   dispose(): void {
+    if (this.watcher !== null) return this.watcher.outlive(() => this.dispose())
     const job = dismantling(this.#dict, (element) => this.#free(element))
     this.#store.lazyFree.dispose(job, FREED_AT_ONCE_MAX)
   }

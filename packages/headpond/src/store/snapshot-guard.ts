@@ -23,6 +23,11 @@ export interface SnapshotGuard {
    * it needs the records no more, or returns false.
    */
   keepFlushed(dict: Dict, job: FreeJob): boolean
+  /**
+   * Large values that were deleted, and that it keeps until they are saved, are saved now, however long it takes: memory is
+   * short. False: there are none.
+   */
+  freeDeleted(): boolean
   /** All databases are about to be emptied. False: the snapshot has ended, and nothing needs to be kept. */
   keepsFlushedAll(): boolean
 }

@@ -21,7 +21,7 @@ import type { Database } from './database.ts'
 import { dismantling, type FreeJob } from './lazy-free.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type as types } from './record.ts'
 import type { Store } from './store.ts'
-import type { Structure } from './structures.ts'
+import type { Structure, StructureWatcher } from './structures.ts'
 import type { TypeOperations } from './types.ts'
 
 /**
@@ -78,12 +78,13 @@ export const sortedSetOperations: TypeOperations = {
 }
 
 /** The large form. */
-class LargeSortedSet implements Structure {
+export class LargeSortedSet implements Structure {
   readonly store: Store
   readonly dict: Dict
   readonly tree: OrderedTree
   readonly #heap: Heap
   #elementBytes = 0
+  watcher: StructureWatcher | null = null
 
   constructor(store: Store) {
     this.store = store
@@ -110,10 +111,12 @@ class LargeSortedSet implements Structure {
     const element = createElement(this.#heap, score, bytes, start, end)
     this.#elementBytes += elementBytes(this.#heap, element)
     this.dict.insert(hash, element)
+    if (this.watcher !== null) this.watcher.added(element)
     return element
   }
 
   changeScore(element: Handle, score: number): void {
+    if (this.watcher !== null) this.watcher.changing(element)
     this.tree.remove(element)
     setElementScore(this.#heap, element, score)
     this.tree.insert(element)
@@ -126,6 +129,7 @@ class LargeSortedSet implements Structure {
 
   /** Frees an element that is out of the tree already. */
   drop(element: Handle): void {
+    if (this.watcher !== null) this.watcher.removing(element)
     this.dict.remove(this.hashOf(element), element)
     this.#elementBytes -= elementBytes(this.#heap, element)
     freeElement(this.#heap, element)
@@ -163,6 +167,7 @@ class LargeSortedSet implements Structure {
 
   /** Gives everything back: at once when it is little, else in the background. */
   release(): void {
+    if (this.watcher !== null) return this.watcher.outlive(() => this.release())
     const heap = this.#heap
     const { dict, tree } = this
     const elements = dismantling(dict, (element) => freeElement(heap, element))

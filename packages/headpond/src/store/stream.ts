@@ -7,7 +7,7 @@ import { IdTable } from './id-table.ts'
 import { encoding, kindOf, type } from './record.ts'
 import type { Store } from './store.ts'
 import { StreamId } from './stream-id.ts'
-import type { Structure } from './structures.ts'
+import type { Structure, StructureWatcher } from './structures.ts'
 import type { TypeOperations } from './types.ts'
 
 /**
@@ -46,16 +46,7 @@ export const streamOperations: TypeOperations = {
   release(store, handle) {
     const stream = streamOf(store, handle)
     store.structures.free(store.records.valueWord(handle, 0))
-    if (stream.partCount <= FREED_AT_ONCE) {
-      stream.dismantle(FREED_AT_ONCE)
-      return
-    }
-    store.lazyFree.add({
-      get leftCount() {
-        return stream.partCount
-      },
-      freeSome: () => stream.dismantle(FREED_AT_ONCE),
-    })
+    dispose(store, stream)
   },
   cloneReferred(store, handle) {
     store.records.setValueWord(handle, 0, store.structures.add(streamOf(store, handle).clone()))
@@ -74,6 +65,20 @@ export const streamOperations: TypeOperations = {
       }
     }
   },
+}
+
+function dispose(store: Store, stream: Stream): void {
+  if (stream.watcher !== null) return stream.watcher.outlive(() => dispose(store, stream))
+  if (stream.partCount <= FREED_AT_ONCE) {
+    stream.dismantle(FREED_AT_ONCE)
+    return
+  }
+  store.lazyFree.add({
+    get leftCount() {
+      return stream.partCount
+    },
+    freeSome: () => stream.dismantle(FREED_AT_ONCE),
+  })
 }
 
 /** The stream of a record of that type. */
@@ -135,6 +140,9 @@ export class Stream implements Structure {
   /** Made with the first group: most streams of an application that has very many have none. */
   #groups: Map<string, ConsumerGroup> | null = null
 
+  /** Is told of the nodes alone. */
+  watcher: StructureWatcher | null = null
+
   /** The node that `#openNode` turned to. */
   #u8: Uint8Array
   #at = 0
@@ -186,8 +194,24 @@ export class Stream implements Structure {
 
   /** Shows the node at the table's cursor. */
   showNode(visit: (u8: Uint8Array, at: number) => void): void {
-    this.#openNode()
-    visit(this.#u8, this.#at)
+    this.showNodeOf(this.nodes.word(NODE_HANDLE), this.nodes.word(NODE_LARGE), visit)
+  }
+
+  /** Shows a node by its two words. The bytes are valid during the call. */
+  showNodeOf(handle: Handle, large: number, visit: (u8: Uint8Array, at: number) => void): void {
+    if (handle === NONE) visit(this.heap.large.get(large), 0)
+    else visit(this.heap.arenaOf(handle).u8, byteAt(handle))
+  }
+
+  /** What a watcher is told of a node. */
+  static partOf(handle: Handle, large: number): number {
+    return handle === NONE ? -1 - large : handle
+  }
+
+  /** To be called before the bytes of the node at the table's cursor change or move. */
+  #changing(): void {
+    if (this.watcher === null) return
+    this.watcher.changing(Stream.partOf(this.nodes.word(NODE_HANDLE), this.nodes.word(NODE_LARGE)))
   }
 
   /** Adds a node behind all others: a listpack of the layout above. Counts are for the caller to keep. */
@@ -217,6 +241,7 @@ export class Stream implements Structure {
 
   /** Moves the open node to memory of another size. */
   #resizeNode(sizeBytes: number): void {
+    this.#changing()
     const from = this.#u8
     const fromAt = this.#at
     const handle = this.nodes.word(NODE_HANDLE)
@@ -228,6 +253,7 @@ export class Stream implements Structure {
   }
 
   #removeNode(): void {
+    this.#changing()
     this.#freeNode(this.nodes.word(NODE_HANDLE), this.nodes.word(NODE_LARGE))
     this.nodes.remove()
   }
@@ -264,6 +290,7 @@ export class Stream implements Structure {
     if (!this.#openTail(textBytes, bytesMax, limits.streamNodeMaxEntries)) {
       this.#addNode(id, bytes, places, firstPlace, fieldCount, bytesMax)
     }
+    this.#changing()
     const masterId = this.nodes.readId(master)
     const liveAt = this.#at + listpack.HEADER_BYTES
     const isSame = this.#hasMasterFields(liveAt, bytes, places, firstPlace, fieldCount)
@@ -423,6 +450,7 @@ export class Stream implements Structure {
     if (liveCount === 1) {
       this.#removeNode()
     } else {
+      this.#changing()
       listpack.replaceInteger(this.#u8, this.#at, walker.flagsAt, walker.flags | FLAG_DELETED)
       this.#countDeleted(liveCount, 1)
     }
@@ -480,6 +508,7 @@ export class Stream implements Structure {
   /** Marks entries at the front of the open node as deleted. Returns how many. */
   #trimNode(liveCount: number, maxLength: number | null, minId: StreamId | null): number {
     let deletedCount = 0
+    this.#changing()
     walker.open(this, MIN, MAX, false)
     while (walker.next()) {
       if (minId !== null ? walker.id.compare(minId) >= 0 : this.length <= (maxLength ?? 0)) break

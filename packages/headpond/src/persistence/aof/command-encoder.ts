@@ -6,7 +6,7 @@ import { NEVER, type as types } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import { stringArray, stringStart } from '../../store/string.ts'
 import { clientFlagsAnnotation } from '../client-flags.ts'
-import type { ValueParts } from '../rdb/objects/object-format.ts'
+import type { ValueParts } from '../rdb/objects/value-parts.ts'
 import { dumpObject } from '../rdb/objects.ts'
 import type { SnapshotEncoder } from '../snapshot-encoder.ts'
 
@@ -70,6 +70,8 @@ export class CommandEncoder implements SnapshotEncoder {
 
   /** No value is written in parts, so nothing is ever written aside. */
   join(): void {}
+
+  goOn(): void {}
 
   seal(): void {}
 

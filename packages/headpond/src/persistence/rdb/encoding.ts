@@ -53,6 +53,11 @@ export class RdbWriter {
     this.#compresses = compresses
   }
 
+  /** One that writes in the same way to another buffer. */
+  into(buffer: GrowingBuffer): RdbWriter {
+    return new RdbWriter(buffer, this.#compresses)
+  }
+
   writeByte(byte: number): void {
     this.buffer.appendByte(byte)
   }

@@ -20,7 +20,7 @@ import {
   readHashZipmap,
 } from './objects/hash.ts'
 import { listFormat, readList, readListQuicklist, readListQuicklist2, readListZiplist } from './objects/list.ts'
-import type { ObjectFormat, ObjectReader, PutObject, ValueParts } from './objects/object-format.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './objects/object-format.ts'
 import { readSet, readSetIntset, readSetListpack, setFormat } from './objects/set.ts'
 import {
   readSortedSet,
@@ -31,6 +31,7 @@ import {
 } from './objects/sorted-set.ts'
 import { readStreamListpacks, readStreamListpacks2, readStreamListpacks3, streamFormat } from './objects/stream.ts'
 import { readString, stringFormat } from './objects/string.ts'
+import { finishParts, type ValueParts } from './objects/value-parts.ts'
 import { RdbError } from './rdb-error.ts'
 
 /** By type number of the store. */
@@ -84,11 +85,6 @@ export function objectType(store: Store, handle: Handle): number {
 /** Writes the body of a value: at once (null), or in parts, see ObjectFormat. */
 export function writeObject(writer: RdbWriter, store: Store, handle: Handle): ValueParts | null {
   return formats[store.records.type(handle)].write(writer, store, handle)
-}
-
-/** Writes all parts that are left. */
-export function finishParts(parts: ValueParts | null): void {
-  while (parts !== null && !parts.next().done) {}
 }
 
 /** Reads a body, and returns what stores the value. Throws RdbError for a type or bytes that cannot be right. */

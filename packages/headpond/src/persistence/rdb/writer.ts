@@ -9,7 +9,7 @@ import type { DatabaseFigures, SnapshotEncoder } from '../snapshot-encoder.ts'
 import { RDB_VERSION } from './dump-payload.ts'
 import { RdbWriter } from './encoding.ts'
 import { OPCODE, RDB_MAGIC, RDB_VERSION_FIELD_EXPIRY } from './file-format.ts'
-import type { ValueParts } from './objects/object-format.ts'
+import type { ValueParts } from './objects/value-parts.ts'
 import { objectType, writeObject } from './objects.ts'
 
 export interface RdbWriterOptions {
@@ -72,6 +72,7 @@ export class RdbEncoder implements SnapshotEncoder {
   record(database: number, handle: Handle, isAside: boolean): ValueParts | null {
     const store = this.#store
     const { records } = store
+    const asideStart = this.aside.length
     const writer = isAside ? this.#asideWriter : this.#writer
     if (database !== (isAside ? this.#asideSelected : this.#selected)) this.#select(database, isAside)
     const expireAtMs = records.expireAtMs(handle)
@@ -84,7 +85,27 @@ export class RdbEncoder implements SnapshotEncoder {
     writer.writeByte(objectType(store, handle))
     const keyStart = records.keyStart(handle)
     writer.writeString(records.keyBytes(handle), keyStart, keyStart + records.keySize(handle))
-    return writeObject(writer, store, handle)
+    const parts = writeObject(writer, store, handle)
+    if (parts !== null && isAside) this.#setApart(parts, asideStart)
+    return parts
+  }
+
+  /** Moves the beginning of a large value out of `aside`, where records that are small go on. */
+  #setApart(parts: ValueParts, asideStart: number): void {
+    const { aside } = this
+    const apart = new GrowingBuffer()
+    apart.append(aside.bytes, asideStart, aside.length)
+    parts.writer = this.#asideWriter.into(apart)
+    aside.length = asideStart
+    // It took along the database's selection, if there was one.
+    this.#asideSelected = -1
+  }
+
+  goOn(database: number, parts: ValueParts): void {
+    if (database !== this.#selected) this.#select(database, false)
+    const { bytes, length } = parts.writer.buffer
+    this.main.append(bytes, 0, length)
+    parts.writer = this.#writer
   }
 
   end(): void {

@@ -166,6 +166,7 @@ export class Eviction {
         if (this.#settings.lazyfreeLazyEviction && isOutOfTime()) return 'more'
       }
       if (this.#excessByLastCount <= 0) return 'enough'
+      if (this.#store.guard?.freeDeleted()) continue
       if (evicted % KEYS_PER_STEP === 0) {
         if (this.#countAgain() <= 0) return 'enough'
         if (isOutOfTime()) return 'more'

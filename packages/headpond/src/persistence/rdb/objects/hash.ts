@@ -24,7 +24,9 @@ import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
-import { eachInParts, type ObjectFormat, type ObjectReader, type PutObject, type ValueParts } from './object-format.ts'
+import { writeElements } from './element-parts.ts'
+import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+import type { ValueParts } from './value-parts.ts'
 
 const TIME_BYTES = 8
 /** Redis keeps moments of fields in 48 bits, and refuses what is beyond. */
@@ -88,12 +90,12 @@ function writeTable(writer: RdbWriter, table: FieldTable): ValueParts | null {
   if (hasExpiries) writeTime(writer, earliestMs)
   writer.writeLength(table.count)
   const text = new Text()
-  return eachInParts(table, (element) => {
-    if (hasExpiries) writeFieldExpiry(writer, table.expireAtMs(element), earliestMs)
+  return writeElements(writer, table, (to, element) => {
+    if (hasExpiries) writeFieldExpiry(to, table.expireAtMs(element), earliestMs)
     table.locateField(element, text)
-    writer.writeString(text.bytes, text.start, text.end)
+    to.writeString(text.bytes, text.start, text.end)
     table.locateValue(element, text)
-    writer.writeString(text.bytes, text.start, text.end)
+    to.writeString(text.bytes, text.start, text.end)
   })
 }
 

@@ -7,14 +7,21 @@
  *   LIST_QUICKLIST_2  count, each node: container (1 plain, 2 packed), an element or a listpack
  */
 
-import type { Handle } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
-import { createListOf, createListOfNodes, eachListNode, type ListNode, listNodeCount } from '../../../store/list.ts'
-import type { Store } from '../../../store/store.ts'
-import type { RdbReader } from '../encoding.ts'
+import { Quicklist } from '../../../memory/quicklist.ts'
+import {
+  createListOf,
+  createListOfNodes,
+  eachListNode,
+  type ListNode,
+  listNodeCount,
+  quicklistOf,
+} from '../../../store/list.ts'
+import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
+import { NodeParts } from './node-parts.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
 
 /** Nodes are 8 KB, most of them. */
@@ -28,25 +35,44 @@ export const listFormat: ObjectFormat = {
   write(writer, store, handle) {
     const nodeCount = listNodeCount(store, handle)
     writer.writeLength(nodeCount)
-    const writeNode = (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => {
-      writer.writeLength(isPlain ? CONTAINER_PLAIN : CONTAINER_PACKED)
-      writer.writeString(bytes, start, end)
-    }
-    if (nodeCount > NODES_PER_PART) return writeInParts(nodeCount, store, handle, writeNode)
-    eachListNode(store, handle, 0, nodeCount, writeNode)
+    if (nodeCount > NODES_PER_PART) return new ListParts(writer, quicklistOf(store, handle))
+    eachListNode(store, handle, (isPlain, bytes, start, end) => writeNode(writer, isPlain, bytes, start, end))
     return null
   },
 }
 
-function* writeInParts(
-  nodeCount: number,
-  store: Store,
-  handle: Handle,
-  writeNode: (isPlain: boolean, bytes: Uint8Array, start: number, end: number) => void,
-): Generator<undefined, undefined> {
-  for (let first = 0; first < nodeCount; first += NODES_PER_PART) {
-    eachListNode(store, handle, first, Math.min(first + NODES_PER_PART, nodeCount), writeNode)
-    yield
+function writeNode(writer: RdbWriter, isPlain: boolean, bytes: Uint8Array, start: number, end: number): void {
+  writer.writeLength(isPlain ? CONTAINER_PLAIN : CONTAINER_PACKED)
+  writer.writeString(bytes, start, end)
+}
+
+class ListParts extends NodeParts {
+  readonly #quicklist: Quicklist
+  /** Two words for each node. */
+  readonly #row: Uint32Array
+
+  constructor(writer: RdbWriter, quicklist: Quicklist) {
+    super(writer, quicklist, quicklist.nodeCount)
+    this.#quicklist = quicklist
+    this.#row = quicklist.row()
+  }
+
+  writeNext(): boolean {
+    return this.writeNodes(NODES_PER_PART)
+  }
+
+  protected partAt(node: number): number {
+    return Quicklist.partOf(this.#row[node * 2], this.#row[node * 2 + 1])
+  }
+
+  protected show(node: number, visit: (bytes: Uint8Array, start: number, end: number) => void): void {
+    this.#quicklist.showNode(this.#row[node * 2], this.#row[node * 2 + 1], (_, bytes, start, end) =>
+      visit(bytes, start, end),
+    )
+  }
+
+  protected write(node: number, bytes: Uint8Array, start: number, end: number): void {
+    writeNode(this.writer, Quicklist.isPlain(this.#row[node * 2 + 1]), bytes, start, end)
   }
 }
 

@@ -2,19 +2,17 @@ import type { Handle } from '../../../memory/heap.ts'
 import type { Database } from '../../../store/database.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
+import type { ValueParts } from './value-parts.ts'
 
 /** How values of one type of the store are written. */
 export interface ObjectFormat {
   /** The RDB_TYPE that the value is written as. */
   rdbType(store: Store, handle: Handle): number
   /**
-   * Writes the body: at once (null), or in parts of bounded size if it is large. Then each step of the iterator writes
-   * one, and the value must stay as it is until the last. O(value size).
+   * Writes the body: at once (null), or in parts if it is large, of which none is written yet. O(value size).
    */
   write(writer: RdbWriter, store: Store, handle: Handle): ValueParts | null
 }
-
-export type ValueParts = Iterator<undefined, undefined, undefined>
 
 /** Elements in one part of a value: a few hundred microseconds of work. */
 export const ELEMENTS_PER_PART = 512
@@ -33,26 +31,3 @@ export type PutObject = (
   keyEnd: number,
   expireAtMs: number,
 ) => Handle
-
-/** A table of elements, as hashes and sets have them. */
-interface ElementTable {
-  readonly count: number
-  scan(cursor: number, countHint: number, visit: (element: Handle) => void): number
-}
-
-/** Visits every element: at once (null) when there are few, else in parts. */
-export function eachInParts(table: ElementTable, visit: (element: Handle) => void): ValueParts | null {
-  if (table.count > ELEMENTS_PER_PART) return walkInParts(table, visit)
-  let cursor = 0
-  do cursor = table.scan(cursor, ELEMENTS_PER_PART, visit)
-  while (cursor !== 0)
-  return null
-}
-
-function* walkInParts(table: ElementTable, visit: (element: Handle) => void): Generator<undefined, undefined> {
-  let cursor = 0
-  do {
-    cursor = table.scan(cursor, ELEMENTS_PER_PART, visit)
-    yield
-  } while (cursor !== 0)
-}

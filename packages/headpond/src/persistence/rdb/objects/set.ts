@@ -6,7 +6,6 @@
  *   SET_LISTPACK   a listpack of the members, as a string (from Redis 7.2 on)
  */
 
-import type { Handle } from '../../../memory/heap.ts'
 import * as intset from '../../../memory/intset.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Text } from '../../../memory/text.ts'
@@ -15,7 +14,9 @@ import { encoding } from '../../../store/record.ts'
 import type { RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
-import { eachInParts, type ObjectFormat, type ObjectReader, type ValueParts } from './object-format.ts'
+import { writeElements } from './element-parts.ts'
+import type { ObjectFormat, ObjectReader } from './object-format.ts'
+import type { ValueParts } from './value-parts.ts'
 
 export const setFormat: ObjectFormat = {
   rdbType(store, handle) {
@@ -44,12 +45,11 @@ export const setFormat: ObjectFormat = {
 
 function writeTable(writer: RdbWriter, table: MemberTable): ValueParts | null {
   const member = new Text()
-  const writeMember = (element: Handle) => {
-    table.locate(element, member)
-    writer.writeString(member.bytes, member.start, member.end)
-  }
   writer.writeLength(table.count)
-  return eachInParts(table, writeMember)
+  return writeElements(writer, table, (to, element) => {
+    table.locate(element, member)
+    to.writeString(member.bytes, member.start, member.end)
+  })
 }
 
 export const readSet: ObjectReader = (reader) => {

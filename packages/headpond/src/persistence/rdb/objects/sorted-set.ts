@@ -7,17 +7,22 @@
  *   ZSET_LISTPACK  the same as a listpack
  */
 
+import { compareBytes } from '../../../bytes/ascii.ts'
 import { parseDouble } from '../../../bytes/double.ts'
-import type { Handle } from '../../../memory/heap.ts'
+import type { Handle, Heap } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
+import { Bound, TreeCursor } from '../../../memory/ordered-tree.ts'
+import { elementScore, memberArray, memberSize, memberStart } from '../../../memory/scored-element.ts'
 import { encoding } from '../../../store/record.ts'
-import { SortedSet } from '../../../store/sorted-set.ts'
+import { type LargeSortedSet, SortedSet } from '../../../store/sorted-set.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
+import { ElementParts } from './element-parts.ts'
 import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
+import { finishParts } from './value-parts.ts'
 
 /** Scores that are no text. */
 const TEXT_NAN = 253
@@ -32,28 +37,73 @@ export const sortedSetFormat: ObjectFormat = {
       writer.writeString(store.heap.arenaOf(handle).u8, start, start + store.records.valueSize(handle))
       return null
     }
-    const sortedSet = new SortedSet(store.databases[0], handle)
-    writer.writeLength(sortedSet.count)
-    // The greatest first, as Redis does: who reads it inserts each element at the beginning of the order.
-    sortedSet.seek(sortedSet.count - 1)
-    if (!writePart(writer, sortedSet)) return null
-    return writeRest(writer, sortedSet)
+    const large = store.structures.of<LargeSortedSet>(store.records, handle)
+    const { count } = large.tree
+    writer.writeLength(count)
+    const parts = new SortedSetParts(writer, large)
+    if (count > ELEMENTS_PER_PART) return parts
+    finishParts(parts)
+    return null
   },
 }
 
-/** Writes some elements from the current one on. Returns whether there are more. */
-function writePart(writer: RdbWriter, sortedSet: SortedSet): boolean {
-  let left = ELEMENTS_PER_PART
-  do {
-    if (left-- === 0) return true
-    writer.writeString(sortedSet.bytes, sortedSet.start, sortedSet.end)
-    writer.writeDouble(sortedSet.score)
-  } while (sortedSet.previous())
-  return false
-}
+/** The greatest first, as in Redis: who reads it inserts each element at the beginning of the order. */
+class SortedSetParts extends ElementParts {
+  readonly #large: LargeSortedSet
+  readonly #heap: Heap
+  readonly #cursor = new TreeCursor()
+  /** Elements from here on have been passed. */
+  readonly #end = new Bound()
+  #hasBegun = false
 
-function* writeRest(writer: RdbWriter, sortedSet: SortedSet): Generator<undefined, undefined> {
-  while (writePart(writer, sortedSet)) yield
+  constructor(writer: RdbWriter, large: LargeSortedSet) {
+    super(writer, large, large.tree.count)
+    this.#large = large
+    this.#heap = large.store.heap
+  }
+
+  writeNext(): boolean {
+    const { tree } = this.#large
+    const count = this.#hasBegun ? tree.countBefore(this.#end) : tree.count
+    this.#hasBegun = true
+    if (count > 0) {
+      const cursor = this.#cursor
+      tree.seek(cursor, count - 1)
+      const partCount = Math.min(count, ELEMENTS_PER_PART)
+      for (let left = partCount; left > 0; left--) {
+        this.visit(cursor.element)
+        if (left > 1) cursor.previous()
+      }
+      this.#setEnd(cursor.element)
+      if (count > partCount) return true
+    }
+    this.checkComplete()
+    return false
+  }
+
+  /** Everything has been passed that stands at this element or behind it. The element may go. */
+  #setEnd(element: Handle): void {
+    const start = memberStart(this.#heap, element)
+    const member = memberArray(this.#heap, element).slice(start, start + memberSize(this.#heap, element))
+    this.#end.byKey(elementScore(this.#heap, element), member, 0, member.length, false)
+  }
+
+  protected write(element: Handle): void {
+    const start = memberStart(this.#heap, element)
+    const end = start + memberSize(this.#heap, element)
+    this.writer.writeString(memberArray(this.#heap, element), start, end)
+    this.writer.writeDouble(elementScore(this.#heap, element))
+  }
+
+  protected isPassed(element: Handle): boolean {
+    if (!this.#hasBegun) return false
+    const end = this.#end
+    const score = elementScore(this.#heap, element)
+    if (score !== end.score) return score > end.score
+    const start = memberStart(this.#heap, element)
+    const member = memberArray(this.#heap, element)
+    return compareBytes(member, start, start + memberSize(this.#heap, element), end.bytes, end.start, end.end) >= 0
+  }
 }
 
 function isPacked(store: Store, handle: Handle): boolean {

@@ -14,6 +14,7 @@
  * layout that we write has no place for the active time: it is taken to be the seen time when it is read back.
  */
 
+import { GrowingBuffer } from '../../../bytes/growing-buffer.ts'
 import type { Handle } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { byName, type ConsumerGroup, NEVER_ACTIVE } from '../../../store/consumer-group.ts'
@@ -24,16 +25,16 @@ import { StreamId } from '../../../store/stream-id.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbError } from '../rdb-error.ts'
-import {
-  ELEMENTS_PER_PART,
-  type ObjectFormat,
-  type ObjectReader,
-  type PutObject,
-  type ValueParts,
-} from './object-format.ts'
+import { NodeParts } from './node-parts.ts'
+import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
+import { finishParts, type ValueParts } from './value-parts.ts'
 
 /** Nodes are 4 KB, most of them. */
 const NODES_PER_PART = 32
+/** Writing so many pending entries takes a few milliseconds at most. */
+const PENDING_WATCHED_MAX = 4096
+/** Words of an id, with which a row of the table of nodes begins. */
+const STREAM_ID_WORDS = 4
 
 const ID_BYTES = 16
 const UINT64_MAX = 2n ** 64n - 1n
@@ -47,21 +48,78 @@ export const streamFormat: ObjectFormat = {
 
 function writeStream(writer: RdbWriter, store: Store, handle: Handle): ValueParts | null {
   const stream = streamOf(store, handle)
-  let pendingCount = 0
-  for (const group of stream.groups.values()) pendingCount += group.pending.count
-  if (stream.nodes.count > NODES_PER_PART || pendingCount > ELEMENTS_PER_PART) return writeParts(writer, stream)
-  const parts = writeParts(writer, stream)
-  while (!parts.next().done) {}
+  writer.writeLength(stream.nodes.count)
+  const parts = new StreamParts(writer, stream)
+  if (stream.nodes.count > NODES_PER_PART || pendingCount(stream) > ELEMENTS_PER_PART) return parts
+  finishParts(parts)
   return null
 }
 
-function* writeParts(writer: RdbWriter, stream: Stream): Generator<undefined, undefined> {
-  writer.writeLength(stream.nodes.count)
-  const writeNode = (id: StreamId) => {
-    writer.writeString(idBytes(id))
-    stream.showNode((u8, at) => writer.writeString(u8, at, at + listpack.totalBytes(u8, at)))
+function pendingCount(stream: Stream): number {
+  let count = 0
+  for (const group of stream.groups.values()) count += group.pending.count
+  return count
+}
+
+class StreamParts extends NodeParts {
+  readonly #stream: Stream
+  /** The nodes: id, handle, large. */
+  readonly #rows: Uint32Array
+  readonly #rowWords: number
+  readonly #id = new StreamId()
+  /** What follows the nodes: as it was when the stream began to be watched, or as it is. */
+  #rest: Uint8Array | Generator<undefined, undefined> | null = null
+
+  constructor(writer: RdbWriter, stream: Stream) {
+    super(writer, stream, stream.nodes.count)
+    this.#stream = stream
+    this.#rows = stream.nodes.copyRows()
+    this.#rowWords = this.#rows.length / Math.max(stream.nodes.count, 1)
   }
-  yield* eachRowInParts(stream.nodes, NODES_PER_PART, writeNode)
+
+  /** Whoever reads in a group changes what follows the nodes: where much is pending, that cannot be set aside. */
+  override watch(): boolean {
+    if (pendingCount(this.#stream) > PENDING_WATCHED_MAX) return false
+    const rest = this.writer.into(new GrowingBuffer())
+    const parts = writeRest(() => rest, this.#stream)
+    while (!parts.next().done) {}
+    this.#rest = rest.buffer.toBytes()
+    return super.watch()
+  }
+
+  writeNext(): boolean {
+    if (this.writeNodes(NODES_PER_PART)) return true
+    if (this.#rest instanceof Uint8Array) {
+      this.writer.writeBytes(this.#rest)
+      return false
+    }
+    this.#rest ??= writeRest(() => this.writer, this.#stream)
+    return !this.#rest.next().done
+  }
+
+  protected partAt(node: number): number {
+    const at = node * this.#rowWords + STREAM_ID_WORDS
+    return Stream.partOf(this.#rows[at], this.#rows[at + 1])
+  }
+
+  protected show(node: number, visit: (bytes: Uint8Array, start: number, end: number) => void): void {
+    const at = node * this.#rowWords + STREAM_ID_WORDS
+    this.#stream.showNodeOf(this.#rows[at], this.#rows[at + 1], (u8, start) =>
+      visit(u8, start, start + listpack.totalBytes(u8, start)),
+    )
+  }
+
+  protected write(node: number, bytes: Uint8Array, start: number, end: number): void {
+    const rows = this.#rows
+    const at = node * this.#rowWords
+    this.writer.writeString(idBytes(this.#id.setWords(rows[at], rows[at + 1], rows[at + 2], rows[at + 3])))
+    this.writer.writeString(bytes, start, end)
+  }
+}
+
+/** Writes what follows the nodes, in parts; where to may change from one to the next. */
+function* writeRest(to: () => RdbWriter, stream: Stream): Generator<undefined, undefined> {
+  const writer = to()
   writer.writeLength(stream.length)
   writeId(writer, stream.lastId)
   writeId(writer, stream.firstId)
@@ -69,27 +127,34 @@ function* writeParts(writer: RdbWriter, stream: Stream): Generator<undefined, un
   writer.writeLength(stream.entriesAdded)
   writer.writeLength(stream.groups.size)
   for (const group of byName(stream.groups)) {
+    const writer = to()
     writer.writeString(Buffer.from(group.name, 'latin1'))
     writeId(writer, group.lastId)
     writer.writeUnsigned64(group.entriesRead === UNKNOWN ? UINT64_MAX : BigInt(group.entriesRead))
-    yield* writePending(writer, group.pending, () => {
+    yield* writePending(to, group.pending, (writer) => {
       writeTime(writer, group.deliveredAtMs)
       writer.writeLength(group.deliveryCount)
     })
-    writer.writeLength(group.consumers.size)
+    to().writeLength(group.consumers.size)
     for (const consumer of byName(group.consumers)) {
+      const writer = to()
       writer.writeString(Buffer.from(consumer.name, 'latin1'))
       writeTime(writer, consumer.seenAtMs)
-      yield* writePending(writer, consumer.pending, () => {})
+      yield* writePending(to, consumer.pending, () => {})
     }
   }
 }
 
-function* writePending(writer: RdbWriter, pending: IdTable, writeRest: () => void): Generator<undefined, undefined> {
-  writer.writeLength(pending.count)
+function* writePending(
+  to: () => RdbWriter,
+  pending: IdTable,
+  writeMore: (writer: RdbWriter) => void,
+): Generator<undefined, undefined> {
+  to().writeLength(pending.count)
   yield* eachRowInParts(pending, ELEMENTS_PER_PART, (id) => {
+    const writer = to()
     writer.writeBytes(idBytes(id))
-    writeRest()
+    writeMore(writer)
   })
 }
 
