@@ -1,3 +1,4 @@
+import { LatestList } from '../net/latest-list.ts'
 import type { Api, RequestContext } from './api.ts'
 import { subjectsOf } from './request-subjects.ts'
 
@@ -15,27 +16,24 @@ export interface KafkaCall {
 
 /** The last requests, for tests that want to know what was asked of the broker. */
 export class KafkaCallLog {
-  readonly #capacity: number
-  #calls: KafkaCall[] = []
+  readonly #calls: LatestList<KafkaCall>
 
   constructor(capacity: number) {
-    this.#capacity = capacity
+    this.#calls = new LatestList(capacity)
   }
 
   add(api: Api, request: unknown, { version, clientId, broker }: RequestContext): void {
     const { topics, groups } = subjectsOf(request, broker)
-    this.#calls.push({ api: api.name, version, clientId, topics, groups, atMs: broker.clock.nowMs() })
-    // Cut in large steps: taking the first element away each time would move all others.
-    if (this.#calls.length >= this.#capacity * 2) this.#calls = this.#calls.slice(-this.#capacity)
+    this.#calls.add({ api: api.name, version, clientId, topics, groups, atMs: broker.clock.nowMs() })
   }
 
   /** The requests of an API (in any case), or all; the oldest first. */
   of(api?: string): readonly KafkaCall[] {
-    const calls = this.#calls.slice(-this.#capacity)
+    const calls = this.#calls.toArray()
     return api === undefined ? calls : calls.filter((call) => call.api.toLowerCase() === api.toLowerCase())
   }
 
   clear(): void {
-    this.#calls = []
+    this.#calls.clear()
   }
 }

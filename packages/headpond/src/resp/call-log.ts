@@ -1,3 +1,4 @@
+import { LatestList } from '../net/latest-list.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'
 import { redactedArguments } from './redaction.ts'
@@ -21,19 +22,18 @@ export interface Call {
  * not among them, its EVAL is. Commands of a transaction follow their EXEC's order.
  */
 export class CallLog {
-  readonly #capacity: number
-  #calls: Call[] = []
+  readonly #calls: LatestList<Call>
   /** While data is seeded, which nobody asked for. */
   isPaused = false
 
   constructor(capacity: number) {
-    this.#capacity = capacity
+    this.#calls = new LatestList(capacity)
   }
 
   add(client: Client, command: Command, request: Request, atMs: number): void {
     if (this.isPaused || client.scriptOf !== null) return
     const nameParts = command.parent === null ? 1 : 2
-    this.#calls.push({
+    this.#calls.add({
       command: command.fullName.toUpperCase(),
       args: redactedArguments(command, request)
         .slice(nameParts)
@@ -42,19 +42,17 @@ export class CallLog {
       clientName: client.name,
       atMs,
     })
-    // Cut in large steps: taking the first element away each time would move all others.
-    if (this.#calls.length >= this.#capacity * 2) this.#calls = this.#calls.slice(-this.#capacity)
   }
 
   /** The calls of a command (in any case; of a container those of all its subcommands), or all; the oldest first. */
   of(name?: string): readonly Call[] {
-    const calls = this.#calls.slice(-this.#capacity)
+    const calls = this.#calls.toArray()
     if (name === undefined) return calls
     const wanted = name.toUpperCase().replace(/[\s]+/, '|')
     return calls.filter(({ command }) => command === wanted || command.startsWith(`${wanted}|`))
   }
 
   clear(): void {
-    this.#calls = []
+    this.#calls.clear()
   }
 }
