@@ -1,6 +1,7 @@
 // Loads of one kind each, made by chance from a seed: what a policy does well or badly shows more plainly than in
 // recorded ones, and whoever tunes to the recorded ones alone sees it here.
 
+import { zipf } from 'headpond/test/zipf.ts'
 import type { Trace } from './traces.ts'
 
 const ACCESS_COUNT = 400_000
@@ -13,27 +14,6 @@ function randomFrom(seed: number): () => number {
     let mixed = Math.imul(state ^ (state >>> 15), state | 1)
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-/** Ranks from 0, the k-th as likely as 1 / k^exponent. */
-function zipf(count: number, exponent: number, random: () => number): () => number {
-  const sums = new Float64Array(count)
-  let sum = 0
-  for (let rank = 0; rank < count; rank++) {
-    sum += 1 / (rank + 1) ** exponent
-    sums[rank] = sum
-  }
-  return () => {
-    const wanted = random() * sum
-    let first = 0
-    let end = count - 1
-    while (first < end) {
-      const middle = (first + end) >>> 1
-      if (sums[middle] < wanted) first = middle + 1
-      else end = middle
-    }
-    return first
   }
 }
 

@@ -9,6 +9,7 @@ import { HitDensity } from '#src/store/eviction/hit-density.ts'
 import { ReuseHistory } from '#src/store/eviction/reuse-history.ts'
 import { TickTimes } from '#src/store/eviction/tick-times.ts'
 import { SeededRandom } from '../../seeded-random.ts'
+import { zipf } from '../../zipf.ts'
 import { hitRatio, type PolicyName, put, read, START_MS, storeWith } from './eviction-store.ts'
 
 test('every age has one bucket, and buckets are in order', () => {
@@ -202,21 +203,9 @@ test('ticks take several accesses where there are very many keys, and a use with
 
 // ---- Hit ratios ----
 
-function zipf(random: SeededRandom, count: number): () => number {
-  const sums: number[] = []
-  let sum = 0
-  for (let rank = 1; rank <= count; rank++) sums.push((sum += 1 / rank))
-  return () => {
-    const wanted = (random.below(2 ** 30) / 2 ** 30) * sum
-    let first = 0
-    let end = count - 1
-    while (first < end) {
-      const middle = (first + end) >>> 1
-      if (sums[middle] < wanted) first = middle + 1
-      else end = middle
-    }
-    return first
-  }
+/** In [0, 1). */
+function fractions(random: SeededRandom): () => number {
+  return () => random.below(2 ** 30) / 2 ** 30
 }
 
 const workloads: Record<string, { keyCount: number; accesses(): number[]; gain: number }> = {
@@ -224,7 +213,7 @@ const workloads: Record<string, { keyCount: number; accesses(): number[]; gain: 
     keyCount: 500,
     gain: 0,
     accesses: () => {
-      const next = zipf(new SeededRandom(2), 10_000)
+      const next = zipf(10_000, 1, fractions(new SeededRandom(2)))
       return Array.from({ length: 60_000 }, next)
     },
   },
@@ -232,7 +221,7 @@ const workloads: Record<string, { keyCount: number; accesses(): number[]; gain: 
     keyCount: 500,
     gain: 0.03,
     accesses: () => {
-      const next = zipf(new SeededRandom(3), 5000)
+      const next = zipf(5000, 1, fractions(new SeededRandom(3)))
       return Array.from({ length: 60_000 }, (_, index) => next() + Math.floor(index / 20))
     },
   },
@@ -254,7 +243,7 @@ const workloads: Record<string, { keyCount: number; accesses(): number[]; gain: 
     keyCount: 500,
     gain: 0.005,
     accesses: () => {
-      const next = zipf(new SeededRandom(4), 5000)
+      const next = zipf(5000, 1, fractions(new SeededRandom(4)))
       return Array.from({ length: 60_000 }, (_, index) => (Math.floor(index / 2000) % 2 === 0 ? next() : 1e6 + index))
     },
   },
