@@ -2,77 +2,60 @@
  * Lets groups commit their offsets to a broker whose process is killed at a random moment, starts it again, and looks
  * whether each offset is there that was acknowledged, or a later one; again and again.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createTopics } from '../../kafka/groups/group-client.ts'
 import { WireClient } from '../../kafka/wire-client.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { ServerProcess } from '../../server-process.ts'
+import { type Crash, type CrashOptions, crashRepeatedly, type Life } from '../lives.ts'
 import { performanceNowMs } from '../operations.ts'
 import { GroupWorker } from './group-worker.ts'
 
 export interface GroupCrashResult {
-  readonly index: number
-  readonly seed: number
   readonly ackedCount: number
 }
 
 export const TOPIC = 'orders'
 const PARTITION_COUNT = 3
 const WORKERS = 8
-const CRASHES_PER_DIRECTORY = 10
 const LOAD_MS_MAX = 500
 const ALL_KEPT = { atMs: Number.MAX_VALUE, isEverythingKept: true }
 
-export async function crashGroupsRepeatedly(options: {
-  count: number
-  seed: number
-  crashesPerDirectory?: number
-  onResult?: (result: GroupCrashResult) => void
-}): Promise<GroupCrashResult[]> {
-  const { count, seed, crashesPerDirectory = CRASHES_PER_DIRECTORY, onResult } = options
-  const results: GroupCrashResult[] = []
-  for (let life = 0; results.length < count; life++) {
-    const lifeSeed = (seed + life * 7919) >>> 0
-    const random = new SeededRandom(lifeSeed)
-    const base = mkdtempSync(join(tmpdir(), 'headpond-group-crash-'))
-    const settings = ['--dir', base, ...chooseGroupSettings(random)]
-    const workers = makeGroupWorkers(random)
-    const ackedCount = () => workers.reduce((sum, worker) => sum + worker.ackedCount, 0)
-    let server: ServerProcess | null = null
-    try {
-      server = await ServerProcess.startIn(base, ...settings)
-      await onGroupBroker(server.kafkaAddress, (wire) => createTopics(wire, [TOPIC]))
-      for (let crash = 0; crash < crashesPerDirectory && results.length < count; crash++) {
-        const ackedBefore = ackedCount()
-        const clients = await Promise.all(workers.map(() => WireClient.connect(server!.kafkaAddress)))
-        const work = Promise.all(workers.map((worker, index) => worker.work(clients[index])))
-        work.catch(() => {}) // told below
-        const endMs = performanceNowMs() + random.below(LOAD_MS_MAX)
-        while (performanceNowMs() < endMs) await new Promise((resolve) => setTimeout(resolve, 2))
-        await server.stop('SIGKILL')
-        await work
-        server = await ServerProcess.startIn(base, ...settings)
-        await onGroupBroker(server.kafkaAddress, async (wire) => {
-          for (const worker of workers) await worker.verify(wire, ALL_KEPT, true)
-        })
-        const result = { index: results.length, seed: lifeSeed, ackedCount: ackedCount() - ackedBefore }
-        results.push(result)
-        onResult?.(result)
-      }
-      await server.stop('SIGKILL')
-      rmSync(base, { recursive: true, force: true })
-    } catch (error) {
-      const problem = (error as Error).message
-      throw new Error(`crash ${results.length + 1}, seed ${lifeSeed}, files kept in ${base}: ${problem}`, {
-        cause: error,
-      })
-    } finally {
-      await server?.stop('SIGKILL')
-    }
+export function crashGroupsRepeatedly(options: CrashOptions<GroupCrashResult>): Promise<Crash<GroupCrashResult>[]> {
+  return crashRepeatedly('group', options, beginLife)
+}
+
+function beginLife(random: SeededRandom, directory: string): Life<GroupCrashResult> {
+  const settings = ['--dir', directory, ...chooseGroupSettings(random)]
+  const workers = makeGroupWorkers(random)
+  const ackedCount = () => workers.reduce((sum, worker) => sum + worker.ackedCount, 0)
+  let server: ServerProcess | null = null
+  const start = async () => {
+    server = await ServerProcess.startIn(directory, ...settings)
+    return server
   }
-  return results
+  const stop = async () => void (await server?.stop('SIGKILL'))
+  return {
+    stop,
+    async start() {
+      const { kafkaAddress } = await start()
+      await onGroupBroker(kafkaAddress, (wire) => createTopics(wire, [TOPIC]))
+    },
+    async crash() {
+      const ackedBefore = ackedCount()
+      const clients = await Promise.all(workers.map(() => WireClient.connect(server!.kafkaAddress)))
+      const work = Promise.all(workers.map((worker, index) => worker.work(clients[index])))
+      work.catch(() => {}) // told below
+      const endMs = performanceNowMs() + random.below(LOAD_MS_MAX)
+      while (performanceNowMs() < endMs) await new Promise((resolve) => setTimeout(resolve, 2))
+      await stop()
+      await work
+      const { kafkaAddress } = await start()
+      await onGroupBroker(kafkaAddress, async (wire) => {
+        for (const worker of workers) await worker.verify(wire, ALL_KEPT, true)
+      })
+      return { ackedCount: ackedCount() - ackedBefore }
+    },
+  }
 }
 
 export async function onGroupBroker(address: string, run: (wire: WireClient) => Promise<void>): Promise<void> {

@@ -11,14 +11,13 @@ import { LogFixture, readToEnd } from '../../log/log-fixture.ts'
 import { SeededRandom } from '../../seeded-random.ts'
 import { ServerProcess } from '../../server-process.ts'
 import { chooseMoments, DiskRecord } from '../disk-states.ts'
+import { type Crash, type CrashOptions, crashRepeatedly, type Life } from '../lives.ts'
 import { performanceNowMs } from '../operations.ts'
 import type { LogBounds, SeenRecord } from './log-bounds.ts'
 import { LogProducer } from './log-producer.ts'
 import { LogReader, readBatches } from './log-reader.ts'
 
 export interface LogCrashResult {
-  readonly index: number
-  readonly seed: number
   readonly ackedCount: number
   /** Not acknowledged, and there nevertheless, which is allowed. */
   readonly unacknowledgedCount: number
@@ -38,7 +37,6 @@ const PLACES: readonly Place[] = [
   { topic: 'table', partition: 0, isCompacted: true, isDurable: true },
   { topic: 'plain', partition: 0, isDurable: false },
 ]
-const CRASHES_PER_DIRECTORY = 10
 const ACKED_MAX = 4000
 const LOAD_MS_MAX = 800
 const LOGS = 'kafka-logs'
@@ -149,49 +147,36 @@ async function createTopics(address: string, random: SeededRandom): Promise<void
   }
 }
 
-export async function crashLogsRepeatedly(options: {
-  count: number
-  seed: number
-  crashesPerDirectory?: number
-  onResult?: (result: LogCrashResult) => void
-}): Promise<LogCrashResult[]> {
-  const { count, seed, crashesPerDirectory = CRASHES_PER_DIRECTORY, onResult } = options
-  const results: LogCrashResult[] = []
-  for (let life = 0; results.length < count; life++) {
-    const lifeSeed = (seed + life * 7919) >>> 0
-    const random = new SeededRandom(lifeSeed)
-    const base = mkdtempSync(join(tmpdir(), 'headpond-log-crash-'))
-    const workers = new Workers(random)
-    let server: ServerProcess | null = null
-    try {
-      server = await ServerProcess.startIn(base, '--dir', base, ...SETTINGS)
-      await createTopics(server.kafkaAddress, random)
-      for (let crash = 0; crash < crashesPerDirectory && results.length < count; crash++) {
-        const ackedBefore = workers.ackedCount
-        await workers.start(server.kafkaAddress)
-        await workers.until(ackedBefore + random.below(ACKED_MAX), LOAD_MS_MAX)
-        await server.stop('SIGKILL')
-        await workers.ended()
-        server = await ServerProcess.startIn(base, '--dir', base, ...SETTINGS)
-        const bounds = { atMs: Number.MAX_VALUE, isEverythingKept: true }
-        const unacknowledgedCount = workers.verify(await readOverWire(server.kafkaAddress), () => bounds, true)
-        const ackedCount = workers.ackedCount - ackedBefore
-        const result = { index: results.length, seed: lifeSeed, ackedCount, unacknowledgedCount }
-        results.push(result)
-        onResult?.(result)
-      }
-      await server.stop('SIGKILL')
-      rmSync(base, { recursive: true, force: true })
-    } catch (error) {
-      const problem = (error as Error).message
-      throw new Error(`crash ${results.length + 1}, seed ${lifeSeed}, files kept in ${base}: ${problem}`, {
-        cause: error,
-      })
-    } finally {
-      await server?.stop('SIGKILL')
-    }
+export function crashLogsRepeatedly(options: CrashOptions<LogCrashResult>): Promise<Crash<LogCrashResult>[]> {
+  return crashRepeatedly('log', options, beginLife)
+}
+
+function beginLife(random: SeededRandom, directory: string): Life<LogCrashResult> {
+  const workers = new Workers(random)
+  const bounds = { atMs: Number.MAX_VALUE, isEverythingKept: true }
+  let server: ServerProcess | null = null
+  const start = async () => {
+    server = await ServerProcess.startIn(directory, '--dir', directory, ...SETTINGS)
+    return server
   }
-  return results
+  const stop = async () => void (await server?.stop('SIGKILL'))
+  return {
+    stop,
+    async start() {
+      const { kafkaAddress } = await start()
+      await createTopics(kafkaAddress, random)
+    },
+    async crash() {
+      const ackedBefore = workers.ackedCount
+      await workers.start(server!.kafkaAddress)
+      await workers.until(ackedBefore + random.below(ACKED_MAX), LOAD_MS_MAX)
+      await stop()
+      await workers.ended()
+      const { kafkaAddress } = await start()
+      const unacknowledgedCount = workers.verify(await readOverWire(kafkaAddress), () => bounds, true)
+      return { ackedCount: workers.ackedCount - ackedBefore, unacknowledgedCount }
+    },
+  }
 }
 
 async function readOverWire(address: string): Promise<Map<Place, SeenRecord[]>> {
