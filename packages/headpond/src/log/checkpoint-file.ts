@@ -3,7 +3,7 @@
  * `topic partition offset` for each.
  */
 import { readFileSync } from 'node:fs'
-import { isMissing, replaceFile } from './files.ts'
+import { isMissing, replaceFileSoon } from './files.ts'
 
 const VERSION = 0
 
@@ -13,10 +13,34 @@ export interface PartitionOffset {
   readonly offset: number
 }
 
-export function writeCheckpoint(path: string, offsets: Iterable<PartitionOffset>): void {
-  const lines: string[] = []
-  for (const { topic, partition, offset } of offsets) lines.push(`${topic} ${partition} ${offset}\n`)
-  replaceFile(path, `${VERSION}\n${lines.length}\n${lines.join('')}`, true)
+export class CheckpointFile {
+  readonly path: string
+  /** What is to be written next. */
+  #content: string | null = null
+  #run: Promise<void> | null = null
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** Resolves when these offsets, or newer ones, are safe on the disk. Rejects with the system's errors. */
+  write(offsets: Iterable<PartitionOffset>): Promise<void> {
+    const lines: string[] = []
+    for (const { topic, partition, offset } of offsets) lines.push(`${topic} ${partition} ${offset}\n`)
+    this.#content = `${VERSION}\n${lines.length}\n${lines.join('')}`
+    this.#run ??= this.#writeAll().finally(() => {
+      this.#run = null
+    })
+    return this.#run
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#content !== null) {
+      const content = this.#content
+      this.#content = null
+      await replaceFileSoon(this.path, content)
+    }
+  }
 }
 
 /** By `topic-partition`. None when the file is not there; null when it is damaged. */

@@ -14,6 +14,7 @@ import {
   read,
   readFileSync,
   readSync,
+  rename,
   renameSync,
   statSync,
   unlinkSync,
@@ -300,6 +301,18 @@ export function replaceFile(path: string, content: Uint8Array | string, isSynced
   writeFileSync(temporary, content)
   if (isSynced) syncPath(temporary)
   renameSync(temporary, path)
+}
+
+/** As `replaceFile`, synced, which on a busy disk takes as long as what others have written: that is waited for beside the event loop. */
+export function replaceFileSoon(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.tmp`
+  return new Promise((resolve, reject) => {
+    writeFileSync(temporary, content)
+    syncPaths([temporary], (error) => {
+      if (error !== null) return reject(error)
+      rename(temporary, path, (renameError) => (renameError === null ? resolve() : reject(renameError)))
+    })
+  })
 }
 
 /** Beside the event loop, one after the other. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { assert } from '../bytes/assert.ts'
 import type { ServerLog } from '../config/server-log.ts'
 import { Catalog, type CatalogTopic } from './catalog.ts'
-import { type PartitionOffset, readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
+import { CheckpointFile, type PartitionOffset, readCheckpoint } from './checkpoint-file.ts'
 import { type CleanerSettings, DEFAULT_CLEANER_SETTINGS, LogCleaner } from './compaction/log-cleaner.ts'
 import { isMissing, OpenFiles, replaceFile, syncPath, unlinkIfThere } from './files.ts'
 import type { LogSettings } from './log-settings.ts'
@@ -100,6 +100,9 @@ export class LogManager {
   readonly #parts: LogManagerParts
   readonly #directory: string | null
   readonly #catalog: Catalog
+  readonly #recoveryPoints: CheckpointFile
+  readonly #highWatermarks: CheckpointFile
+  readonly #logStarts: CheckpointFile
   readonly #topics = new Map<string, TopicState>()
   readonly #topicsById = new Map<string, TopicState>()
   readonly #dirty = new Set<PartitionLog>()
@@ -125,6 +128,7 @@ export class LogManager {
   #housekeepingAtMs = 0
   #retentionAtMs = 0
   #checkpointAtMs = 0
+  #checkpointing = DONE
   #closeIdleAtMs = 0
   /** Called after the catalog has changed. */
   readonly onTopicsChanged: Set<TopicListener> = new Set()
@@ -151,7 +155,10 @@ export class LogManager {
         this.#markDirty(log)
       },
     }
-    const checkpoint = `${parts.directory}/${CLEANED_OFFSETS}`
+    const checkpoint = new CheckpointFile(`${parts.directory}/${CLEANED_OFFSETS}`)
+    this.#recoveryPoints = new CheckpointFile(`${parts.directory}/${RECOVERY_POINTS}`)
+    this.#highWatermarks = new CheckpointFile(`${parts.directory}/${HIGH_WATERMARKS}`)
+    this.#logStarts = new CheckpointFile(`${parts.directory}/${LOG_STARTS}`)
     this.cleaner = new LogCleaner({
       logs: () => this.#compactedLogs(),
       settings: parts.cleaner ?? (() => DEFAULT_CLEANER_SETTINGS),
@@ -162,7 +169,7 @@ export class LogManager {
           ? null
           : {
               read: () => this.#readCheckpoint(CLEANED_OFFSETS),
-              write: (offsets) => writeCheckpoint(checkpoint, offsets),
+              write: (offsets) => checkpoint.write(offsets),
             },
       log: parts.log,
     })
@@ -360,7 +367,7 @@ export class LogManager {
     for (const { directory } of this.#removals) directory.remove()
     this.#removals = []
     if (this.#directory === null) return
-    this.#writeCheckpoints()
+    await this.#writeCheckpoints()
     this.#catalog.close()
     if (failed.length === 0) {
       // Kafka's own content; that it is there is what counts.
@@ -370,7 +377,7 @@ export class LogManager {
     } else this.#parts.log.warn(`the next start looks all logs through, since some could not be closed: ${failed[0]}`)
   }
 
-  #writeCheckpoints(): void {
+  async #writeCheckpoints(): Promise<void> {
     const [recoveryPoints, highWatermarks]: PartitionOffset[][] = [[], []]
     for (const log of this.#logs()) {
       if (log.logEndOffset === 0 || log.storageProblem !== null) continue
@@ -378,19 +385,21 @@ export class LogManager {
       recoveryPoints.push({ topic, partition, offset: log.recoveryPoint })
       highWatermarks.push({ topic, partition, offset: log.highWatermark })
     }
-    writeCheckpoint(`${this.#directory}/${RECOVERY_POINTS}`, recoveryPoints)
-    writeCheckpoint(`${this.#directory}/${HIGH_WATERMARKS}`, highWatermarks)
-    this.#writeLogStarts()
+    await Promise.all([
+      this.#recoveryPoints.write(recoveryPoints),
+      this.#highWatermarks.write(highWatermarks),
+      this.#writeLogStarts(),
+    ])
   }
 
   /** Where a log does not start with its first segment. */
-  #writeLogStarts(): void {
+  #writeLogStarts(): Promise<void> {
     const offsets: PartitionOffset[] = []
     for (const { topic, partition, logStartOffset, segments } of this.#logs()) {
       if (logStartOffset > segments[0].baseOffset) offsets.push({ topic, partition, offset: logStartOffset })
     }
-    writeCheckpoint(`${this.#directory}/${LOG_STARTS}`, offsets)
     this.#isLogStartMoved = false
+    return this.#logStarts.write(offsets)
   }
 
   *#logs(): IterableIterator<PartitionLog> {
@@ -623,7 +632,10 @@ export class LogManager {
     }
     turn.begin()
     this.#memory.trim()
-    if (this.#isLogStartMoved && this.#directory !== null) this.#tryWriteLogStarts()
+    if (this.#isLogStartMoved && this.#directory !== null) {
+      turn.pendingCount++
+      void this.#tryWriteLogStarts().then(() => this.#settle(turn))
+    }
     if (this.#catalog.hasPending) {
       turn.pendingCount++
       this.#catalogTurn = turn
@@ -635,9 +647,9 @@ export class LogManager {
     this.#settle(turn)
   }
 
-  #tryWriteLogStarts(): void {
+  async #tryWriteLogStarts(): Promise<void> {
     try {
-      this.#writeLogStarts()
+      await this.#writeLogStarts()
     } catch (error) {
       this.#parts.log.error({ err: error }, `${LOG_STARTS} cannot be written: ${(error as Error).message}`)
     }
@@ -689,11 +701,20 @@ export class LogManager {
     }
     if (nowMs >= this.#checkpointAtMs) {
       this.#checkpointAtMs = nowMs + CHECKPOINT_EVERY_MS
-      try {
-        this.#writeCheckpoints()
-      } catch (error) {
-        this.#parts.log.error({ err: error }, `checkpoints cannot be written: ${(error as Error).message}`)
-      }
+      this.#checkpointing = this.#tryWriteCheckpoints()
+    }
+  }
+
+  /** Resolves when none of the checkpoints of `maintain` is under way. */
+  checkpointed(): Promise<void> {
+    return this.#checkpointing
+  }
+
+  async #tryWriteCheckpoints(): Promise<void> {
+    try {
+      await this.#writeCheckpoints()
+    } catch (error) {
+      this.#parts.log.error({ err: error }, `checkpoints cannot be written: ${(error as Error).message}`)
     }
   }
 
@@ -725,4 +746,4 @@ function signal(): [Promise<void>, () => void] {
   return [promise, resolve]
 }
 
-const DONE = Promise.resolve()
+const DONE: Promise<void> = Promise.resolve()

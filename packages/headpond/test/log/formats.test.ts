@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readCheckpoint, writeCheckpoint } from '#src/log/checkpoint-file.ts'
+import { CheckpointFile, readCheckpoint } from '#src/log/checkpoint-file.ts'
 import { crc32c, crc32cBySlices } from '#src/log/crc32c.ts'
 import { formatLeaderEpochs, LeaderEpochs, parseLeaderEpochs } from '#src/log/leader-epochs.ts'
 import { OffsetIndex } from '#src/log/offset-index.ts'
@@ -152,10 +152,11 @@ test('leader epochs: the text, and what OffsetForLeaderEpoch answers from them',
   assert.equal(epochs.latest, -1)
 })
 
-test('checkpoints are text, and damaged ones are told from missing ones', (context) => {
+test('checkpoints are text, and damaged ones are told from missing ones', async (context) => {
   const path = `${temporaryDirectory(context)}/recovery-point-offset-checkpoint`
   assert.deepEqual(readCheckpoint(path), new Map())
-  writeCheckpoint(path, [
+  const file = new CheckpointFile(path)
+  await file.write([
     { topic: 'a-b', partition: 3, offset: 17 },
     { topic: 'c', partition: 0, offset: 0 },
   ])
@@ -166,8 +167,18 @@ test('checkpoints are text, and damaged ones are told from missing ones', (conte
       ['c-0', 0],
     ]),
   )
-  writeCheckpoint(path, [{ topic: 'x', partition: 0, offset: Number.NaN }])
+  await file.write([{ topic: 'x', partition: 0, offset: Number.NaN }])
   assert.equal(readCheckpoint(path), null)
+})
+
+test('of checkpoints that follow each other closely the last is what stays', async (context) => {
+  const path = `${temporaryDirectory(context)}/recovery-point-offset-checkpoint`
+  const file = new CheckpointFile(path)
+  const offsets = [1, 2, 3]
+  await Promise.all(offsets.map((offset) => file.write([{ topic: 't', partition: 0, offset }])))
+  assert.deepEqual(readCheckpoint(path), new Map([['t-0', 3]]))
+  await file.write([])
+  assert.deepEqual(readCheckpoint(path), new Map())
 })
 
 test("Kafka's small files are read as Kafka writes them", () => {

@@ -25,6 +25,8 @@ export class LogFixture {
 
   /** A new process on the same directory. */
   async start(): Promise<LogManager> {
+    // One that is gone has nothing under way.
+    await this.logs?.checkpointed()
     this.logs = new LogManager({
       directory: this.directory,
       nowMs: () => this.nowMs,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LogDirectoryError } from '#src/log/log-manager.ts'
@@ -105,6 +106,27 @@ testBoth('a deleted topic answers no more, and its successor has another id', as
   logs.configure('t', new Map([['retention.ms', '5']]))
   assert.equal(successor.settings.retentionMs, 5)
   assert.deepEqual(changes, ['t created', 't deleted', 't created', 't grown', 't configured'])
+  await logs.close()
+})
+
+test('while it runs, checkpoints are synced beside the event loop', async (context) => {
+  const fixture = new LogFixture(temporaryDirectory(context))
+  const logs = await fixture.start()
+  const [log] = logs.createTopic('t', { partitionCount: 1, config: new Map([['retention.ms', '-1']]) }).partitions
+  log.append(makeBatch({ recordCount: 5 }), CLIENT)
+  await logs.written()
+  const { mock } = context.mock.method(fs, 'fsyncSync')
+  syncBuiltinESMExports()
+  context.after(syncBuiltinESMExports)
+  log.deleteRecordsBefore(3)
+  await logs.written()
+  const logStarts = readFileSync(`${fixture.directory}/log-start-offset-checkpoint`, 'utf8')
+  fixture.advance(60_000)
+  await logs.checkpointed()
+  assert.equal(mock.callCount(), 0)
+  assert.equal(logStarts, '0\n1\nt 0 3\n')
+  const highWatermarks = readFileSync(`${fixture.directory}/replication-offset-checkpoint`, 'utf8')
+  assert.equal(highWatermarks, '0\n1\nt 0 5\n')
   await logs.close()
 })
 

@@ -34,7 +34,7 @@ export interface LogCleanerParts {
 /** Offsets by `topic-partition`. */
 export interface CleanerCheckpoint {
   read(): ReadonlyMap<string, number>
-  write(offsets: Iterable<{ topic: string; partition: number; offset: number }>): void
+  write(offsets: Iterable<{ topic: string; partition: number; offset: number }>): Promise<void>
 }
 
 /** What there is to clean in a log. */
@@ -117,7 +117,7 @@ export class LogCleaner {
         pause: () => this.#pause(),
       })
       this.#firstDirtyOffsets.set(nameOf(log), cleaning.endOffset)
-      this.#writeCheckpoint()
+      await this.#writeCheckpoint()
       this.#parts.log.info(describe(log, cleaning))
       // One that gets nowhere would be begun again at once.
       return cleaning.endOffset > range.firstDirtyOffset
@@ -142,16 +142,16 @@ export class LogCleaner {
     if (this.#isClosed) throw new CleaningInterrupted('the log is being closed')
   }
 
-  #writeCheckpoint(): void {
+  async #writeCheckpoint(): Promise<void> {
     if (this.#parts.checkpoint === null) return
     const offsets: { topic: string; partition: number; offset: number }[] = []
     for (const log of this.#parts.logs()) {
       const offset = this.#firstDirtyOffsets.get(nameOf(log))
       if (offset !== undefined) offsets.push({ topic: log.topic, partition: log.partition, offset })
     }
-    this.#parts.checkpoint.write(offsets)
     // What is no longer there is forgotten: a topic of this name that is made again begins anew.
     this.#firstDirtyOffsets = new Map(offsets.map((each) => [`${each.topic}-${each.partition}`, each.offset]))
+    await this.#parts.checkpoint.write(offsets)
   }
 }
 

@@ -64,7 +64,7 @@ test('the dirtiest comes first, one after the other', async () => {
   const { round, lines } = cleanerOf(logs, {
     checkpoint: {
       read: () => new Map(logs.map((log, index) => [`${log.topic}-0`, checkpoints[index]])),
-      write: () => {},
+      write: async () => {},
     },
   })
   await round()
@@ -77,7 +77,7 @@ test('the checkpoint is kept, for logs that are there', async () => {
   let written: unknown[] = []
   const checkpoint = {
     read: () => new Map([['gone-1', 7]]),
-    write: (offsets: Iterable<unknown>) => void (written = [...offsets]),
+    write: async (offsets: Iterable<unknown>) => void (written = [...offsets]),
   }
   const { round } = cleanerOf([log], { checkpoint })
   await round()
