@@ -7,7 +7,7 @@ import type { MemcachedEngine } from './engine.ts'
 import { type Items, mode, outcome } from './items.ts'
 import type { Session } from './session.ts'
 import { KEY_BYTES_MAX, MEMCACHED_VERSION } from './settings.ts'
-import { hasEnd, statsOf } from './stats.ts'
+import { hasEnd, isOfTextOnly, statsOf } from './stats.ts'
 import { storeStatus } from './storage-commands.ts'
 import { writeLarge } from './text-reply.ts'
 
@@ -389,19 +389,21 @@ export class BinaryProtocol {
 
   // ---- The rest ----
 
+  /** Some names need only begin so, as in memcached; the families of the text protocol alone are none here. */
   #stat(): number {
     const engine = this.#engine
-    const words = Buffer.from(this.#chunk.subarray(this.#keyStart, this.#keyStart + this.#keySize))
-      .toString('latin1')
-      .split(' ')
-    const [family] = words
-    if (family.startsWith('reset')) engine.resetStatistics()
-    else if (family.startsWith('detail')) {
-      if (words[1] === 'on' || words[1] === 'off') engine.setDetail(words[1] === 'on')
-      else if (words[1] === 'dump') this.#statistic('detailed', [...engine.prefixes.lines(), 'END', ''].join('\r\n'))
-      else return this.#error(status.KEY_NOT_FOUND)
+    const name = Buffer.from(this.#chunk.subarray(this.#keyStart, this.#keyStart + this.#keySize)).toString('latin1')
+    if (name.startsWith('reset')) engine.resetStatistics()
+    else if (name.startsWith('detail')) {
+      const action = name.slice('detail'.length)
+      if (action.startsWith(' on')) engine.setDetail(true)
+      else if (action.startsWith(' off')) engine.setDetail(false)
+      else if (action.startsWith(' dump')) {
+        this.#statistic('detailed', [...engine.prefixes.lines(), 'END', ''].join('\r\n'))
+      } else return this.#error(status.KEY_NOT_FOUND)
     } else {
-      const stats = statsOf(engine, family)
+      const family = name.startsWith('settings') ? 'settings' : name
+      const stats = isOfTextOnly(family) ? undefined : statsOf(engine, family)
       if (stats === undefined) return this.#error(status.KEY_NOT_FOUND)
       for (const [name, value] of stats) this.#statistic(name, String(value))
       if (!hasEnd(family)) return this.#next

@@ -346,6 +346,11 @@ function shownStats(engine: MemcachedEngine): Stat[] {
   return general(engine).filter(([name]) => !hidden.includes(name))
 }
 
+/** Whether a family is one of the text protocol alone. */
+export function isOfTextOnly(family: string): boolean {
+  return family === 'conns' || family === 'extstore'
+}
+
 /** Whether END follows the lines of a family: it does not where `stats` is a switch. */
 export function hasEnd(family: string): boolean {
   return family !== 'sizes_enable' && family !== 'sizes_disable'

@@ -93,3 +93,39 @@ test('evictions and expiries are counted by the class of the item', async (t) =>
   const last = await client.ask('stats\r\n')
   assert.deepEqual([stat(last, 'expired_unfetched'), stat(last, 'reclaimed')], [1, 1])
 })
+
+test('names of statistics in the binary protocol: some need only begin so, those of the text protocol alone are not found', async (t) => {
+  const server = await createServer()
+  t.after(() => server.close())
+  const client = await ByteClient.connect(Number(server.urls.memcached.split(':')[1]))
+  t.after(() => client.close())
+  const HEADER_BYTES = 24
+  const STAT = 0x10
+  const NOOP = 0x0a
+  const request = (opcode: number, key: string) => {
+    const bytes = Buffer.alloc(HEADER_BYTES + key.length)
+    bytes[0] = 0x80
+    bytes[1] = opcode
+    bytes.writeUInt16BE(key.length, 2)
+    bytes.writeUInt32BE(key.length, 8)
+    bytes.write(key, HEADER_BYTES, 'latin1')
+    return bytes
+  }
+  /** The status of the first answer. */
+  const statusOf = async (name: string) => {
+    client.send(Buffer.concat([request(STAT, name), request(NOOP, '')]))
+    const isLast = (received: Buffer) =>
+      received.length >= HEADER_BYTES && received[received.length - HEADER_BYTES + 1] === NOOP
+    return (await client.receive(isLast)).readUInt16BE(6)
+  }
+  const SUCCESS = 0
+  const KEY_NOT_FOUND = 1
+  const known = ['', 'items', 'sizes', 'settings', 'settingsx', 'settings x', 'resetx']
+  for (const name of [...known, 'detail onx', 'detail dumpx', 'detail off x']) {
+    assert.equal(await statusOf(name), SUCCESS, name)
+  }
+  const unknown = ['conns', 'conns x', 'extstore', 'cachedump 1 0', 'items x', 'sizes x', 'slabsx']
+  for (const name of [...unknown, 'detail', 'detailx dump', 'detail  dump']) {
+    assert.equal(await statusOf(name), KEY_NOT_FOUND, name)
+  }
+})
