@@ -689,7 +689,8 @@ export class LogManager {
     }
     const endMs = performance.now() + MAINTENANCE_SLICE_MS
     for (let log = this.#housekeeping.pop(); log !== undefined; log = this.#housekeeping.pop()) {
-      if (this.#isRetentionPass) log.applyRetention(nowMs)
+      const hasMoreToDelete = this.#isRetentionPass && log.applyRetention(nowMs)
+      if (log.removeFiles(nowMs) || hasMoreToDelete) this.#housekeeping.push(log)
       log.maintain(nowMs)
       if (log.storageProblem !== null) void log.retryWhenDue(nowMs)
       if (performance.now() >= endMs) break

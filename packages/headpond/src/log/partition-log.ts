@@ -92,6 +92,8 @@ const RELATIVE_OFFSET_MAX = 2 ** 31 - 1
 const RETRY_EVERY_MS = 10_000
 /** Indexes are given back when they have not been used for so long. */
 const IDLE_MS = 60_000
+/** Segments: four files to rename, and to remove, each. */
+const REMOVED_AT_ONCE_MAX = 16
 
 /** Scratch of one append: an append is one step. */
 const scratch = newProducerBatch()
@@ -554,16 +556,18 @@ export class PartitionLog implements CleanableLog {
       segment.forgetTail()
       segment.rename('.deleted')
     }
-    this.#removals.push({ atMs: this.#host.nowMs() + this.#settings.fileDeleteDelayMs, segments })
+    const atMs = this.#host.nowMs() + this.#settings.fileDeleteDelayMs
+    for (const segment of segments) this.#removals.push({ atMs, segment })
   }
-  #removals: { atMs: number; segments: readonly Segment[] }[] = []
+  #removals: { atMs: number; segment: Segment }[] = []
 
   /**
    * Deletes what is too old or too much, by Kafka's rules: the oldest segments first, up to the first that is kept, and never
-   * beyond the high watermark. The last segment goes too when it is due: then another begins.
+   * beyond the high watermark. The last segment goes too when it is due: then another begins. Of many a few go at a time:
+   * whether more may be due.
    */
-  applyRetention(nowMs: number): void {
-    if (this.#storageProblem !== null || this.#isDeleted || !this.#settings.isDeleted) return
+  applyRetention(nowMs: number): boolean {
+    if (this.#storageProblem !== null || this.#isDeleted || !this.#settings.isDeleted) return false
     const { retentionMs, retentionBytes } = this.#settings
     let surplusBytes = retentionBytes < 0 ? 0 : this.sizeBytes - retentionBytes
     let count = 0
@@ -573,11 +577,11 @@ export class PartitionLog implements CleanableLog {
       if (end > this.#highWatermark.offset || isEmptyEnd) break
       const isTooOld = retentionMs >= 0 && nowMs - segment.ageReferenceMs > retentionMs
       const isTooMuch = retentionBytes >= 0 && surplusBytes - segment.sizeBytes >= 0
-      if (!isTooOld && !isTooMuch) break
+      if ((!isTooOld && !isTooMuch) || count === REMOVED_AT_ONCE_MAX) break
       surplusBytes -= segment.sizeBytes
       count++
     }
-    if (count === 0) return
+    if (count === 0) return false
     try {
       if (count === this.#segments.length) this.roll()
       const start = this.#segments[count].baseOffset
@@ -588,15 +592,20 @@ export class PartitionLog implements CleanableLog {
     } catch (error) {
       this.#fail(error as Error)
     }
+    return count === REMOVED_AT_ONCE_MAX
+  }
+
+  /** Files whose delay is over go, a few at a time: whether more are due. */
+  removeFiles(nowMs: number): boolean {
+    const isDue = () => !this.#isDeleted && this.#removals.length > 0 && this.#removals[0].atMs <= nowMs
+    for (let count = 0; count < REMOVED_AT_ONCE_MAX && isDue(); count++) this.#removals.shift()?.segment.remove()
+    return isDue()
   }
 
   /** Small things that are due: to be called about once a minute, or more often. O(producers). */
   maintain(nowMs: number): void {
     if (this.#isDeleted) return
     if (this.#states !== null) this.#states.expire(nowMs - this.#host.producerIdExpirationMs())
-    while (this.#removals.length > 0 && this.#removals[0].atMs <= nowMs) {
-      for (const segment of this.#removals.shift()?.segments ?? []) segment.remove()
-    }
     if (this.#storageProblem !== null) return
     try {
       const usedAtMs = Math.max(this.#usedAtMs, this.#reader.filesUsedAtMs)
@@ -745,7 +754,7 @@ export class PartitionLog implements CleanableLog {
       await this.#writer.syncAll()
       this.#takeSnapshot(false)
     }
-    for (const { segments } of this.#removals) for (const segment of segments) segment.remove()
+    for (const { segment } of this.#removals) segment.remove()
     this.closeFiles()
     if (this.#storageProblem !== null) throw new Error(this.#storageProblem)
   }

@@ -138,6 +138,25 @@ test('a topic that is only compacted loses nothing by its age', async (context) 
   assert.equal(log.logStartOffset, 0)
 })
 
+test('of very many segments a few go at a time, with others in between', async (context) => {
+  const settings = { retentionMs: 1, segmentBytes: makeBatch().length, fileDeleteDelayMs: 1000 }
+  const { log, fixture, directory } = await open(context, settings)
+  const countOf = (pattern: RegExp) => readdirSync(join(directory, 't-0')).filter((name) => pattern.test(name)).length
+  for (let count = 0; count < 50; count++) log.append(makeBatch({ timestampMs: fixture.nowMs }), CLIENT)
+  await fixture.logs.written()
+  fixture.nowMs += DAY_MS
+  assert.ok(log.applyRetention(fixture.nowMs))
+  assert.equal(log.segments.length, 34)
+  while (log.applyRetention(fixture.nowMs)) {}
+  assert.deepEqual([log.logStartOffset, starts(log)], [50, [50]])
+  assert.equal(countOf(/\.log\.deleted$/), 50)
+  fixture.nowMs += 1000
+  assert.ok(log.removeFiles(fixture.nowMs))
+  assert.equal(countOf(/\.log\.deleted$/), 34)
+  fixture.advance(10_000)
+  assert.equal(countOf(/\.deleted$/), 0)
+})
+
 test('nothing goes that readers cannot see yet', async (context) => {
   const { log, fixture } = await open(context, { retentionMs: 1 })
   log.append(makeBatch({ timestampMs: fixture.nowMs }), CLIENT)
