@@ -119,6 +119,11 @@ export function lzfCompress(
   return to - outputStart
 }
 
+/** Room in which `lzfCompress` never fails, however little there is to gain. */
+export function lzfRoomBytes(inputBytes: number): number {
+  return inputBytes + Math.ceil(inputBytes / LITERALS_MAX) + 8
+}
+
 /**
  * Decompresses input[inputStart, inputEnd) to output[outputStart, outputEnd) and returns the length written, or -1 if
  * the input is damaged: cut short, referring back past the start of its output, or too long for the room.

@@ -76,6 +76,16 @@ export function stringStart(store: Store, handle: Handle): number {
   return isLarge(store, handle) ? 0 : store.records.valueAt(handle)
 }
 
+/**
+ * The bytes of a string longer than `sizeBytes`, for a reader that keeps them for a while: they stay as they are, whatever
+ * becomes of the string. Null when it is not so long, or in the record.
+ */
+export function lendLargeString(store: Store, handle: Handle, sizeBytes: number): Uint8Array | null {
+  const valueSize = store.records.valueSize(handle)
+  if (valueSize <= sizeBytes || !isLarge(store, handle)) return null
+  return store.heap.large.lend(store.records.valueWord(handle, 0)).subarray(0, valueSize)
+}
+
 function isLarge(store: Store, handle: Handle): boolean {
   return store.records.encoding(handle) === encoding.LARGE
 }

@@ -14,7 +14,7 @@ import { loadBytes, takeSnapshot } from './snapshots.ts'
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
 const COMMANDS_PER_ROUND = 2500
 const DATABASES = 3
-const KINDS = ['hash', 'set', 'zset', 'list', 'stream'] as const
+const KINDS = ['hash', 'set', 'zset', 'list', 'stream', 'string'] as const
 const NAMES = KINDS.flatMap((kind) => [0, 1, 2].map((number) => `${kind}:${number}`))
 
 interface Session {
@@ -51,10 +51,21 @@ async function stateOf({ run }: Session): Promise<string[]> {
   return state
 }
 
+/** Of one piece, or of several; with much to gain from compressing it, little, or nothing at first. */
+function longString(random: SeededRandom): Buffer {
+  const noise = random.bytes(1000 + random.below(70_000))
+  const text = Buffer.from('some text '.repeat(random.below(40_000)))
+  return Buffer.concat(random.pick([[noise, text], [text, noise], [noise, noise.subarray(0, 100), noise], [text]]))
+}
+
 /** Some hundred elements more than a part of a large value has, or a few. */
 async function fill({ run }: Session, random: SeededRandom, key: string): Promise<void> {
   const count = random.once(6) ? 10 : 600 + random.below(2500)
   const [kind] = key.split(':')
+  if (kind === 'string') {
+    await run('SET', key, longString(random))
+    return
+  }
   const args: Argument[] = []
   for (let index = 0; index < count; index++) {
     const name = `element ${random.below(6000)}`
@@ -85,7 +96,14 @@ function change(random: SeededRandom, goesOutOf: number): Argument[] {
   const element = () => `element ${random.below(6000)}`
   const expiring = () => `expiring ${random.below(50)}`
   const text = () => 'x'.repeat(random.once(50) ? 20_000 : random.below(30))
-  const [hash, set, zset, list, stream] = KINDS.map((kind) => key(kind)) as [string, string, string, string, string]
+  const [hash, set, zset, list, stream, string] = KINDS.map((kind) => key(kind)) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ]
   const any = key()
   const sameKind = `${any.split(':')[0]}:${random.below(3)}`
   return random.pick<() => Argument[]>([
@@ -113,6 +131,9 @@ function change(random: SeededRandom, goesOutOf: number): Argument[] {
     () => ['LTRIM', list, random.below(20), -1 - random.below(20)],
     () => ['LMOVE', list, key('list'), 'LEFT', 'RIGHT'],
     () => ['XADD', stream, '*', 'field', text()],
+    () => [random.pick(['APPEND', 'SET']), string, random.once(5) ? longString(random) : text()],
+    () => ['SETRANGE', string, random.below(500_000), text()],
+    () => ['SETBIT', string, random.below(1_000_000), random.below(2)],
     () => ['XDEL', stream, `${random.below(3000)}-1`, `${random.below(3000)}-1`],
     () => ['XTRIM', stream, 'MAXLEN', random.pick(['~', '=']), 300 + random.below(2000)],
     () => ['XREADGROUP', 'GROUP', 'group', 'other', 'COUNT', 5, 'STREAMS', stream, '>'],

@@ -38,24 +38,24 @@ const INT32_LENGTH_MAX = 11
 
 /** Texts up to this length are not worth compressing, and a gain below LZF_GAIN_MIN_BYTES is none, says Redis. */
 const UNCOMPRESSED_LENGTH_MAX = 20
-const LZF_GAIN_MIN_BYTES = 4
+export const LZF_GAIN_MIN_BYTES = 4
 
 const LENGTH_SIZE_BYTES_MAX = 9
 
 /** Writes lengths and strings to a buffer, in the shortest form that Redis would choose. */
 export class RdbWriter {
   readonly buffer: GrowingBuffer
-  readonly #compresses: boolean
+  /** The setting `rdbcompression`: whether to try LZF on longer strings. */
+  readonly compresses: boolean
 
-  /** `compresses` is the setting `rdbcompression`: whether to try LZF on longer strings. */
   constructor(buffer: GrowingBuffer = new GrowingBuffer(), compresses = true) {
     this.buffer = buffer
-    this.#compresses = compresses
+    this.compresses = compresses
   }
 
   /** One that writes in the same way to another buffer. */
   into(buffer: GrowingBuffer): RdbWriter {
-    return new RdbWriter(buffer, this.#compresses)
+    return new RdbWriter(buffer, this.compresses)
   }
 
   writeByte(byte: number): void {
@@ -107,9 +107,16 @@ export class RdbWriter {
   writeString(bytes: Uint8Array, start = 0, end = bytes.length): void {
     const length = end - start
     if (length <= INT32_LENGTH_MAX && this.#tryInteger(parseInteger(bytes, start, end))) return
-    if (this.#compresses && length > UNCOMPRESSED_LENGTH_MAX && this.#tryLzf(bytes, start, end)) return
+    if (this.compresses && length > UNCOMPRESSED_LENGTH_MAX && this.#tryLzf(bytes, start, end)) return
     this.writeLength(length)
     this.buffer.append(bytes, start, end)
+  }
+
+  /** What stands before a compressed string's bytes. */
+  writeLzfHeader(dataLength: number, textLength: number): void {
+    this.buffer.appendByte(ENCODED | ENCODING_LZF)
+    this.writeLength(dataLength)
+    this.writeLength(textLength)
   }
 
   /** False, with nothing written, unless `value` is an integer of 32 bits (NaN is none). */

@@ -6,6 +6,7 @@
 import type { Handle } from '../../memory/heap.ts'
 import { type } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
+import { stringBytes } from '../../store/string.ts'
 import { createDumpPayload } from './dump-payload.ts'
 import type { RdbReader, RdbWriter } from './encoding.ts'
 import { RDB_TYPE } from './object-type.ts'
@@ -30,7 +31,7 @@ import {
   sortedSetFormat,
 } from './objects/sorted-set.ts'
 import { readStreamListpacks, readStreamListpacks2, readStreamListpacks3, streamFormat } from './objects/stream.ts'
-import { readString, stringFormat } from './objects/string.ts'
+import { dumpString, readString, stringFormat } from './objects/string.ts'
 import { finishParts, type ValueParts } from './objects/value-parts.ts'
 import { RdbError } from './rdb-error.ts'
 
@@ -73,6 +74,11 @@ const readers: { readonly [rdbType: number]: ObjectReader } = {
 
 /** What DUMP answers for a value. O(value size). */
 export function dumpObject(store: Store, handle: Handle, compresses: boolean): Uint8Array {
+  if (store.records.type(handle) === type.STRING) {
+    // In one piece, so that it is compressed as in Redis, to the same bytes.
+    const { bytes, start, end } = stringBytes(store, handle)
+    return dumpString(bytes, start, end, compresses)
+  }
   const rdbType = objectType(store, handle)
   return createDumpPayload(rdbType, (writer) => finishParts(writeObject(writer, store, handle)), compresses)
 }

@@ -3,13 +3,13 @@ import type { Handle } from '../../../memory/heap.ts'
 import type { StructureWatcher } from '../../../store/structures.ts'
 import type { RdbWriter } from '../encoding.ts'
 import { ELEMENTS_PER_PART } from './object-format.ts'
-import { finishParts, ValueParts, type Watched } from './value-parts.ts'
+import { finishParts, type ValueParts, type Watched, WatchedParts } from './value-parts.ts'
 
 /**
  * The elements of a hash, set or sorted set, in the order in which a walk goes through them. In a file their order means
  * nothing: one that is about to change before the walk has reached it is written at once.
  */
-export abstract class ElementParts extends ValueParts implements StructureWatcher {
+export abstract class ElementParts extends WatchedParts implements StructureWatcher {
   #unwrittenCount: number
   /** Elements that the walk must pass over: those written ahead of it, and those that came later. */
   readonly #skipped = new Set<Handle>()

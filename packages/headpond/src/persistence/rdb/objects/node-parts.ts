@@ -1,11 +1,11 @@
 import type { RdbWriter } from '../encoding.ts'
-import { ValueParts, type Watched } from './value-parts.ts'
+import { type Watched, WatchedParts } from './value-parts.ts'
 
 /**
  * The nodes of a list or stream, in their order, which a file keeps. Which there were is noted at the beginning: one that
  * is about to change before it has been written is copied.
  */
-export abstract class NodeParts extends ValueParts {
+export abstract class NodeParts extends WatchedParts {
   readonly #nodeCount: number
   #nextNode = 0
   /** The places of nodes that may yet have to be copied, by what a watcher is told of them; made for the first of them. */

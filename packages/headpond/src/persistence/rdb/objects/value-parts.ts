@@ -17,31 +17,45 @@ export interface Watched {
 export abstract class ValueParts {
   /** Where the next part goes. */
   writer: RdbWriter
-  readonly #structure: Watched
-  #dispose: (() => void) | null = null
 
-  constructor(writer: RdbWriter, structure: Watched) {
+  constructor(writer: RdbWriter) {
     this.writer = writer
-    this.#structure = structure
   }
 
   /** Writes a part. Returns whether there is more. */
   abstract writeNext(): boolean
 
   /** Lets the value change from now on, until `unwatch`. False: this one cannot be watched. O(nodes) at most. */
+  abstract watch(): boolean
+
+  /** What is not written by now is not needed any more. */
+  abstract unwatch(): void
+
+  /** Whether the value was deleted meanwhile, and is only kept until `unwatch`. */
+  abstract readonly isDeleted: boolean
+}
+
+/** Of a value that shows what changes. */
+export abstract class WatchedParts extends ValueParts {
+  readonly #structure: Watched
+  #dispose: (() => void) | null = null
+
+  constructor(writer: RdbWriter, structure: Watched) {
+    super(writer)
+    this.#structure = structure
+  }
+
   watch(): boolean {
     this.#structure.watcher = this
     return true
   }
 
-  /** What is not written by now is not needed any more. */
   unwatch(): void {
     this.#structure.watcher = null
     this.#dispose?.()
     this.#dispose = null
   }
 
-  /** Whether the value was deleted meanwhile, and is only kept until `unwatch`. */
   get isDeleted(): boolean {
     return this.#dispose !== null
   }
