@@ -93,7 +93,7 @@ const RETRY_EVERY_MS = 10_000
 /** Indexes are given back when they have not been used for so long. */
 const IDLE_MS = 60_000
 /** Segments: four files to rename, and to remove, each. */
-const REMOVED_AT_ONCE_MAX = 16
+const REMOVED_AT_ONCE_MAX = 4
 
 /** Scratch of one append: an append is one step. */
 const scratch = newProducerBatch()

@@ -146,13 +146,13 @@ test('of very many segments a few go at a time, with others in between', async (
   await fixture.logs.written()
   fixture.nowMs += DAY_MS
   assert.ok(log.applyRetention(fixture.nowMs))
-  assert.equal(log.segments.length, 34)
+  assert.equal(log.segments.length, 46)
   while (log.applyRetention(fixture.nowMs)) {}
   assert.deepEqual([log.logStartOffset, starts(log)], [50, [50]])
   assert.equal(countOf(/\.log\.deleted$/), 50)
   fixture.nowMs += 1000
   assert.ok(log.removeFiles(fixture.nowMs))
-  assert.equal(countOf(/\.log\.deleted$/), 34)
+  assert.equal(countOf(/\.log\.deleted$/), 46)
   fixture.advance(10_000)
   assert.equal(countOf(/\.deleted$/), 0)
 })
