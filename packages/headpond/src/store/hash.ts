@@ -173,15 +173,6 @@ export class Hash {
     return this.#table === null
   }
 
-  /** Whether a field has an expiry. O(n) when packed. */
-  get hasExpiringFields(): boolean {
-    if (this.#stride === 2) return false
-    if (this.#table !== null) return this.#table.expiringCount > 0
-    let entry = this.#firstField()
-    while (entry !== listpack.NONE && this.#packedExpiry(entry) === NEVER) entry = this.#nextField(entry)
-    return entry !== listpack.NONE
-  }
-
   // ---- Finding ----
 
   /** Places the cursor on a field; false when there is none. hot: once for each field of a command. */
