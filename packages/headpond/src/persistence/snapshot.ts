@@ -31,14 +31,6 @@ import type { SnapshotEncoder } from './snapshot-encoder.ts'
 const SLICE_MS_MIN = 0.3
 const SLICE_MS_MAX = 1
 /**
- * Until so many records have been saved in this process, V8 is compiling what a snapshot needs, on threads that take the
- * processor away from one that works without a break, for some milliseconds at a time where there are few cores. One that
- * sleeps between slices gets it back at once when a client comes.
- */
-const COLD_RECORDS = 50_000
-const COLD_PAUSE_MS = 1
-let savedInProcess = 0
-/**
  * Slots of a dict that are walked between two looks at the time: few at first, since the code of the first snapshot is not
  * compiled yet, and fewer again when they take long.
  */
@@ -232,8 +224,7 @@ export class Snapshot implements SnapshotGuard {
     if (this.#target.hasFailed) return this.#fail()
     const startMs = performance.now()
     const sinceMs = this.#sliceEndMs === 0 ? 0 : startMs - this.#sliceEndMs
-    const isCold = savedInProcess < COLD_RECORDS
-    const endMs = startMs + Math.max(SLICE_MS_MIN, Math.min(isCold ? 0 : SLICE_MS_MAX, sinceMs))
+    const endMs = startMs + Math.max(SLICE_MS_MIN, Math.min(SLICE_MS_MAX, sinceMs))
     this.#sliceEndMs = 0
     let nowMs = startMs
     do {
@@ -250,8 +241,7 @@ export class Snapshot implements SnapshotGuard {
     if (this.#delayUs >= 1000) {
       setTimeout(this.#turn, this.#delayUs / 1000)
       this.#delayUs = 0
-    } else if (isCold) setTimeout(this.#turn, COLD_PAUSE_MS)
-    else setImmediate(this.#turn)
+    } else setImmediate(this.#turn)
   }
 
   #paceSteps(stepMs: number): void {
@@ -305,7 +295,6 @@ export class Snapshot implements SnapshotGuard {
   #saved(handle: Handle): void {
     this.#store.records.setEpoch(handle)
     this.savedCount++
-    savedInProcess++
     if (this.#options.keyDelayUs !== undefined) this.#delayUs += Math.max(0, this.#options.keyDelayUs())
   }
 
