@@ -24,8 +24,8 @@ import { readZiplist } from '../ziplist.ts'
 import { NodeParts } from './node-parts.ts'
 import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
 
-/** Nodes are 8 KB, most of them. */
-const NODES_PER_PART = 16
+/** Nodes are 8 KB, most of them: what takes longest is to compress them. */
+const NODES_PER_PART = 4
 
 const CONTAINER_PLAIN = 1
 const CONTAINER_PACKED = 2

@@ -29,8 +29,8 @@ import { NodeParts } from './node-parts.ts'
 import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
 import { finishParts, type ValueParts } from './value-parts.ts'
 
-/** Nodes are 4 KB, most of them. */
-const NODES_PER_PART = 32
+/** Nodes are 4 KB, most of them: what takes longest is to compress them. */
+const NODES_PER_PART = 8
 /** Writing so many pending entries takes a few milliseconds at most. */
 const PENDING_WATCHED_MAX = 4096
 /** Words of an id, with which a row of the table of nodes begins. */
