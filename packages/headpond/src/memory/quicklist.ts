@@ -49,7 +49,7 @@ const ENTRY_OVERHEAD_BYTES = 8
 /** From so many nodes on, new ones get a block of full size at once: the little left unused at the ends is well spent. */
 const FULL_BLOCKS_FROM_NODES = 16
 
-/** Who needs the nodes as they are now: see StructureWatcher in store/structures.ts. */
+/** Who needs the nodes as they are now: see store/structures.ts, which is a floor above. */
 interface NodeWatcher {
   changing(part: number): void
   outlive(dispose: () => void): void

@@ -7,7 +7,7 @@ import { IdTable } from './id-table.ts'
 import { encoding, kindOf, type } from './record.ts'
 import type { Store } from './store.ts'
 import { StreamId } from './stream-id.ts'
-import type { Structure, StructureWatcher } from './structures.ts'
+import type { NodeWatcher, Structure } from './structures.ts'
 import type { TypeOperations } from './types.ts'
 
 /**
@@ -140,8 +140,7 @@ export class Stream implements Structure {
   /** Made with the first group: most streams of an application that has very many have none. */
   #groups: Map<string, ConsumerGroup> | null = null
 
-  /** Is told of the nodes alone. */
-  watcher: StructureWatcher | null = null
+  watcher: NodeWatcher | null = null
 
   /** The node that `#openNode` turned to. */
   #u8: Uint8Array

@@ -13,18 +13,22 @@ export interface Structure {
 
 /**
  * Who has read a part of a large value and needs the rest of it as it is now: a snapshot. The value shows it the parts
- * that are about to change: the elements of a table, the nodes of a list or a stream, each by a number that no other part
- * has at the same time.
+ * that are about to change, each by a number that no other part has at the same time. Of the nodes of a list or a stream
+ * it is enough to know which are about to change or go.
  */
-export interface StructureWatcher {
-  /** A part is about to change in place. */
+export interface NodeWatcher {
+  /** A part is about to change in place; a node also when it is about to go. */
   changing(part: number): void
+  /** The whole value is about to go. The watcher calls `dispose`, which frees it, when it needs it no more. */
+  outlive(dispose: () => void): void
+}
+
+/** Of the elements of a table. */
+export interface StructureWatcher extends NodeWatcher {
   /** A part is about to go. */
   removing(part: number): void
   /** A part has come; the number may be that of one that went. */
   added(part: number): void
-  /** The whole value is about to go. The watcher calls `dispose`, which frees it, when it needs it no more. */
-  outlive(dispose: () => void): void
 }
 
 export class Structures {

@@ -48,12 +48,6 @@ export abstract class NodeParts extends WatchedParts {
     this.show(node, (bytes, start, end) => this.#copies.set(node, bytes.slice(start, end)))
   }
 
-  removing(part: number): void {
-    this.changing(part)
-  }
-
-  added(): void {}
-
   #placesLeft(): Map<number, number> {
     const places = new Map<number, number>()
     for (let node = this.#nextNode; node < this.#nodeCount; node++) places.set(this.partAt(node), node)

@@ -1,9 +1,9 @@
-import type { StructureWatcher } from '../../../store/structures.ts'
+import type { NodeWatcher } from '../../../store/structures.ts'
 import type { RdbWriter } from '../encoding.ts'
 
 /** A large form of a value, which tells who watches it what is about to change. */
 export interface Watched {
-  watcher: Pick<StructureWatcher, 'changing' | 'outlive'> | null
+  watcher: NodeWatcher | null
 }
 
 /**
@@ -60,12 +60,12 @@ export abstract class WatchedParts extends ValueParts {
     return this.#dispose !== null
   }
 
-  /** See StructureWatcher. */
+  /** See NodeWatcher. */
   outlive(dispose: () => void): void {
     this.#dispose = dispose
   }
 
-  /** See StructureWatcher. */
+  /** See NodeWatcher. */
   abstract changing(part: number): void
 }
 
