@@ -23,7 +23,7 @@ export class Waiting {
   }
 
   /**
-   * Lets the current client wait. With a timeout (0: none), `onTimeout` answers; within EXEC or a script it answers at once.
+   * Lets the current client wait. With a timeout (0: none), `onTimeout` answers; within EXEC it answers at once.
    */
   begin(client: Client, timeoutMs: number, wait: Wait): void {
     const engine = this.#engine

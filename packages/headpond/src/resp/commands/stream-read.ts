@@ -59,9 +59,8 @@ function readOptions(client: Client, request: Request, reply: Reply, isGroup: bo
       firstKey = index + 1
       if (left % 2 === 1) {
         const name = isGroup ? 'xreadgroup' : 'xread'
-        return refuse(
-          `ERR Unbalanced '${name}' list of streams: for each stream key an ID or '${isGroup ? '>' : '$'}' must be specified.`,
-        )
+        const ids = isGroup ? "an ID or '>'" : "an ID, '+', or '$'"
+        return refuse(`ERR Unbalanced '${name}' list of streams: for each stream key ${ids} must be specified.`)
       }
     } else if (left >= 2 && request.is(index, 'GROUP')) {
       if (!isGroup) {

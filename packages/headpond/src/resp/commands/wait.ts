@@ -18,10 +18,9 @@ function wait(client: Client, request: Request, reply: Reply): void {
 function waitAof(client: Client, request: Request, reply: Reply): void {
   const localCount = request.integer(1)
   if (Number.isNaN(localCount)) return reply.error(errors.NOT_AN_INTEGER)
-  if (localCount < 0 || localCount > 1) return reply.error('ERR value is out of range, must be between 0 and 1')
+  if (localCount < 0 || localCount > 1) return reply.error('ERR value is out of range, value must between 0 and 1')
   const replicaCount = request.integer(2)
-  if (Number.isNaN(replicaCount)) return reply.error(errors.NOT_AN_INTEGER)
-  if (replicaCount < 0) return reply.error(errors.NEGATIVE)
+  if (!(replicaCount >= 0)) return reply.error(errors.NEGATIVE)
   const timeoutMs = waitTimeoutMs(request, reply, 3)
   if (Number.isNaN(timeoutMs)) return
   if (localCount > 0 && !client.engine.settings.appendonly) {
@@ -30,7 +29,7 @@ function waitAof(client: Client, request: Request, reply: Reply): void {
   const { syncWaiters } = client.engine
   const answer = (late: Reply) => writeAcknowledgements(late, syncWaiters.isSynced(client))
   const isLocalDone = localCount === 0 || syncWaiters.isSynced(client)
-  if (isLocalDone && replicaCount === 0) return answer(reply)
+  if ((isLocalDone && replicaCount === 0) || client.deniesBlocking) return answer(reply)
   // There are no replicas: who asks for one waits until the time is up.
   if (replicaCount > 0) client.engine.waiting.begin(client, timeoutMs, { onTimeout: answer, cancel: NOTHING_TO_CANCEL })
   else syncWaiters.wait(client, timeoutMs, answer)
@@ -64,7 +63,7 @@ export const waitCommands: readonly CommandSpec[] = [
   {
     name: 'WAITAOF',
     arity: 4,
-    flags: ['noscript'],
+    flags: ['blocking'],
     acl: ['connection'],
     group: 'generic',
     since: '7.2.0',
