@@ -59,8 +59,9 @@ export class StoreImage {
     let start = 0
     for (const { database, key, expireAtMs, access, rdbType, end } of this.#keys) {
       // A copy, since a large value keeps the bytes that it is given.
-      const put = readObject(rdbType, new RdbReader(this.#values.slice(start, end)))
-      const handle = put(store.databases[database], key, 0, key.length, expireAtMs)
+      const into = store.databases[database]
+      const put = readObject(rdbType, new RdbReader(this.#values.slice(start, end)), into)
+      const handle = put(into, key, 0, key.length, expireAtMs)
       store.records.setAccess(handle, access)
       start = end
     }

@@ -101,6 +101,11 @@ export class FieldTable implements Structure {
     return words[at + EXPIRE_HIGH_WORD] * 2 ** 32 + words[at + EXPIRE_LOW_WORD]
   }
 
+  /** Makes room for about so many fields, while there are none: see Dict.reserve. */
+  reserve(count: number): void {
+    this.#dict.reserve(count)
+  }
+
   /** Adds a field that is not in the table yet. */
   insert(
     field: Uint8Array,
@@ -201,7 +206,7 @@ export class FieldTable implements Structure {
   /** A copy with contents of its own. O(n). */
   clone(): FieldTable {
     const copy = new FieldTable(this.#store)
-    copy.#dict.reserve(this.count)
+    copy.reserve(this.count)
     const heap = this.#heap
     this.#dict.forEach((element, hash) => {
       const sizeBytes = heap.blockBytes(element)

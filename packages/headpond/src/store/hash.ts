@@ -148,6 +148,23 @@ export class Hash {
     return this.open(database, handle)
   }
 
+  /** Makes a hash of the fields of a table, in place of whatever the key held. Takes the table over. */
+  adoptTable(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    table: FieldTable,
+    expireAtMs: number,
+  ): Handle {
+    const { records, structures } = this.#store
+    const handle = database.put(key, keyStart, keyEnd, TABLE, TABLE_INLINE_BYTES, TABLE_INLINE_BYTES, expireAtMs)
+    records.setValueWord(handle, 0, structures.add(table))
+    this.open(database, handle)
+    if (table.expiringCount > 0) this.#expectDue(table.earliestExpireAtMs)
+    return handle
+  }
+
   /** The record as it is now. */
   get handle(): Handle {
     return this.#handle

@@ -161,14 +161,21 @@ export class UnorderedSet {
    * Makes a set of the members of a table, some at least, in place of whatever the key held; in a packed form where they
    * are few and small. Takes the table over.
    */
-  adoptTable(database: Database, key: Uint8Array, keyStart: number, keyEnd: number, table: MemberTable): Handle {
+  adoptTable(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    table: MemberTable,
+    expireAtMs = NEVER,
+  ): Handle {
     const { setMaxIntsetEntries, setMaxListpackEntries } = this.#store.packedLimits
     if (table.count > Math.max(setMaxIntsetEntries, setMaxListpackEntries)) {
-      return this.#putTable(database, key, keyStart, keyEnd, table, NEVER)
+      return this.#putTable(database, key, keyStart, keyEnd, table, expireAtMs)
     }
     let isEmpty = true
     table.forEach(({ bytes, start, end }) => {
-      if (isEmpty) this.create(database, key, keyStart, keyEnd, table.count, bytes, start, end)
+      if (isEmpty) this.create(database, key, keyStart, keyEnd, table.count, bytes, start, end, expireAtMs)
       isEmpty = false
       this.add(bytes, start, end)
     })

@@ -152,6 +152,7 @@ export class LargeSortedSet implements Structure {
   clone(): LargeSortedSet {
     const copy = new LargeSortedSet(this.store)
     if (this.tree.count === 0) return copy
+    copy.dict.reserve(this.dict.count)
     const heap = this.#heap
     const cursor = new TreeCursor()
     this.tree.seek(cursor, 0)
@@ -251,9 +252,14 @@ export class SortedSet {
     return new SortedSet(database, handle)
   }
 
-  /** A set that no key holds: for results, which `storeAs` gives a key, or `discard` gives back. */
-  static temporary(database: Database): SortedSet {
-    return new SortedSet(database, NONE, new LargeSortedSet(database.store))
+  /**
+   * A set that no key holds: for results, which `storeAs` gives a key, or `discard` gives back.
+   * @param countHint how many members are expected: see Dict.reserve
+   */
+  static temporary(database: Database, countHint = 0): SortedSet {
+    const large = new LargeSortedSet(database.store)
+    large.dict.reserve(countHint)
+    return new SortedSet(database, NONE, large)
   }
 
   get count(): number {

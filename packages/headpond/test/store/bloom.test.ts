@@ -61,7 +61,13 @@ test('what was added is found; copies, headers and dumps have the same contents'
         )
         assert.ok(payload !== undefined)
         const restoredKey = Buffer.from('restored')
-        const restored = readObject(payload.type, payload.reader)(database, restoredKey, 0, restoredKey.length, NEVER)
+        const restored = readObject(payload.type, payload.reader, database)(
+          database,
+          restoredKey,
+          0,
+          restoredKey.length,
+          NEVER,
+        )
         const header = readFilterHeader(writeFilterHeader(filter))
         assert.ok(header !== null)
         const loaded = BloomFilter.ofFigures(store.heap, header)

@@ -149,7 +149,7 @@ for (const entriesMax of [512, 4, 0]) {
             store.swap(1, 0)
           } else if (kind === 'dump' && model.size > 0) {
             const { type, reader } = verifyDumpPayload(dumpObject(store, handle, true))!
-            readObject(type, reader)(database, KEY, 0, KEY.length, NEVER)
+            readObject(type, reader, database)(database, KEY, 0, KEY.length, NEVER)
           }
           assert.deepEqual(contents(store.databases[0]), model)
         }

@@ -127,7 +127,7 @@ for (const [name, limits] of [
             else database.setExpiry(handle, store.nowMs + 10 ** 9)
           } else {
             const { type, reader } = verifyDumpPayload(dumpObject(store, handle, true))!
-            readObject(type, reader)(database, KEY, 0, KEY.length, NEVER)
+            readObject(type, reader, database)(database, KEY, 0, KEY.length, NEVER)
           }
           assert.deepEqual(contents(database), model)
           const found = handleOf(database)

@@ -138,7 +138,7 @@ for (const limits of [
             database.moveTo(database, copy, KEY, 0, KEY.length)
           } else {
             const payload = verifyDumpPayload(dumpObject(store, database.peek(KEY, 0, KEY.length), true))!
-            readObject(payload.type, payload.reader)(database, KEY, 0, KEY.length, NEVER)
+            readObject(payload.type, payload.reader, database)(database, KEY, 0, KEY.length, NEVER)
           }
         }
         const stream = open()

@@ -384,8 +384,10 @@ export class RdbLoader implements LargeInput {
           this.#loaded(database.putString(key.bytes, key.start, key.end, bytes, start, end, expireAtMs))
         }
       } else {
-        const put = readObject(rdbType, reader)
-        if (!this.#isDue()) {
+        const put = readObject(rdbType, reader, database)
+        if (this.#isDue()) {
+          put.discard?.()
+        } else {
           this.#makeWay(key.bytes, key.start, key.end, at)
           this.#loaded(put(database, key.bytes, key.start, key.end, expireAtMs))
         }

@@ -4,6 +4,7 @@
  */
 
 import type { Handle } from '../../memory/heap.ts'
+import type { Database } from '../../store/database.ts'
 import { type } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import { stringBytes } from '../../store/string.ts'
@@ -94,8 +95,8 @@ export function writeObject(writer: RdbWriter, store: Store, handle: Handle): Va
 }
 
 /** Reads a body, and returns what stores the value. Throws RdbError for a type or bytes that cannot be right. */
-export function readObject(rdbType: number, reader: RdbReader): PutObject {
+export function readObject(rdbType: number, reader: RdbReader, database: Database): PutObject {
   const read = readers[rdbType]
   if (read === undefined) throw new RdbError(`unknown type of value ${rdbType}`, reader.at)
-  return read(reader)
+  return read(reader, database)
 }

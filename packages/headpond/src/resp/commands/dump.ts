@@ -44,7 +44,7 @@ function restore(client: Client, request: Request, reply: Reply): void {
   try {
     const payload = verifyDumpPayload(chunk, request.start(3), request.end(3), verifiesChecksums)
     if (payload === undefined) return reply.error('ERR DUMP payload version or checksum are wrong')
-    put = readObject(payload.type, payload.reader)
+    put = readObject(payload.type, payload.reader, database)
   } catch (error) {
     if (!(error instanceof RdbError)) throw error
     client.engine.log.warn(`RESTORE was refused, the integrity check failed: ${error.message}`)
@@ -54,6 +54,7 @@ function restore(client: Client, request: Request, reply: Reply): void {
   const existing = options.replaces ? database.peek(chunk, start, end) : NONE
   const expireAtMs = ttlMs === 0 ? NEVER : options.isAbsolute ? ttlMs : ttlMs + store.nowMs
   if (expireAtMs !== NEVER && expireAtMs <= store.nowMs && !store.keepsExpired) {
+    put.discard?.()
     if (existing !== NONE) {
       database.delete(existing, chunk, start, end)
       client.propagateAs('DEL', request.view(1))

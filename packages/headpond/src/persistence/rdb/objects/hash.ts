@@ -12,12 +12,12 @@
  * 0 for none, else 1 + the milliseconds since the earliest one.
  */
 
-import type { Handle } from '../../../memory/heap.ts'
+import { type Handle, NONE } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Text } from '../../../memory/text.ts'
 import type { Database } from '../../../store/database.ts'
 import { FIELD_EXPIRY_WORDS } from '../../../store/field-expiry-places.ts'
-import type { FieldTable } from '../../../store/field-table.ts'
+import { FieldTable } from '../../../store/field-table.ts'
 import { encoding, NEVER } from '../../../store/record.ts'
 import type { Store } from '../../../store/store.ts'
 import type { RdbReader, RdbWriter } from '../encoding.ts'
@@ -25,7 +25,7 @@ import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import { writeElements } from './element-parts.ts'
-import type { ObjectFormat, ObjectReader, PutObject } from './object-format.ts'
+import { type ObjectFormat, type ObjectReader, type PutObject, readElements } from './object-format.ts'
 import type { ValueParts } from './value-parts.ts'
 
 const TIME_BYTES = 8
@@ -123,8 +123,9 @@ function writeFieldExpiry(writer: RdbWriter, expireAtMs: number, earliestMs: num
 
 // ---- Reading ----
 
-export const readHash: ObjectReader = (reader) => {
+export const readHash: ObjectReader = (reader, database) => {
   const count = reader.readCount(2)
+  if (isLarge(count, database)) return readTable(count, reader, database, () => NEVER)
   const fields: Field[] = []
   for (let index = 0; index < count; index++) {
     fields.push({ field: reader.readString(), value: reader.readString(), expireAtMs: NEVER })
@@ -149,15 +150,45 @@ export const readHashListpackEx: ObjectReader = (reader) => {
   return putFields(fieldsOf(readListpack(reader, 3), 3), reader)
 }
 
-export const readHashMetadata: ObjectReader = (reader) => {
+export const readHashMetadata: ObjectReader = (reader, database) => {
   const earliestMs = readTime(reader)
   const count = reader.readCount(2)
+  if (isLarge(count, database)) {
+    return readTable(count, reader, database, () => readFieldExpiry(reader, earliestMs))
+  }
   const fields: Field[] = []
   for (let index = 0; index < count; index++) {
     const expireAtMs = readFieldExpiry(reader, earliestMs)
     fields.push({ field: reader.readString(), value: reader.readString(), expireAtMs })
   }
   return putFields(fields, reader)
+}
+
+function isLarge(count: number, { store }: Database): boolean {
+  return count > store.packedLimits.hashMaxListpackEntries
+}
+
+/** Fields are stored as they are read: millions of them would take as long again as buffers. */
+function readTable(count: number, reader: RdbReader, { store }: Database, readExpiry: () => number): PutObject {
+  const table = new FieldTable(store)
+  const field = new Text()
+  const value = new Text()
+  const discard = () => table.dispose()
+  const readField = () => {
+    const expireAtMs = readExpiry()
+    reader.readText(field)
+    reader.readText(value)
+    if (table.find(field.bytes, field.start, field.end) !== NONE) {
+      throw new RdbError('a field that is there twice', reader.at)
+    }
+    table.insert(field.bytes, field.start, field.end, value.bytes, value.start, value.end, expireAtMs)
+  }
+  table.reserve(count)
+  readElements(count, readField, discard)
+  const put: PutObject = (database, key, keyStart, keyEnd, expireAtMs) =>
+    store.hashes.adoptTable(database, key, keyStart, keyEnd, table, expireAtMs)
+  put.discard = discard
+  return put
 }
 
 /** Milliseconds since 1970. */

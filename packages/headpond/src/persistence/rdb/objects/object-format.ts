@@ -18,16 +18,24 @@ export interface ObjectFormat {
 export const ELEMENTS_PER_PART = 128
 
 /**
- * Reads a body of one RDB_TYPE to its end, and returns what stores it: nothing is changed while damage (an RdbError)
- * may still come to light.
+ * Reads a body of one RDB_TYPE to its end, and returns what stores it in that database: no key is changed while damage
+ * (an RdbError) may still come to light.
  */
-export type ObjectReader = (reader: RdbReader) => PutObject
+export type ObjectReader = (reader: RdbReader, database: Database) => PutObject
 
 /** Stores the value that was read, in place of whatever the key held. Announces nothing. */
-export type PutObject = (
-  database: Database,
-  bytes: Uint8Array,
-  keyStart: number,
-  keyEnd: number,
-  expireAtMs: number,
-) => Handle
+export interface PutObject {
+  (database: Database, bytes: Uint8Array, keyStart: number, keyEnd: number, expireAtMs: number): Handle
+  /** For a value that is not stored after all: gives back what it has taken of the store already. */
+  discard?: () => void
+}
+
+/** Elements on their way into what no key holds yet: damage throws it away. */
+export function readElements(count: number, readElement: () => void, discard: () => void): void {
+  try {
+    for (let left = count; left > 0; left--) readElement()
+  } catch (error) {
+    discard()
+    throw error
+  }
+}

@@ -9,13 +9,14 @@
 import * as intset from '../../../memory/intset.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Text } from '../../../memory/text.ts'
-import type { MemberTable } from '../../../store/member-table.ts'
+import type { Database } from '../../../store/database.ts'
+import { MemberTable } from '../../../store/member-table.ts'
 import { encoding } from '../../../store/record.ts'
-import type { RdbWriter } from '../encoding.ts'
+import type { RdbReader, RdbWriter } from '../encoding.ts'
 import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { writeElements } from './element-parts.ts'
-import type { ObjectFormat, ObjectReader } from './object-format.ts'
+import { type ObjectFormat, type ObjectReader, type PutObject, readElements } from './object-format.ts'
 import type { ValueParts } from './value-parts.ts'
 
 export const setFormat: ObjectFormat = {
@@ -52,9 +53,11 @@ function writeTable(writer: RdbWriter, table: MemberTable): ValueParts | null {
   })
 }
 
-export const readSet: ObjectReader = (reader) => {
+export const readSet: ObjectReader = (reader, database) => {
   const count = reader.readCount()
   if (count === 0) throw new RdbEmptyValue('a set without members', reader.at)
+  const { setMaxIntsetEntries, setMaxListpackEntries } = database.store.packedLimits
+  if (count > Math.max(setMaxIntsetEntries, setMaxListpackEntries)) return readTable(count, reader, database)
   const members: Uint8Array[] = []
   const seen = new Set<string>()
   for (let index = 0; index < count; index++) {
@@ -69,6 +72,24 @@ export const readSet: ObjectReader = (reader) => {
     for (const member of members) set.add(member, 0, member.length)
     return set.handle
   }
+}
+
+/** Members are stored as they are read: millions of them would take as long again as buffers. */
+function readTable(count: number, reader: RdbReader, { store }: Database): PutObject {
+  const table = new MemberTable(store)
+  const member = new Text()
+  const discard = () => table.dispose()
+  const readMember = () => {
+    reader.readText(member)
+    if (!table.add(member.bytes, member.start, member.end))
+      throw new RdbError('a member that is there twice', reader.at)
+  }
+  table.reserve(count)
+  readElements(count, readMember, discard)
+  const put: PutObject = (database, key, keyStart, keyEnd, expireAtMs) =>
+    store.sets.adoptTable(database, key, keyStart, keyEnd, table, expireAtMs)
+  put.discard = discard
+  return put
 }
 
 export const readSetIntset: ObjectReader = (reader) => {

@@ -13,6 +13,8 @@ import type { Handle, Heap } from '../../../memory/heap.ts'
 import * as listpack from '../../../memory/listpack.ts'
 import { Bound, TreeCursor } from '../../../memory/ordered-tree.ts'
 import { elementScore, memberArray, memberSize, memberStart } from '../../../memory/scored-element.ts'
+import { Text } from '../../../memory/text.ts'
+import type { Database } from '../../../store/database.ts'
 import { encoding } from '../../../store/record.ts'
 import { type LargeSortedSet, SortedSet } from '../../../store/sorted-set.ts'
 import type { Store } from '../../../store/store.ts'
@@ -21,7 +23,13 @@ import { RDB_TYPE } from '../object-type.ts'
 import { RdbEmptyValue, RdbError } from '../rdb-error.ts'
 import { readZiplist } from '../ziplist.ts'
 import { ElementParts } from './element-parts.ts'
-import { ELEMENTS_PER_PART, type ObjectFormat, type ObjectReader, type PutObject } from './object-format.ts'
+import {
+  ELEMENTS_PER_PART,
+  type ObjectFormat,
+  type ObjectReader,
+  type PutObject,
+  readElements,
+} from './object-format.ts'
 import { finishParts } from './value-parts.ts'
 
 /** Scores that are no text. */
@@ -110,48 +118,42 @@ function isPacked(store: Store, handle: Handle): boolean {
   return store.records.encoding(handle) === encoding.LISTPACK
 }
 
-/** What was read, until it is known to be whole: members and their scores; none twice. */
-class ReadMembers {
-  readonly #members: Uint8Array[] = []
-  readonly #scores: number[] = []
-  readonly #seen = new Set<string>()
-
-  add(member: Uint8Array, score: number, reader: RdbReader): void {
+/** Members are stored as they are read; `readMember` tells in the text where one lies, and returns its score. */
+function readMembers(
+  count: number,
+  reader: RdbReader,
+  database: Database,
+  readMember: (member: Text) => number,
+): PutObject {
+  if (count === 0) throw new RdbEmptyValue('a sorted set without members', reader.at)
+  const sortedSet = SortedSet.temporary(database, count)
+  const member = new Text()
+  const discard = () => sortedSet.discard()
+  const addMember = () => {
+    const score = readMember(member)
     if (Number.isNaN(score)) throw new RdbError('a score that is no number', reader.at)
-    const name = Buffer.from(member.buffer, member.byteOffset, member.length).toString('latin1')
-    if (this.#seen.has(name)) throw new RdbError('a member that is there twice', reader.at)
-    this.#seen.add(name)
-    this.#members.push(member)
-    this.#scores.push(score)
+    const { bytes, start, end } = member
+    if (sortedSet.find(bytes, start, end)) throw new RdbError('a member that is there twice', reader.at)
+    sortedSet.add(score, bytes, start, end)
   }
-
-  /** What stores them. */
-  finish(reader: RdbReader): PutObject {
-    if (this.#members.length === 0) throw new RdbEmptyValue('a sorted set without members', reader.at)
-    return (database, bytes, keyStart, keyEnd, expireAtMs) => {
-      const sortedSet = SortedSet.temporary(database)
-      for (const [index, member] of this.#members.entries()) {
-        sortedSet.find(member, 0, member.length)
-        sortedSet.add(this.#scores[index], member, 0, member.length)
-      }
-      return sortedSet.storeAs(bytes, keyStart, keyEnd, expireAtMs)
-    }
-  }
+  readElements(count, addMember, discard)
+  const put: PutObject = (_, bytes, keyStart, keyEnd, expireAtMs) =>
+    sortedSet.storeAs(bytes, keyStart, keyEnd, expireAtMs)
+  put.discard = discard
+  return put
 }
 
-export const readSortedSet2: ObjectReader = (reader) => {
-  const count = reader.readCount(2)
-  const members = new ReadMembers()
-  for (let index = 0; index < count; index++) members.add(reader.readString(), reader.readDouble(), reader)
-  return members.finish(reader)
-}
+export const readSortedSet2: ObjectReader = (reader, database) =>
+  readMembers(reader.readCount(2), reader, database, (member) => {
+    reader.readText(member)
+    return reader.readDouble()
+  })
 
-export const readSortedSet: ObjectReader = (reader) => {
-  const count = reader.readCount(2)
-  const members = new ReadMembers()
-  for (let index = 0; index < count; index++) members.add(reader.readString(), readTextScore(reader), reader)
-  return members.finish(reader)
-}
+export const readSortedSet: ObjectReader = (reader, database) =>
+  readMembers(reader.readCount(2), reader, database, (member) => {
+    reader.readText(member)
+    return readTextScore(reader)
+  })
 
 export function readTextScore(reader: RdbReader): number {
   const length = reader.readByte()
@@ -162,24 +164,25 @@ export function readTextScore(reader: RdbReader): number {
   return parseDouble(text, 0, length)
 }
 
-export const readSortedSetListpack: ObjectReader = (reader) => {
+export const readSortedSetListpack: ObjectReader = (reader, database) => {
   const bytes = reader.readString()
   if (!listpack.isValid(bytes, 0, bytes.length)) throw new RdbError('a listpack is damaged', reader.at)
   const entries: Uint8Array[] = []
   let entry = listpack.first(bytes, 0)
   for (; entry !== listpack.NONE; entry = listpack.next(bytes, entry)) entries.push(listpack.text(bytes, entry))
-  return membersOf(entries, reader)
+  return membersOf(entries, reader, database)
 }
 
-export const readSortedSetZiplist: ObjectReader = (reader) =>
-  membersOf(readZiplist(reader.readString(), reader.at), reader)
+export const readSortedSetZiplist: ObjectReader = (reader, database) =>
+  membersOf(readZiplist(reader.readString(), reader.at), reader, database)
 
-function membersOf(entries: readonly Uint8Array[], reader: RdbReader): PutObject {
+function membersOf(entries: readonly Uint8Array[], reader: RdbReader, database: Database): PutObject {
   if (entries.length % 2 !== 0) throw new RdbError('a member without a score', reader.at)
-  const members = new ReadMembers()
-  for (let index = 0; index < entries.length; index += 2) {
-    const score = entries[index + 1]
-    members.add(entries[index], parseDouble(score, 0, score.length), reader)
-  }
-  return members.finish(reader)
+  let next = 0
+  return readMembers(entries.length / 2, reader, database, (member) => {
+    const name = entries[next++]
+    const score = entries[next++]
+    member.set(name, 0, name.length)
+    return parseDouble(score, 0, score.length)
+  })
 }
