@@ -2,6 +2,7 @@ import { copyBytes } from '../bytes/copy.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from './heap.ts'
 import * as listpack from './listpack.ts'
 import { Text } from './text.ts'
+import { keptBytes } from './written-once.ts'
 
 /**
  * A long list: a row of nodes, each a listpack of some kilobytes, as Redis's quicklist, so that pushing, popping and
@@ -627,7 +628,7 @@ export class Quicklist {
   #insertPlain(node: number, bytes: Uint8Array, start: number, end: number): void {
     const size = end - start
     if (size + PLAIN_HEADER_BYTES > BLOCK_BYTES_MAX) {
-      const index = this.#heap.large.add(Buffer.from(bytes.subarray(start, end)))
+      const index = this.#heap.large.add(keptBytes(bytes, start, end))
       this.#nodeBytes += size
       return this.#insertNode(node, index, PLAIN_LARGE, 1)
     }

@@ -1,3 +1,5 @@
+import { promiseWrittenOnce } from '../memory/written-once.ts'
+
 /**
  * The bytes of a connection that are not consumed yet: the rest of a cut request, or requests behind one that waits.
  *
@@ -62,8 +64,9 @@ export class InputCarry {
   }
 
   #makeRoom(neededBytes: number, expectedBytes: number): boolean {
-    if (this.#bytes !== null && neededBytes <= this.#bytes.length && this.#start >= neededBytes / 2) {
-      this.#bytes.copyWithin(0, this.#start, this.#end)
+    const canMove = this.#bytes !== null && this.#bytes.length <= SPARE_BYTES_MAX
+    if (canMove && neededBytes <= this.#bytes!.length && this.#start >= neededBytes / 2) {
+      this.#bytes!.copyWithin(0, this.#start, this.#end)
       this.#end -= this.#start
       this.#start = 0
       return true
@@ -95,7 +98,10 @@ const BELIEVED_TIMES = 16
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /** Room for the rest of one read and the whole of the next. */
 const SPARE_BYTES = 2 * 16384
-/** Large requests come one after the other: up to this size their buffers are used again. */
+/**
+ * Large requests come one after the other: up to this size their buffers are used again. Larger ones are written once, so
+ * that they can become values.
+ */
 const SPARE_BYTES_MAX = 4 * 2 ** 20
 /** All that are kept for later. */
 const SPARES_BYTES_MAX = 16 * 2 ** 20
@@ -124,7 +130,10 @@ function allocate(sizeBytes: number): Buffer | null {
     }
   }
   try {
-    return Buffer.allocUnsafeSlow(isSmall || sizeBytes > SPARE_BYTES_MAX ? sizeBytes : SPARE_BYTES << sizeClass)
+    if (sizeBytes <= SPARE_BYTES_MAX) return Buffer.allocUnsafeSlow(isSmall ? sizeBytes : SPARE_BYTES << sizeClass)
+    const buffer = Buffer.allocUnsafeSlow(sizeBytes)
+    promiseWrittenOnce(buffer)
+    return buffer
   } catch {
     return null
   }

@@ -2,6 +2,7 @@ import { copyBytes } from '../bytes/copy.ts'
 import { KEYSPACE_EVENTS } from '../config/value-types.ts'
 import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
+import { keptBytes } from '../memory/written-once.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import { FieldExpiryPlaces } from './field-expiry-places.ts'
 import { copyItem, renewItem, startItem } from './item.ts'
@@ -512,7 +513,7 @@ export class Database {
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, to)
       return handle
     }
-    const large = Buffer.from(value.subarray(valueStart, valueEnd))
+    const large = keptBytes(value, valueStart, valueEnd)
     return this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, 0)
   }
 
@@ -537,7 +538,7 @@ export class Database {
       handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs, flag.HAS_ITEM)
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
     } else {
-      const large = Buffer.from(value.subarray(valueStart, valueEnd))
+      const large = keptBytes(value, valueStart, valueEnd)
       handle = this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, flag.HAS_ITEM)
     }
     startItem(this.records, handle, clientFlags, this.store.nextCas(), this.store.nowSeconds)

@@ -2,6 +2,7 @@ import { copyBytes } from '../bytes/copy.ts'
 import { Dict } from '../memory/dict.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from '../memory/heap.ts'
 import { Text } from '../memory/text.ts'
+import { keptBytes } from '../memory/written-once.ts'
 import { dismantling } from './lazy-free.ts'
 import type { Store } from './store.ts'
 import type { Structure, StructureWatcher } from './structures.ts'
@@ -159,7 +160,7 @@ export class MemberTable implements Structure {
     const word = wordAt(element)
     if (isLarge) {
       arena.u32[word] = size | IS_LARGE
-      arena.u32[word + 1] = heap.large.add(Buffer.from(bytes.subarray(start, end)))
+      arena.u32[word + 1] = heap.large.add(keptBytes(bytes, start, end))
     } else {
       arena.u32[word] = size
       copyBytes(bytes, start, end, arena.u8, byteAt(element) + HEADER_BYTES)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { keptBytes } from '#src/memory/written-once.ts'
 import { InputCarry } from '#src/net/input-carry.ts'
 import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 
@@ -44,4 +45,34 @@ test('room follows what has arrived, not what was announced', () => {
   assert.ok(carry.ownBytes <= 2 ** 18, `${carry.ownBytes}`)
   carry.take(1000)
   assert.equal(carry.ownBytes, 0)
+})
+
+test('what takes up most of a large buffer is kept without a copy, and never written again', () => {
+  const random = new SeededRandom(chooseSeed())
+  for (let round = 0; round < 3; round++) {
+    const carry = new InputCarry()
+    const kept: { bytes: Uint8Array; copy: Buffer }[] = []
+    let copiedCount = 0
+    for (let request = 0; request < 5; request++) {
+      const sizeBytes = 4.5 * 2 ** 20 + random.below(2 ** 20)
+      const firstOne = carry.sizeBytes
+      while (carry.sizeBytes < firstOne + sizeBytes) {
+        const piece = Buffer.alloc(Math.min(2 ** 18, firstOne + sizeBytes - carry.sizeBytes), random.below(256))
+        assert.ok(carry.append(piece, 0, piece.length, carry.sizeBytes === 0 ? 0 : firstOne + sizeBytes))
+      }
+      const start = carry.start + firstOne + 30
+      const end = carry.end - 2
+      const bytes = keptBytes(carry.buffer!, start, end)
+      const again = keptBytes(carry.buffer!, start, end)
+      assert.notEqual(again.buffer, carry.buffer!.buffer, 'one alone has it')
+      if (bytes.buffer !== carry.buffer!.buffer) copiedCount++
+      kept.push({ bytes, copy: Buffer.from(bytes) })
+      // The next request may have begun behind it.
+      const rest = Buffer.alloc(random.pick([0, 10, 100_000]), random.below(256))
+      assert.ok(carry.append(rest, 0, rest.length, 0))
+      carry.take(firstOne + sizeBytes)
+      for (const { bytes: held, copy } of kept) assert.ok(copy.equals(held), `SEED=${random.seed}`)
+    }
+    assert.ok(copiedCount < 5)
+  }
 })
