@@ -194,7 +194,7 @@ export class Propagation {
     for (let index = 0; index < ends.length; index++) {
       this.#feed(databases[index], bytes, index === 0 ? 0 : ends[index - 1], ends[index])
     }
-    if (isUnit) this.#feed(databases[0], EXEC, 0, EXEC.length)
+    if (isUnit) this.#feed(databases[ends.length - 1], EXEC, 0, EXEC.length)
     if (this.#pending.bytes.length > PENDING_BYTES_KEPT_MAX) this.#pending = new GrowingBuffer(1024)
     else this.#pending.clear()
     this.#pendingDatabases = []

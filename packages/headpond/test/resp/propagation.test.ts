@@ -65,7 +65,7 @@ test('a transaction is fed between MULTI and EXEC when it changed more than one 
     await ask(client, 'MULTI\r\nSET a 1\r\nGET a\r\nSELECT 1\r\nSET b 2\r\nEXEC\r\n', 6)
     await ask(client, 'MULTI\r\nSET a 1\r\nGET a\r\nEXEC\r\n', 4)
     await ask(client, 'MULTI\r\nGET a\r\nDEL nothing\r\nEXEC\r\n', 4)
-    assert.deepEqual(lines, ['0 MULTI', '0 SET a 1', '1 SET b 2', '0 EXEC', '1 SET a 1'])
+    assert.deepEqual(lines, ['0 MULTI', '0 SET a 1', '1 SET b 2', '1 EXEC', '1 SET a 1'])
   } finally {
     client.close()
     await server.close()
