@@ -691,6 +691,8 @@ export class RespEngine implements Protocol<Client> {
     }
     this.callLog?.add(client, command, request, this.clock.nowMs())
     if (durationUs < 1000 && this.monitors.count === 0) return
+    // Keys may have expired meanwhile: whoever waits for one, and the next commands of a pipeline, must not get it.
+    if (!client.deniesBlocking) this.store.setNow(this.clock.nowMs())
     this.latencyMonitor.addIfSlow(command.isFast ? 'fast-command' : 'command', durationUs, this.clock.nowMs())
     if (this.monitors.count > 0 && !command.skipsMonitor) {
       this.monitors.show(client, command, request, this.clock.nowUs())

@@ -231,12 +231,13 @@ export class ScriptRunner {
       }
     }
     if (result === outcome.SUSPENDED) return this.#continueSoon()
-    const { restrictions, blocking, propagation } = this.#engine
+    const { restrictions, blocking, propagation, clock } = this.#engine
     if (run.holdsPropagation) propagation.endServed(run.client)
     restrictions.set(this.#restriction!, false)
     this.#restriction = null
     if (run.isAbandoned) this.#finish(result, null)
     else this.#engine.waiting.end(run.client, (reply) => this.#finish(result, reply))
+    store.setNow(clock.nowMs())
     if (blocking.hasReady) blocking.serve()
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { createServer, type HeadpondServer } from '#src/server/create-server.ts'
 import { notation, RawClient } from '../raw-client.ts'
+import { ServerProcess } from '../server-process.ts'
 
 let server: HeadpondServer
 
@@ -161,4 +162,26 @@ test('a watched key that a waiting client empties breaks the watch', async () =>
   assert.equal(await watcher.execute('EXEC'), null)
   watcher.close()
   waiter.close()
+})
+
+test('what expires while a slow command runs reaches neither who waits for it nor the rest of the pipeline', async () => {
+  // The clock of the machine, which DEBUG SLEEP does not hold up.
+  const real = await ServerProcess.start('--kafka-port', '0', '--enable-debug-command', 'yes')
+  try {
+    const client = await real.connect()
+    const waiter = await real.connect()
+    const id = await waiter.call('CLIENT', 'ID')
+    waiter.send('BRPOP', 'q', '0')
+    while (!(await client.call('INFO', 'clients')).includes('blocked_clients:1')) await turn()
+    const script = "redis.call('RPUSH', 'q', 'expired') redis.call('PEXPIRE', 'q', 1) for i = 1, 5e6 do end"
+    const pipeline = ['MULTI', 'RPUSH q expired', 'PEXPIRE q 1', 'DEBUG SLEEP 0.005', 'EXEC', `EVAL "${script}" 0`]
+    client.sendBytes([...pipeline, 'SET key value PX 1', 'DEBUG SLEEP 0.005', 'GET key', ''].join('\r\n'))
+    for (let replies = 1; replies < 9; replies++) await client.next()
+    assert.equal(await client.next(), '_')
+    assert.match(await client.call('CLIENT', 'LIST', 'ID', id.slice(1)), / flags=b /)
+    await client.call('RPUSH', 'q', 'fresh')
+    assert.match(await waiter.next(), /"fresh"/)
+  } finally {
+    await real.stop()
+  }
 })
