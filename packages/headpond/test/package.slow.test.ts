@@ -1,7 +1,7 @@
 /** The package as it is published: it holds all that it needs, runs, and its types are found. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -62,6 +62,29 @@ test('createServer and headpond/testing work, scripts too', () => {
   assert.equal(run('run.js'), "[ 'a', 'PONG' ]\nfunction\n")
 })
 
+test('what cannot import requires it', () => {
+  writeFileSync(
+    join(application, 'run.cjs'),
+    `const { createServer, ConfigError } = require('headpond')
+    const { useHeadpond } = require('headpond/testing')
+    createServer({ maxclients: 'many' }).catch((error) => console.log(error instanceof ConfigError, typeof useHeadpond))`,
+  )
+  // On Node 20 and early 22 it is said to be experimental, on stderr.
+  assert.equal(run('--no-warnings', 'run.cjs'), 'true function\n')
+})
+
+test('no file names one that is not there', () => {
+  const root = join(application, 'node_modules', 'headpond')
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  for (const file of files.filter((name) => /\.[jt]s$/.test(name))) {
+    const text = readFileSync(join(root, file), 'utf8')
+    assert.doesNotMatch(text, /sourceMappingURL=/, file)
+  }
+  const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const named = [bin.headpond, exports['.'].types, exports['.'].default, exports['./testing'].types]
+  for (const name of named) assert(existsSync(join(root, name)), name)
+})
+
 test('what is not exported stays inside', () => {
   writeFileSync(
     join(application, 'inside.js'),
@@ -71,6 +94,7 @@ test('what is not exported stays inside', () => {
 })
 
 for (const [module, moduleResolution] of [
+  ['node16', 'node16'],
   ['nodenext', 'nodenext'],
   ['esnext', 'bundler'],
 ]) {

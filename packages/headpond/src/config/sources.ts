@@ -151,14 +151,25 @@ export function parseOptions(options: DirectiveOptions): Statement[] {
 }
 
 function argsOfOption(name: string, value: OptionValue, place: string): readonly string[] {
+  refuseUnfit(value, place)
   // Kafka says true and false, and puts commas into its lists.
   if (name.startsWith(KAFKA_PREFIX)) return [String(value)]
-  if (typeof value === 'boolean') return [value ? 'yes' : 'no']
-  // Who writes JavaScript is not kept from it by types.
-  if (typeof value === 'object' && !Array.isArray(value)) {
-    throw new ConfigError(place, 'cannot be an object', 'Write text, a number, true or false, or an array of these.')
+  if (typeof value === 'boolean') {
+    // Nobody means the password "yes".
+    const type = findDirective(name)?.type
+    if (type?.isFreeText || type?.isList) throw new ConfigError(place, `cannot be ${value}`, type.remedy)
+    return [value ? 'yes' : 'no']
   }
   if (typeof value === 'object') return value.length === 0 ? [''] : value.map(String)
   const isLine = value !== '' && findDirective(name)?.type.isList
   return isLine ? splitText(String(value), place) : [String(value)]
+}
+
+/** Who writes JavaScript is not kept by types from giving what would become the text "null" or "[object Object]". */
+function refuseUnfit(value: unknown, place: string): void {
+  for (const part of Array.isArray(value) ? value : [value]) {
+    if (['string', 'boolean', 'bigint'].includes(typeof part) || Number.isFinite(part)) continue
+    const kind = typeof part === 'number' || part == null ? String(part) : `a value of type ${typeof part}`
+    throw new ConfigError(place, `cannot be ${kind}`, 'Write text, a number, true or false, or an array of these.')
+  }
 }

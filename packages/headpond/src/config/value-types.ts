@@ -18,6 +18,8 @@ export interface ValueType<V> {
   readonly remedy?: string
   /** Several arguments in a line: CONFIG SET cuts its one value at each space. */
   readonly isList?: true
+  /** Words are not known by themselves: "yes" is a name like any other. */
+  readonly isFreeText?: true
   /** A flag or variable of this type without a value means this. */
   readonly whenBare?: string
   /**
@@ -47,6 +49,7 @@ function single<V>(type: {
   placeholder: string
   remedy?: string
   whenBare?: string
+  isFreeText?: true
   parse(text: string): Parsed<V>
   format(value: V): string
   lines?(value: V): string[]
@@ -279,6 +282,7 @@ interface TextOptions {
 export function text(options: TextOptions = {}): ValueType<string> {
   return single({
     placeholder: options.placeholder ?? '<text>',
+    isFreeText: true,
     remedy: options.remedy ?? 'Write one argument; put it in quotes when it has blanks in it.',
     parse(value) {
       const problem = options.check?.(value)

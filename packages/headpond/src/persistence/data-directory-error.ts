@@ -10,7 +10,7 @@ export class DataDirectoryError extends Error {
 export function directoryProblem(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   const reason = REASONS[code] ?? message
-  return `the directory cannot be used: ${reason}. Choose another by --dir, or keep nothing by --ephemeral`
+  return `the directory cannot be used: ${reason}. Set dir to another, or ephemeral to yes to keep nothing`
 }
 
 const REASONS: Readonly<Record<string, string>> = {

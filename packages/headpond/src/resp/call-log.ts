@@ -1,6 +1,6 @@
 import { LatestList } from '../net/latest-list.ts'
 import type { Client } from './client.ts'
-import type { Command } from './command.ts'
+import { type Command, fullNameOf } from './command.ts'
 import { redactedArguments } from './redaction.ts'
 import type { Request } from './request.ts'
 
@@ -48,7 +48,7 @@ export class CallLog {
   of(name?: string): readonly Call[] {
     const calls = this.#calls.toArray()
     if (name === undefined) return calls
-    const wanted = name.toUpperCase().replace(/[\s]+/, '|')
+    const wanted = fullNameOf(name).toUpperCase()
     return calls.filter(({ command }) => command === wanted || command.startsWith(`${wanted}|`))
   }
 

@@ -207,3 +207,8 @@ export class Command {
     this.#latency = null
   }
 }
+
+/** A command as people write its name, 'CLIENT LIST' or 'client|list', as `fullName` has it. */
+export function fullNameOf(name: string): string {
+  return name.toLowerCase().replace(/\s+/, '|')
+}

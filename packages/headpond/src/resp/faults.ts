@@ -1,7 +1,7 @@
 import { globMatch } from '../bytes/glob.ts'
 import { DelayedRequests, Fault, FaultList } from '../net/faults.ts'
 import type { Client } from './client.ts'
-import type { Command } from './command.ts'
+import { type Command, fullNameOf } from './command.ts'
 import type { RespEngine } from './engine.ts'
 import { keysOf } from './key-extraction.ts'
 import type { Reply } from './reply.ts'
@@ -30,7 +30,7 @@ export class CommandFault extends Fault<CommandFaultTarget, CommandFaultEffect> 
     const { command: name, key, clientName } = this.target
     if (clientName !== undefined && client.name !== clientName) return false
     if (name !== undefined) {
-      const wanted = name.toLowerCase().replace(/[\s]+/, '|')
+      const wanted = fullNameOf(name)
       if (command.fullName !== wanted && !command.fullName.startsWith(`${wanted}|`)) return false
     }
     if (key === undefined) return true

@@ -1,4 +1,6 @@
 import { Config } from '../config/config.ts'
+import { ConfigError, refuseUnknownNames, refuseUnlessObject } from '../config/config-error.ts'
+import { directives, findDirective, KAFKA_PREFIX } from '../config/directives.ts'
 import type { ServerLog } from '../config/server-log.ts'
 import type { DirectiveOptions } from '../config/sources.ts'
 import { KafkaCallLog } from '../kafka/call-log.ts'
@@ -8,7 +10,7 @@ import type { Call, CallLog } from '../resp/call-log.ts'
 import type { ReplyValue } from '../resp/decoder.ts'
 import { durationMs } from './duration.ts'
 import { EmbeddedKafka } from './embedded-kafka.ts'
-import { ServerFaults } from './faults.ts'
+import { refuseUnknownCommand, ServerFaults } from './faults.ts'
 import { type KafkaOptions, kafkaDirectives, type TopicPlan, topicPlans } from './kafka-options.ts'
 import { type Argument, LocalClient } from './local-client.ts'
 import { type SeedOptions, type SeedValue, seedCommands } from './seed.ts'
@@ -75,7 +77,7 @@ export class HeadpondServer {
   constructor(server: Server, callsKept: number, topics: readonly TopicPlan[] = []) {
     this.#server = server
     this.#local = new LocalClient(server.resp)
-    const host = server.config.settings.bind[0].replace(/^-/, '')
+    const host = (server.config.settings.bind[0] ?? '127.0.0.1').replace(/^-/, '')
     const urlHost = host === '*' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
     const password = server.config.settings.requirepass
     const credentials = password === '' ? '' : `:${encodeURIComponent(password)}@`
@@ -150,6 +152,7 @@ export class HeadpondServer {
    * objects), sets sets, maps of numbers sorted sets, and objects hashes. Rejects with TypeError for anything else.
    */
   async seed(data: { readonly [key: string]: SeedValue }, options: SeedOptions = {}): Promise<void> {
+    refuseUnknownNames('seed', options, ['database', 'ttl'])
     const commands = Object.entries(data).flatMap(([key, value]) => [
       ...seedCommands(key, value),
       ...(options.ttl === undefined ? [] : [['PEXPIRE', key, durationMs(options.ttl)]]),
@@ -184,10 +187,12 @@ export class HeadpondServer {
 
   /**
    * What clients asked of the server since the start or the last `reset`, the oldest first: of one command, in any case
-   * ('GET', 'CLIENT|LIST', 'CLIENT' with all its subcommands), or all. Throws when the server does not remember any.
+   * ('GET', 'CLIENT|LIST', 'CLIENT' with all its subcommands), or all. Throws when the server does not remember any,
+   * and RangeError when there is no such command.
    */
   calls(command?: string): readonly Call[] {
     if (this.#calls === null) throw new Error('calls: this server remembers none; set the option callsKept')
+    if (command !== undefined) refuseUnknownCommand(this.#server.resp.table, command)
     return this.#calls.of(command)
   }
 
@@ -227,26 +232,27 @@ export class HeadpondServer {
  * DataDirectoryError when the data directory or what lies in it cannot.
  */
 export async function createServer(options: CreateServerOptions = {}): Promise<HeadpondServer> {
-  const { log = SILENT, random, callsKept, kafka, ...directives } = options
+  refuseUnfitOptions(options)
+  const { log = SILENT, random, callsKept, kafka, ...settings } = options
   const config = Config.load({
     options: {
       port: 'auto',
       memcachedPort: 'auto',
       bind: ['127.0.0.1'],
-      ephemeral: !asksForDisk(directives),
-      ...kafkaDirectives(kafka?.config),
-      ...directives,
+      ephemeral: !asksForDisk(settings),
+      ...kafkaDirectives(kafka),
+      ...settings,
     } as DirectiveOptions,
     // Not asked for: see Kafka. A test has all members of its groups at hand, and does not want to wait for more; and when it
     // moves the clock by days, its connections are not idle.
-    defaults: ({ settings }) => ({
+    defaults: (config) => ({
       kafkaPort: 'auto',
-      ...(settings.ephemeral
+      ...(config.settings.ephemeral
         ? { 'kafka.group.initial.rebalance.delay.ms': 0, 'kafka.connections.max.idle.ms': -1 }
         : {}),
     }),
   })
-  const plans = topicPlans(kafka?.topics ?? {})
+  const plans = topicPlans(kafka?.topics)
   const server = new Server({
     config,
     log,
@@ -255,14 +261,47 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
   })
   await server.start()
   const embedded = new HeadpondServer(server, callsKept ?? (config.settings.ephemeral ? CALLS_KEPT : 0), plans)
-  if (kafka === undefined) return embedded
   try {
-    await embedded.kafka.prepare()
+    if (kafka !== undefined) await embedded.kafka.prepare()
+    refuseUnknownSettings(server)
     return embedded
   } catch (error) {
     await embedded.close()
     throw error
   }
+}
+
+/** Throws ConfigError for what types would have refused, where they are not checked. Directives' values are looked at by Config. */
+function refuseUnfitOptions(options: CreateServerOptions): void {
+  refuseUnlessObject('createServer', options, "createServer({ maxmemory: '100mb' })")
+  const directiveOptions = Object.keys(options).filter((name) => isDirective(name))
+  refuseUnknownNames('option', options, [...directiveOptions, ...OWN_OPTIONS, ...directives.map(({ key }) => key)])
+  const { log, random, callsKept } = options
+  if (callsKept !== undefined && !(Number.isInteger(callsKept) && callsKept >= 0)) {
+    throw new ConfigError('option callsKept', `must be a whole number from 0, not ${String(callsKept)}`)
+  }
+  if (random !== undefined && typeof random !== 'function') {
+    throw new ConfigError('option random', 'must be a function', 'Write one that returns numbers in [0, 1).')
+  }
+  if (log !== undefined && !LOG_METHODS.every((name) => typeof log?.[name] === 'function')) {
+    throw new ConfigError('option log', `must be an object with the functions ${LOG_METHODS.join(', ')}`)
+  }
+}
+
+const OWN_OPTIONS = ['kafka', 'log', 'random', 'callsKept']
+const LOG_METHODS = ['info', 'warn', 'error'] as const
+
+/** Under its own name ('maxmemory-policy'), which is read too, or as a setting of Kafka's broker. */
+function isDirective(name: string): boolean {
+  return findDirective(name) !== undefined || name.startsWith(KAFKA_PREFIX)
+}
+
+/** A broker takes settings that it does not know for those of a plugin: here are none. */
+function refuseUnknownSettings({ kafka }: Server): void {
+  const [unknown] = kafka.service?.broker.config.unknownDirectives() ?? []
+  if (unknown === undefined) return
+  const remedy = unknown.meant === undefined ? '' : `Did you mean ${unknown.meant}?`
+  throw new ConfigError(`kafka.${unknown.name}`, 'there is no such setting', remedy)
 }
 
 /** How clients come in by the first listener, where it wants more than a connection. */

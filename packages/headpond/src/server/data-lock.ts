@@ -32,7 +32,7 @@ export class DataLock {
       const holder = await holderOf(path)
       throw new DataDirectoryError(
         dir,
-        `another Headpond${holder} keeps its data here. Stop that one, or give this one a directory of its own by --dir`,
+        `another Headpond${holder} keeps its data here. Stop that one, or set dir to a directory of this one's own`,
       )
     }
     server.unref()

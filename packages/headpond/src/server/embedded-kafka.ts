@@ -1,5 +1,6 @@
 import type { KafkaCall, KafkaCallLog } from '../kafka/call-log.ts'
 import type { KafkaFaults } from '../kafka/faults.ts'
+import { refuseUnknownApi } from './faults.ts'
 import type { Kafka } from './kafka.ts'
 import { type KafkaTopicOptions, type TopicPlan, topicPlans } from './kafka-options.ts'
 import type { KafkaTools } from './kafka-tools.ts'
@@ -169,10 +170,11 @@ export class EmbeddedKafka {
 
   /**
    * What Kafka clients asked of the server since the start or the last `reset`, the oldest first: of one API ('Produce'), or
-   * all. Throws when the server does not remember any.
+   * all. Throws when the server does not remember any, and RangeError when there is no such API.
    */
   calls(api?: string): readonly KafkaCall[] {
     if (this.#calls === null) throw new Error('calls: this server remembers none; set the option callsKept')
+    if (api !== undefined) refuseUnknownApi(api)
     return this.#calls.of(api)
   }
 

@@ -155,11 +155,7 @@ function isMissingAddress(error: unknown): boolean {
 function listenError(error: unknown, place: string, directive: string, host: string, port: number): Error {
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'EADDRINUSE') {
-    return new ConfigError(
-      place,
-      `${host}:${port} is in use`,
-      `Stop what listens there, or choose --${directive} auto.`,
-    )
+    return new ConfigError(place, `${host}:${port} is in use`, `Stop what listens there, or set ${directive} to auto.`)
   }
   if (code === 'EACCES') {
     return new ConfigError(place, `no permission to listen on ${host}:${port}`, 'Choose a port above 1023.')

@@ -1,5 +1,9 @@
+import { nearestName, refuseUnknownNames } from '../config/config-error.ts'
+import { API_NAMES } from '../kafka/api-names.ts'
 import { ERROR, type ErrorName } from '../kafka/errors.ts'
 import { KafkaFault, type KafkaFaultEffect, type KafkaFaults, type KafkaFaultTarget } from '../kafka/faults.ts'
+import { fullNameOf } from '../resp/command.ts'
+import type { CommandTable } from '../resp/command-table.ts'
 import type { RespEngine } from '../resp/engine.ts'
 import { CommandFault, type CommandFaultEffect, type CommandFaultTarget } from '../resp/faults.ts'
 import { durationMs } from './duration.ts'
@@ -39,8 +43,10 @@ export class ServerFaults {
    * errors, in the whole answer: every topic and partition of it.
    */
   error(match: FaultMatch, message: string): FaultHandle {
+    if (typeof message !== 'string') throw new TypeError(`an error is text, not ${typeof message}`)
     if (!isOfKafka(match)) return this.#add(match, { kind: 'error', message })
-    if (!(message in ERROR) || message === 'NONE') throw new RangeError(`${message} is no error of Kafka's`)
+    if (!Object.hasOwn(ERROR, message) || message === 'NONE')
+      throw unknownName('error of Kafka', message, Object.keys(ERROR))
     return this.#addToKafka(match, { kind: 'error', error: message as ErrorName })
   }
 
@@ -69,19 +75,57 @@ export class ServerFaults {
   #add(match: string | CommandFaultTarget, effect: CommandFaultEffect): FaultHandle
   #add(match: FaultMatch, effect: CommandFaultEffect): FaultHandle {
     if (isOfKafka(match)) return this.#addToKafka(match, effect as KafkaFaultEffect)
-    const { faults } = this.#engine
-    const fault = faults.add(new CommandFault(typeof match === 'string' ? { command: match } : match, effect))
+    const { faults, table } = this.#engine
+    const target = typeof match === 'string' ? { command: match } : match
+    refuseUnfitTarget(target, ['command', 'key', 'clientName'])
+    if (target.command !== undefined) refuseUnknownCommand(table, target.command)
+    const fault = faults.add(new CommandFault(target, effect))
     return handleOf(fault, () => faults.remove(fault))
   }
 
   #addToKafka(match: KafkaFaultTarget, effect: KafkaFaultEffect): FaultHandle {
+    refuseUnfitTarget(match, ['api', 'topic', 'group', 'clientId'])
+    if (match.api !== '*') refuseUnknownApi(match.api)
     const fault = this.#kafka.add(new KafkaFault(match, effect))
     return handleOf(fault, () => this.#kafka.remove(fault))
   }
 }
 
+/** Throws RangeError, with the name that may have been meant: a command that nobody can send is never struck, or called. */
+export function refuseUnknownCommand(table: CommandTable, name: string): void {
+  if (table.byName(fullNameOf(name)) !== undefined) return
+  const names = table.withSubcommands().map(({ fullName }) => fullName.toUpperCase())
+  throw unknownName('command', name, names)
+}
+
+/** As `refuseUnknownCommand`, for the APIs of Kafka. */
+export function refuseUnknownApi(name: string): void {
+  if (!API_NAMES.some((known) => known.toLowerCase() === name.toLowerCase())) throw unknownName('API', name, API_NAMES)
+}
+
+function unknownName(kind: string, name: string, names: readonly string[]): RangeError {
+  const nearest = nearestName(name, names)
+  return new RangeError(`there is no ${kind} '${name}'${nearest === undefined ? '' : `: did you mean '${nearest}'?`}`)
+}
+
+/** Throws what tells who is not warned by types. */
+function refuseUnfitTarget(target: CommandFaultTarget | KafkaFaultTarget, names: readonly string[]): void {
+  if (typeof target !== 'object' || target === null)
+    throw new TypeError('a fault wants the name of a command, or an object')
+  refuseUnknownNames('fault', target, [...names, 'times'])
+  for (const [name, value] of Object.entries(target)) {
+    if (name !== 'times' && value !== undefined && typeof value !== 'string') {
+      throw new TypeError(`fault ${name}: text, not ${typeof value}`)
+    }
+  }
+  const { times = 1 } = target
+  if (times !== Number.POSITIVE_INFINITY && !(Number.isInteger(times) && times > 0)) {
+    throw new RangeError(`fault times: a whole number from 1, or Infinity, not ${String(times)}`)
+  }
+}
+
 function isOfKafka(match: FaultMatch): match is KafkaFaultTarget {
-  return typeof match === 'object' && 'api' in match
+  return typeof match === 'object' && match !== null && 'api' in match
 }
 
 function handleOf(

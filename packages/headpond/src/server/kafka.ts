@@ -250,6 +250,6 @@ export function refuseUnknownAddress(
   throw new ConfigError(
     plan.host === null ? `bind ${config.settings.bind.join(' ')}` : `kafka.listeners ${plan.host}`,
     'there is no address that Kafka clients could be told to connect to',
-    'Name one with --kafka-advertised-host.',
+    'Set kafka-advertised-host to one.',
   )
 }

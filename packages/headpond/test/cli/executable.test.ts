@@ -107,7 +107,7 @@ test('a data directory that cannot be used is one line, whatever is wrong with i
       const { exitCode, errorLines } = await run('--port', 'auto', '--memcached-port', '0', '--dir', dir)
       assert.deepEqual([exitCode, errorLines.length], [1, 1], errorLines.join('\n'))
       assert.match(errorLines[0], message)
-      assert.match(errorLines[0], /Choose another by --dir, or keep nothing by --ephemeral$/)
+      assert.match(errorLines[0], /Set dir to another, or ephemeral to yes to keep nothing$/)
     }
   }))
 
@@ -120,7 +120,7 @@ test('two servers do not append to the same data', { skip: process.platform !== 
     assert.deepEqual([exitCode, errorLines.length], [1, 1], errorLines.join('\n'))
     assert.match(
       errorLines[0],
-      new RegExp(`another Headpond \\(pid ${first.child.pid}\\) keeps its data here\\. .*--dir`),
+      new RegExp(`another Headpond \\(pid ${first.child.pid}\\) keeps its data here\\. .*set dir to`),
     )
     // In the same process too; and what appends nothing, or to a file of another name, is free to be there.
     await assert.rejects(createHeadpond({ dir: data, ephemeral: false, appendonly: true }), DataDirectoryError)

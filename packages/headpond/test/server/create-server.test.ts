@@ -143,17 +143,67 @@ test('a server with a password lets in only who knows it', async () => {
 
 test('options are checked as a configuration file is', async () => {
   await assert.rejects(createServer({ maxclients: 'many' as never }), ConfigError)
-  await assert.rejects(createServer({ dir: fileURLToPath(import.meta.url) }), DataDirectoryError)
+  await assert.rejects(createServer({ dir: fileURLToPath(import.meta.url) }), (error: unknown) => {
+    assert(error instanceof DataDirectoryError)
+    assert.match(error.message, /there is a file of that name. Set dir to another, or ephemeral to yes/)
+    return true
+  })
   const taken = await createServer({})
   try {
     await assert.rejects(createServer({ port: taken.port }), (error: unknown) => {
       assert(error instanceof ConfigError)
-      assert.match(error.message, /127\.0\.0\.1:\d+ is in use.*--port auto/)
+      assert.match(error.message, /127\.0\.0\.1:\d+ is in use.*or set port to auto/)
       return true
     })
   } finally {
     await taken.close()
   }
+})
+
+test('an option that is none, or not of its type, is named, also where nothing checks types', async () => {
+  const refused: [options: object, message: RegExp][] = [
+    [{ prot: 7000 }, /option prot: .* Did you mean port\?/],
+    [{ maxmemoryPolcy: 'noeviction' }, /option maxmemoryPolcy: .* Did you mean maxmemoryPolicy\?/],
+    [{ callKept: 5 }, /option callKept: .* Did you mean callsKept\?/],
+    [{ somethingElse: 5 }, /^option somethingElse: there is no such option\.$/],
+    [{ callsKept: -1 }, /option callsKept: must be a whole number from 0, not -1/],
+    [{ callsKept: '5' }, /option callsKept: /],
+    [{ random: 5 }, /option random: must be a function/],
+    [{ log: {} }, /option log: .* info, warn, error/],
+    [{ requirepass: true }, /option requirepass: cannot be true/],
+    [{ requirepass: Number.NaN }, /option requirepass: cannot be NaN/],
+    [{ requirepass: null }, /option requirepass: cannot be null/],
+    [{ dir: () => '/tmp' }, /option dir: cannot be a value of type function/],
+    [{ bind: ['127.0.0.1', null] }, /option bind: cannot be null/],
+    [{ bind: true }, /option bind: cannot be true/],
+    [{ maxclients: {} }, /option maxclients: cannot be a value of type object/],
+    [{ kafka: true }, /option kafka: must be an object/],
+    [{ kafka: { topic: {} } }, /option kafka topic: .* Did you mean topics\?/],
+    [{ kafka: { topics: ['orders'] } }, /kafka\.topics: must be an object/],
+    [{ kafka: { topics: { orders: null } } }, /topic orders: must be an object/],
+    [{ kafka: { topics: { orders: { partition: 3 } } } }, /topic orders partition: .* Did you mean partitions\?/],
+    [{ kafka: { topics: { orders: { config: { 'retention.ms': null } } } } }, /topic orders config retention\.ms: /],
+    [{ kafka: { config: 'x' } }, /option kafka\.config: must be an object/],
+    [{ kafka: { config: { 'num.partition': 3 } } }, /kafka\.num\.partition: .* Did you mean num\.partitions\?/],
+    [{ kafka: { config: { 'num.partitions': () => 3 } } }, /option kafka\.config num\.partitions: /],
+    [{ 'kafka.num.partition': 3 }, /kafka\.num\.partition: .* Did you mean num\.partitions\?/],
+  ]
+  for (const [options, message] of refused) {
+    await assert.rejects(createServer(options), { name: 'ConfigError', message })
+  }
+  await assert.rejects(createServer(null as never), { name: 'ConfigError', message: /createServer: must be an object/ })
+})
+
+test('what is undefined is left out, names may be those of a file, and nothing need be listened on', async () => {
+  await using server = await createServer({
+    maxmemory: undefined,
+    'maxmemory-policy': 'allkeys-lru',
+    bind: [],
+    kafka: { topics: { absent: undefined as never, orders: { config: { 'retention.ms': undefined as never } } } },
+  } as object)
+  assert.deepEqual(await server.execute('CONFIG', 'GET', 'maxmemory-policy'), { 'maxmemory-policy': 'allkeys-lru' })
+  assert.deepEqual(await server.kafka.topics(), ['orders'])
+  assert.equal(server.urls.redis, '')
 })
 
 test('close ends connections, frees the port, and may be called twice', async () => {

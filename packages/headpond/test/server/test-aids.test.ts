@@ -5,6 +5,8 @@ import { after, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { createServer, ReplyError } from '#src/index.ts'
+import { API_NAMES } from '#src/kafka/api-names.ts'
+import { apis } from '#src/kafka/apis.ts'
 import { RawClient } from '../raw-client.ts'
 
 const server = await createServer()
@@ -255,4 +257,37 @@ test('faults can strike by the name of a client, and within MULTI when a command
   assert.equal(await server.execute('LPUSH', 'l', '1'), 1)
   await assert.rejects(() => redis.multi().set('a', '1').lpush('l', '2').exec(), /EXECABORT/)
   assert.equal(await redis.exists('a'), 0)
+})
+
+test('a name that nobody can send is refused, with the one that may have been meant', async () => {
+  const { faults } = server
+  const refused: [attempt: () => unknown, message: RegExp][] = [
+    [() => faults.error('GTE', 'ERR'), /no command 'GTE': did you mean 'GET'\?/],
+    [() => faults.drop({ command: 'CLIENT LSIT' }), /no command 'CLIENT LSIT': did you mean 'CLIENT\|LIST'\?/],
+    [() => faults.delay({ api: 'Prodcue' }, 5), /no API 'Prodcue': did you mean 'Produce'\?/],
+    [() => faults.loseAnswer({ api: 'Fetsh' }), /did you mean 'Fetch'\?/],
+    [() => faults.error({ api: 'Produce' }, 'NOT_LEADER_OR_FOLOWER'), /did you mean 'NOT_LEADER_OR_FOLLOWER'\?/],
+    [() => faults.error({ api: 'Produce' }, 'toString'), /no error of Kafka 'toString'/],
+    [() => faults.drop({ comand: 'GET' } as never), /fault comand: .* Did you mean command\?/],
+    [() => faults.drop({ api: 'Fetch', clientID: 'c' } as never), /fault clientID: .* Did you mean clientId\?/],
+    [() => faults.drop({ command: 'GET', times: 0 }), /fault times: /],
+    [() => faults.drop({ command: 'GET', times: '2' as never }), /fault times: /],
+    [() => faults.drop({ key: 5 as never }), /fault key: text, not number/],
+    [() => faults.drop(undefined as never), /wants the name of a command/],
+    [() => faults.error('GET', undefined as never), /an error is text, not undefined/],
+    [() => server.calls('GTE'), /did you mean 'GET'\?/],
+    [() => server.kafka.calls('Prodcue'), /did you mean 'Produce'\?/],
+  ]
+  for (const [attempt, message] of refused) assert.throws(attempt, { message })
+  await assert.rejects(server.seed({}, { tll: 5 } as never), /seed tll: .* Did you mean ttl\?/)
+  for (const name of ['get', 'CLIENT', 'client|list', 'Client List']) faults.error(name, 'ERR').remove()
+  faults.error({ api: 'produce' }, 'NOT_LEADER_OR_FOLLOWER').remove()
+  assert.equal(await redis.get('untouched'), null)
+})
+
+test('names of APIs are those that are served', () => {
+  assert.deepEqual(
+    API_NAMES,
+    apis.map(({ name }) => name),
+  )
 })
