@@ -1,5 +1,6 @@
 import { globMatch } from '../bytes/glob.ts'
 import { isWasmFailure } from '../bytes/web-assembly.ts'
+import type { FunctionsPayload } from '../persistence/rdb/functions-payload.ts'
 import type { LuaVm, RegisteredFunction, Verdict } from '../scripting/lua-vm.ts'
 import { verdict } from '../scripting/lua-vm.ts'
 import { readLibraryHeader } from './script-header.ts'
@@ -109,10 +110,16 @@ export class FunctionLibraries {
     this.#lastCalled = null
   }
 
-  /** Adds libraries: all of them or none. Returns why not, or null. */
-  restore(codes: readonly Uint8Array[], policy: RestorePolicy): string | null {
+  /**
+   * Adds libraries: all of them or none. Returns why not, or null. Each is loaded before the next one is read, in Redis: what is
+   * wrong with one comes before what is wrong behind it.
+   */
+  restore(payload: FunctionsPayload, policy: RestorePolicy): string | null {
     const added = new LibrarySet()
-    const error = this.#loadAll(added, codes) ?? (policy === 'flush' ? null : this.#set.conflict(added, policy))
+    const error =
+      this.#loadAll(added, payload.codes) ??
+      payload.error ??
+      (policy === 'flush' ? null : this.#set.conflict(added, policy))
     if (error !== null) {
       for (const library of added.libraries.values()) this.#remove(added, library)
       return error

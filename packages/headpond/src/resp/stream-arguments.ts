@@ -91,6 +91,18 @@ export function openGroup(
   reply: Reply,
 ): { stream: Stream; group: ConsumerGroup } | null {
   const handle = database.read(request.chunk, request.start(keyIndex), request.end(keyIndex))
+  return openGroupOf(handle, database, request, keyIndex, groupIndex, reply)
+}
+
+/** As `openGroup`, of a key that has been looked up. */
+export function openGroupOf(
+  handle: number,
+  database: Database,
+  request: Request,
+  keyIndex: number,
+  groupIndex: number,
+  reply: Reply,
+): { stream: Stream; group: ConsumerGroup } | null {
   const stream = handle === NONE ? null : openStream(database, handle, reply)
   if (handle !== NONE && stream === null) return null
   // Nearly all who ask for a group change it.

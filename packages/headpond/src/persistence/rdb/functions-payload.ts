@@ -21,22 +21,31 @@ export function createFunctionsPayload(codes: readonly Uint8Array[], compresses:
   return sealPayload(writer)
 }
 
-/** The sources of the libraries in bytes[start, end), or an error text as Redis words it. */
-export function readFunctionsPayload(bytes: Uint8Array, start: number, end: number): Uint8Array[] | string {
+export interface FunctionsPayload {
+  /** The sources of the libraries, as far as they can be read. */
+  readonly codes: readonly Uint8Array[]
+  /** Why what is behind them cannot, as Redis words it; null when there is nothing. */
+  readonly error: string | null
+}
+
+/** What is in bytes[start, end). */
+export function readFunctionsPayload(bytes: Uint8Array, start: number, end: number): FunctionsPayload {
   const reader = openPayload(bytes, start, end)
-  if (reader === undefined) return 'DUMP payload version or checksum are wrong'
   const codes: Uint8Array[] = []
+  if (reader === undefined) return { codes, error: 'DUMP payload version or checksum are wrong' }
   while (reader.left > 0) {
     const opcode = reader.readByte()
-    if (opcode !== OPCODE.FUNCTION && opcode !== OPCODE.FUNCTION_PRE) return 'given type is not a function'
+    if (opcode !== OPCODE.FUNCTION && opcode !== OPCODE.FUNCTION_PRE) {
+      return { codes, error: 'given type is not a function' }
+    }
     try {
       codes.push(opcode === OPCODE.FUNCTION ? Uint8Array.from(reader.readString()) : readPreRelease(reader))
     } catch (error) {
       if (!(error instanceof RdbError)) throw error
-      return 'Failed loading library payload'
+      return { codes, error: 'Failed loading library payload' }
     }
   }
-  return codes
+  return { codes, error: null }
 }
 
 /** The release candidates of 7.0 kept what is the first line of the code now in fields of their own. */

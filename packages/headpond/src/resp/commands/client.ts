@@ -370,6 +370,11 @@ function noTouch(client: Client, request: Request, reply: Reply): void {
   reply.ok()
 }
 
+/** What clients can do beside the protocol: replicas of Valkey redirect those who follow. Here is nothing that would ask. */
+function capa(_client: Client, _request: Request, reply: Reply): void {
+  reply.ok()
+}
+
 function readSwitch(request: Request, reply: Reply): boolean | undefined {
   if (request.is(2, 'ON')) return true
   if (request.is(2, 'OFF')) return false
@@ -380,6 +385,10 @@ function readSwitch(request: Request, reply: Reply): boolean | undefined {
 const HELP = [
   'CACHING (YES|NO)',
   '    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.',
+  'CAPA <option> [options...]',
+  '    The client claims its some capability options. Options are:',
+  '    * REDIRECT',
+  '      The client can handle redirect messages.',
   'GETREDIR',
   '    Return the client ID we are redirecting to when tracking is enabled.',
   'GETNAME',
@@ -613,6 +622,16 @@ export const clientCommands: readonly CommandSpec[] = [
         summary: 'Lets this connection read and write keys without marking them as used.',
         args: 'enabled(ON | OFF)',
         handler: noTouch,
+      },
+      {
+        ...shared,
+        name: 'CAPA',
+        arity: -3,
+        flags: OWN,
+        since: '8.0.0',
+        summary: 'Tells what this connection can do beside the protocol.',
+        args: 'capability...',
+        handler: capa,
       },
       {
         ...shared,

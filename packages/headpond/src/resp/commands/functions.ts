@@ -146,10 +146,9 @@ function restore(client: Client, request: Request, reply: Reply): void {
   if (policy === null) {
     return reply.error('ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.')
   }
-  const codes = readFunctionsPayload(request.chunk, request.start(2), request.end(2))
-  if (typeof codes === 'string') return reply.error(`ERR ${codes}`)
+  const payload = readFunctionsPayload(request.chunk, request.start(2), request.end(2))
   const { scripts, store } = client.engine
-  const error = scripts.libraries.restore(codes, policy)
+  const error = scripts.libraries.restore(payload, policy)
   if (error !== null) return reply.errorOfBytes(`ERR ${error}`)
   store.dirtyCount++
   reply.ok()

@@ -12,6 +12,7 @@ import type { Request } from '../request.ts'
 import {
   isSign,
   openGroup,
+  openGroupOf,
   openStream,
   readId,
   readIds,
@@ -255,6 +256,9 @@ const ATTEMPTS_PER_ENTRY = 10
 const AUTOCLAIM_COUNT_MAX = 2 ** 63 / 16
 
 function xautoclaim(client: Client, request: Request, reply: Reply): void {
+  const { database } = client
+  // Whether the key is there counts as a hit or a miss even when an argument is wrong.
+  const handle = database.read(request.chunk, request.start(1), request.end(1))
   const idleMinMs = request.integer(4)
   if (Number.isNaN(idleMinMs)) return reply.error('ERR Invalid min-idle-time argument for XAUTOCLAIM')
   const start = new StreamId()
@@ -271,8 +275,7 @@ function xautoclaim(client: Client, request: Request, reply: Reply): void {
       return reply.error(errors.SYNTAX)
     }
   }
-  const { database } = client
-  const found = openGroup(database, request, 1, 2, reply)
+  const found = openGroupOf(handle, database, request, 1, 2, reply)
   if (found === null) return
   const { stream, group } = found
   const { store } = database
