@@ -98,7 +98,8 @@ export class Propagation {
       this.#added(client.database.index)
     }
     if (depth === 0 && this.#pendingEnds.length > 0) {
-      this.#feedPending()
+      const belongsTogether = ranOthers || !MEETING_ANY_KEYS.has(client.lastCommand!.fullName)
+      this.#feedPending(belongsTogether)
       client.propagationOffset = this.offset
     }
   }
@@ -185,11 +186,11 @@ export class Propagation {
     this.#pendingEnds.push(this.#pending.length)
   }
 
-  #feedPending(): void {
+  #feedPending(belongsTogether = true): void {
     const { bytes } = this.#pending
     const ends = this.#pendingEnds
     const databases = this.#pendingDatabases
-    const isUnit = ends.length > 1
+    const isUnit = belongsTogether && ends.length > 1
     if (isUnit) this.#feed(databases[0], MULTI, 0, MULTI.length)
     for (let index = 0; index < ends.length; index++) {
       this.#feed(databases[index], bytes, index === 0 ? 0 : ends[index - 1], ends[index])
@@ -221,6 +222,9 @@ export class Propagation {
     for (let index = 0; index < consumers.length; index++) consumers[index].append(database, bytes, start, end)
   }
 }
+
+/** What they find to be expired has nothing to do with each other, as what expires by itself has not. */
+const MEETING_ANY_KEYS: ReadonlySet<string> = new Set(['scan', 'randomkey'])
 
 /** Room that only a giant transaction needs. */
 const PENDING_BYTES_KEPT_MAX = 2 ** 20

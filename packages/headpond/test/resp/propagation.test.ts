@@ -95,6 +95,28 @@ test('what expires is fed as a deletion: before the command that found it, and b
   }
 })
 
+test('what SCAN and RANDOMKEY find to be expired does not belong together, unless they stand in a transaction', async () => {
+  const { server, lines, client } = await startRecorded()
+  try {
+    server.store.activeExpiry.isEnabled = false
+    for (const [commands, replyCount, isUnit] of [
+      ['SCAN 0\r\n', 1, false],
+      ['RANDOMKEY\r\n', 1, false],
+      ['MULTI\r\nSCAN 0\r\nEXEC\r\n', 3, true],
+    ] as const) {
+      await ask(client, 'SET x 1 PX 1\r\nSET y 1 PX 1\r\n', 2)
+      lines.length = 0
+      server.clock.advance(2)
+      await ask(client, commands, replyCount)
+      if (isUnit) assert.deepEqual([lines.shift(), lines.pop()], ['0 MULTI', '0 EXEC'])
+      assert.deepEqual(lines.sort(), ['0 DEL x', '0 DEL y'])
+    }
+  } finally {
+    client.close()
+    await server.close()
+  }
+})
+
 test('fields of hashes are fed with the moment they expire at', async () => {
   const { server, lines, client } = await startRecorded()
   try {
