@@ -26,10 +26,48 @@ const groupSettings: readonly Setting[] = [
     summary: 'Time between heartbeats that the group’s members are told to keep.' },
   { name: 'consumer.session.timeout.ms', type: 'INT', default: '45000', min: 1,
     summary: 'Time without a heartbeat after which a member of the group is gone.' },
+  { name: 'share.auto.offset.reset', type: 'STRING', default: 'latest', check: checkShareStart,
+    summary: 'Where a share group begins to read.' },
+  { name: 'share.heartbeat.interval.ms', type: 'INT', default: '5000', min: 1,
+    summary: 'Time between heartbeats of a share group’s members.' },
+  { name: 'share.isolation.level', type: 'STRING', default: 'read_uncommitted', oneOf: ['read_committed', 'read_uncommitted'],
+    summary: 'Whether a share group reads what is not committed.' },
+  { name: 'share.record.lock.duration.ms', type: 'INT', default: '30000', min: 1000,
+    summary: 'How long a member of a share group may keep a record.' },
+  { name: 'share.session.timeout.ms', type: 'INT', default: '45000', min: 1,
+    summary: 'Time without a heartbeat after which a member of a share group is gone.' },
+  { name: 'streams.heartbeat.interval.ms', type: 'INT', default: '5000', min: 1,
+    summary: 'Time between heartbeats of a streams group’s members.' },
+  { name: 'streams.initial.rebalance.delay.ms', type: 'INT', default: '3000', min: 0,
+    summary: 'How long a new streams group waits for more members.' },
+  { name: 'streams.num.standby.replicas', type: 'INT', default: '0', min: 0,
+    summary: 'Standby replicas of each task of a streams group.' },
+  { name: 'streams.session.timeout.ms', type: 'INT', default: '45000', min: 1,
+    summary: 'Time without a heartbeat after which a member of a streams group is gone.' },
 ]
 
-/** A group's value lies between two settings of the broker; where it has none, the broker's own counts. */
-const groupLimits: readonly { name: string; min: IntegerName; max: IntegerName; broker: IntegerName }[] = [
+const DURATION = /^by_duration:[+]?P(?=\d|T\d)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d{0,9})?S)?)?$/i
+
+function checkShareStart(value: string): string | undefined {
+  if (value === 'earliest' || value === 'latest' || DURATION.test(value)) return undefined
+  return (
+    `Invalid value \`${value}\` for configuration share.auto.offset.reset. The value must be either 'earliest', 'latest' ` +
+    "or of the format 'by_duration:<PnDTnHnMn.nS>'."
+  )
+}
+
+interface GroupLimit {
+  readonly name: string
+  readonly min?: IntegerName
+  readonly max?: IntegerName
+  readonly broker: IntegerName
+}
+
+/**
+ * A group's value lies between two settings of the broker; where it has none, the broker's own counts. In the order in which
+ * Kafka looks at them.
+ */
+const groupLimits: readonly GroupLimit[] = [
   {
     name: 'consumer.heartbeat.interval.ms',
     min: 'group.consumer.min.heartbeat.interval.ms',
@@ -42,7 +80,61 @@ const groupLimits: readonly { name: string; min: IntegerName; max: IntegerName; 
     max: 'group.consumer.max.session.timeout.ms',
     broker: 'group.consumer.session.timeout.ms',
   },
+  {
+    name: 'share.heartbeat.interval.ms',
+    min: 'group.share.min.heartbeat.interval.ms',
+    max: 'group.share.max.heartbeat.interval.ms',
+    broker: 'group.share.heartbeat.interval.ms',
+  },
+  {
+    name: 'share.session.timeout.ms',
+    min: 'group.share.min.session.timeout.ms',
+    max: 'group.share.max.session.timeout.ms',
+    broker: 'group.share.session.timeout.ms',
+  },
+  {
+    name: 'share.record.lock.duration.ms',
+    min: 'group.share.min.record.lock.duration.ms',
+    max: 'group.share.max.record.lock.duration.ms',
+    broker: 'group.share.record.lock.duration.ms',
+  },
+  {
+    name: 'streams.heartbeat.interval.ms',
+    min: 'group.streams.min.heartbeat.interval.ms',
+    max: 'group.streams.max.heartbeat.interval.ms',
+    broker: 'group.streams.heartbeat.interval.ms',
+  },
+  {
+    name: 'streams.session.timeout.ms',
+    min: 'group.streams.min.session.timeout.ms',
+    max: 'group.streams.max.session.timeout.ms',
+    broker: 'group.streams.session.timeout.ms',
+  },
+  {
+    name: 'streams.num.standby.replicas',
+    max: 'group.streams.max.standby.replicas',
+    broker: 'group.streams.num.standby.replicas',
+  },
+  { name: 'streams.initial.rebalance.delay.ms', broker: 'group.streams.initial.rebalance.delay.ms' },
 ]
+
+/** Why a group cannot have these values; Kafka's words. */
+function beyondLimits(config: ConfigMap, broker: BrokerConfig): string | null {
+  const inForce = ({ name, broker: fallback }: GroupLimit) => Number(config.get(name) ?? broker.integer(fallback))
+  for (const limit of groupLimits) {
+    const value = inForce(limit)
+    const { name, min, max } = limit
+    if (min !== undefined && value < broker.integer(min)) return `${name} must be greater than or equal to ${min}`
+    if (max !== undefined && value > broker.integer(max)) return `${name} must be less than or equal to ${max}`
+  }
+  for (const protocol of ['consumer', 'share', 'streams']) {
+    const [heartbeat, session] = ['heartbeat.interval.ms', 'session.timeout.ms'].map(
+      (name) => groupLimits.find((limit) => limit.name === `${protocol}.${name}`)!,
+    ) as [GroupLimit, GroupLimit]
+    if (inForce(session) <= inForce(heartbeat)) return `${session.name} must be greater than ${heartbeat.name}`
+  }
+  return null
+}
 
 export const groupKind: NamedKind = {
   owner: 'group',
@@ -62,14 +154,9 @@ export const groupKind: NamedKind = {
       if (text === undefined) continue
       const read = readSetting(setting, text)
       if ('refusal' in read) return { error: 'INVALID_CONFIG', message: read.refusal }
-      const { min, max } = groupLimits.find(({ name }) => name === setting.name)!
-      const value = read.value as number
-      const limit = value < broker.integer(min) ? `greater than or equal to ${min}` : `less than or equal to ${max}`
-      if (value < broker.integer(min) || value > broker.integer(max)) {
-        return { error: 'INVALID_CONFIG', message: `${setting.name} must be ${limit}` }
-      }
     }
-    return null
+    const problem = beyondLimits(config, broker)
+    return problem === null ? null : { error: 'INVALID_CONFIG', message: problem }
   },
 }
 
