@@ -20,8 +20,9 @@ export interface SlowLogEntry {
 /** The last commands that took longer than `slowlog-log-slower-than`. */
 export class SlowLog {
   readonly #settings: Settings
-  /** The newest first. */
+  /** The oldest first; those before `#start` are gone. */
   #entries: SlowLogEntry[] = []
+  #start = 0
   #nextId = 0
 
   constructor(settings: Settings) {
@@ -29,7 +30,7 @@ export class SlowLog {
   }
 
   get length(): number {
-    return this.#entries.length
+    return this.#entries.length - this.#start
   }
 
   isSlow(durationUs: number): boolean {
@@ -43,7 +44,7 @@ export class SlowLog {
   }
 
   add(client: Client, args: readonly Buffer[], durationUs: number, nowMs: number): void {
-    this.#entries.unshift({
+    this.#entries.push({
       id: this.#nextId++,
       atSeconds: Math.floor(nowMs / 1000),
       durationUs,
@@ -51,15 +52,21 @@ export class SlowLog {
       address: client.connection?.remoteAddress ?? '',
       clientName: client.name,
     })
-    this.#entries.length = Math.min(this.#entries.length, this.#settings.slowlogMaxLen)
+    this.#start = Math.max(this.#start, this.#entries.length - this.#settings.slowlogMaxLen)
+    // Cut in large steps: taking the first entry away each time would move all others.
+    if (this.#start * 2 < this.#entries.length) return
+    this.#entries = this.#entries.slice(this.#start)
+    this.#start = 0
   }
 
+  /** The newest first. */
   newest(count: number): readonly SlowLogEntry[] {
-    return this.#entries.slice(0, count)
+    return this.#entries.slice(Math.max(this.#start, this.#entries.length - count)).reverse()
   }
 
   reset(): void {
     this.#entries = []
+    this.#start = 0
   }
 }
 
