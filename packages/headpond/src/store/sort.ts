@@ -1,3 +1,4 @@
+import { compareBytes } from '../bytes/ascii.ts'
 import { parseDouble } from '../bytes/double.ts'
 import { NONE } from '../memory/heap.ts'
 import type { Database } from './database.ts'
@@ -66,25 +67,48 @@ export function sorted(database: Database, elements: readonly Uint8Array[], orde
   const sign = order.isDescending ? -1 : 1
   const { by } = order
   const values = by === null ? elements : elements.map((element) => by.valueFor(database, element))
-  const indexes = Uint32Array.from(elements.keys())
-  if (order.isAlphabetic) {
-    indexes.sort((a, b) => sign * compareOrMissing(values[a], values[b]))
-  } else {
-    const scores = Float64Array.from(values, (value) => (value === null ? 0 : scoreOf(value)))
-    if (scores.some(Number.isNaN)) return null
-    indexes.sort((a, b) => {
-      const difference = scores[a] === scores[b] ? 0 : scores[a] < scores[b] ? -1 : 1
-      // Equal numbers are ordered by the elements, so that the result is the same everywhere.
-      return sign * (difference || Buffer.compare(elements[a], elements[b]))
-    })
-  }
+  const scores = order.isAlphabetic
+    ? leadingNumbers(values)
+    : Float64Array.from(values, (value) => (value === null ? 0 : scoreOf(value)))
+  if (scores.some(Number.isNaN)) return null
+  // Equal numbers are ordered by the elements, so that the result is the same everywhere.
+  const texts = order.isAlphabetic ? values : elements
+  const indexes = Uint32Array.from(elements.keys()).sort((a, b) => {
+    const difference = scores[a] === scores[b] ? compareOrMissing(texts[a], texts[b]) : scores[a] - scores[b]
+    return sign * difference
+  })
   return Array.from(indexes, (index) => elements[index])
 }
+
+const LEADING_BYTES = 6
+
+/**
+ * For each text a number by which it stands in order, or beside its equals: the first bytes behind what all have in common.
+ * Of a million texts, twenty million pairs are compared.
+ */
+function leadingNumbers(texts: readonly (Uint8Array | null)[]): Float64Array {
+  const first = texts.find((text) => text !== null) ?? EMPTY
+  let shared = first.length
+  for (const text of texts) {
+    if (text === null) continue
+    let at = 0
+    while (at < shared && text[at] === first[at]) at++
+    shared = at
+  }
+  return Float64Array.from(texts, (text) => {
+    if (text === null) return -1
+    let number = 0
+    for (let at = shared; at < shared + LEADING_BYTES; at++) number = number * 256 + (at < text.length ? text[at] : 0)
+    return number
+  })
+}
+
+const EMPTY = new Uint8Array(0)
 
 /** What is missing comes first. */
 function compareOrMissing(a: Uint8Array | null, b: Uint8Array | null): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? -1 : 1
-  return Buffer.compare(a, b)
+  return compareBytes(a, 0, a.length, b, 0, b.length)
 }
 
 /** As C's strtod reads all of a text: white space in front is passed over, and nothing at all is 0. NaN: no number. */
