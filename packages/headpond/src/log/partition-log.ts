@@ -321,7 +321,7 @@ export class PartitionLog implements CleanableLog {
   #put(batch: Uint8Array, hasProducer: boolean, marker: Marker | null, logAppendTimeMs: number): AppendedBatch {
     const segment = this.#segments[this.#segments.length - 1]
     const baseOffset = this.#logEndOffset
-    if (this.#leaderEpoch > this.#epochs.latest) this.#beginEpoch(baseOffset)
+    if (this.writesFilesNext) this.#beginEpoch(baseOffset)
     const sizeBytes = batch.length
     const { bytes, length } = segment.append(batch, baseOffset, this.#leaderEpoch)
     const at = length - sizeBytes
@@ -351,6 +351,11 @@ export class PartitionLog implements CleanableLog {
   #producers(): ProducerStates {
     this.#states ??= new ProducerStates(() => this.describe())
     return this.#states
+  }
+
+  /** The next append begins an epoch, and maybe the partition's directory: it takes longer than others. */
+  get writesFilesNext(): boolean {
+    return this.#leaderEpoch > this.#epochs.latest
   }
 
   #beginEpoch(startOffset: number): void {

@@ -27,6 +27,10 @@ const ABORTABLE_VERSION = 11
 const IMPLICIT_VERSION = 12
 /** After so much of a request, the other partitions wait for the next turn: a quarter of a millisecond for checking and copying. */
 const STEP_BYTES = 256 * 1024
+/** What a batch costs beside its bytes, with a write of its own at the end of the turn: as much as so many bytes. */
+const BATCH_COST_BYTES = 1024
+/** The first batch of a partition comes with a directory and files: a quarter of a millisecond. */
+const FIRST_BATCH_COST_BYTES = 16 * 1024
 const MAGIC = 2
 const ZSTD = CODECS.indexOf('zstd')
 
@@ -83,11 +87,11 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       const log = context.broker.logs.partition(name, index) ?? null
       const verifyTransaction = (producerId: number, producerEpoch: number) =>
         verify(transactionalId, { producerId, producerEpoch }, name, index, context)
+      stepBytes += (records?.length ?? 0) + (log?.writesFilesNext ? FIRST_BATCH_COST_BYTES : BATCH_COST_BYTES)
       const appended =
         check(request, name, log, records, context) ??
         log!.append(records!, { origin: 'client', verifyTransaction, numbersEachTransaction })
       partitions.push({ index, log, appended })
-      stepBytes += records?.length ?? 0
     }
   }
   return acknowledge(request, outcomes, throttle(context), context)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { ZERO_UUID } from '#src/kafka/codec/byte-reader.ts'
 import { apiVersionsRequest, apiVersionsResponse } from '#src/kafka/schemas/api-versions.ts'
 import { produceRequest, produceResponse } from '#src/kafka/schemas/produce.ts'
+import type { PartitionLog } from '#src/log/partition-log.ts'
 import { batchOf, errorOf, recordsOf, startLogServer } from './log-server.ts'
 
 test('a batch is appended in every version, whatever acks is, and read back as it was sent', async (t) => {
@@ -157,15 +158,8 @@ test('requests of one connection that wait for the disk together are answered in
   )
 })
 
-test('a large request takes a turn for each of its large batches; what follows it comes after all of them', async (t) => {
-  const { connect, partition, server } = await startLogServer(t, { topics: { orders: 6 } })
-  let arrivedCount = 0
-  server.kafka.hook = {
-    arrived: () => {
-      arrivedCount++
-      return null
-    },
-  }
+/** The turns of the event loop in which these partitions are appended to, one after the other. */
+function turnsOfAppends(t: TestContext, logs: readonly PartitionLog[]): number[] {
   let turn = 0
   let isOver = false
   const countTurns = () => {
@@ -175,16 +169,31 @@ test('a large request takes a turn for each of its large batches; what follows i
   t.after(() => {
     isOver = true
   })
+  countTurns()
   const turns: number[] = []
-  for (let index = 0; index < 6; index++) {
-    const log = partition('orders', index)
+  for (const log of logs) {
     const append = log.append.bind(log)
     log.append = (batch, options) => {
       turns.push(turn)
       return append(batch, options)
     }
   }
-  countTurns()
+  return turns
+}
+
+test('a large request takes a turn for each of its large batches; what follows it comes after all of them', async (t) => {
+  const { connect, partition, server } = await startLogServer(t, { topics: { orders: 6 } })
+  let arrivedCount = 0
+  server.kafka.hook = {
+    arrived: () => {
+      arrivedCount++
+      return null
+    },
+  }
+  const turns = turnsOfAppends(
+    t,
+    Array.from({ length: 6 }, (_, index) => partition('orders', index)),
+  )
   const client = await connect()
   const large = batchOf(['x'.repeat(300_000)])
   const partitionData = Array.from({ length: 6 }, (_, index) => ({ index, records: large }))
@@ -201,6 +210,29 @@ test('a large request takes a turn for each of its large batches; what follows i
   assert.equal(arrivedCount, 2)
   const stored = await client.fetch('orders', { partition: 5 })
   assert.deepEqual(recordsOf(stored), [`0:${'x'.repeat(300_000)}`, '1:after'])
+})
+
+test('the first batches of many partitions, whose directories are made with them, take several turns', async (t) => {
+  const { connect, partition } = await startLogServer(t, { topics: { orders: 100 } })
+  const all = Array.from({ length: 100 }, (_, index) => index)
+  const turns = turnsOfAppends(
+    t,
+    all.map((index) => partition('orders', index)),
+  )
+  const client = await connect()
+  const partitionData = all.map((index) => ({ index, records: batchOf([`first of ${index}`]) }))
+  const topicData = [{ name: 'orders', topicId: ZERO_UUID, partitionData }]
+  for (const baseOffset of [0, 1]) {
+    const sent = client.wire.send(produceRequest, 9, { acks: -1, timeoutMs: 30_000, topicData })
+    const { responses } = await client.wire.receive(produceResponse, 9, sent)
+    assert.deepEqual(
+      responses[0].partitionResponses.map((each) => [each.index, each.errorCode, each.baseOffset]),
+      all.map((index) => [index, 0, baseOffset]),
+    )
+  }
+  assert.ok(new Set(turns.slice(0, 100)).size > 4, `turns ${turns}`)
+  assert.equal(new Set(turns.slice(100)).size, 1, 'when they are there, one turn is enough')
+  assert.deepEqual(recordsOf(await client.fetch('orders', { partition: 77 })), ['0:first of 77', '1:first of 77'])
 })
 
 test('a large request is carried out though it exceeds a quota, and its pause is told of with it', async (t) => {
