@@ -183,6 +183,8 @@ function hgetex(client: Client, request: Request, reply: Reply): void {
   if (unit !== undefined) {
     expireAtMs = expireAtMsOf(client, request, 3, unit, reply)
     if (Number.isNaN(expireAtMs)) return
+    // As many as the command needs at least, but two of them are the moment.
+    if (request.count === 5) return reply.errorOfBytes(wrongArity('hgetex'))
   }
   const first = fieldsFrom(request, unit !== undefined ? 4 : persists ? 3 : 2, reply)
   if (first === 0) return
