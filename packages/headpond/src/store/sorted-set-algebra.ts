@@ -63,7 +63,8 @@ export type Aggregate = 'SUM' | 'MIN' | 'MAX'
 
 /** Every member of any input; a temporary set. O(n log n), n being the members of all inputs. */
 export function unionOf(database: Database, inputs: readonly Input[], aggregate: Aggregate): SortedSet {
-  const result = SortedSet.temporary(database)
+  // As many at least.
+  const result = SortedSet.temporary(database, Math.max(...inputs.map(({ members }) => members.count)))
   for (const { members, weight } of bySize(inputs)) {
     if (members.count === 0) continue
     members.seek(0)

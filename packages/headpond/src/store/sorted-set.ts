@@ -562,12 +562,21 @@ export class SortedSet {
     setElementScore(this.#heap, this.#foundElement, score)
   }
 
-  /** Puts in order what was added by `addUnordered`. O(n log n). */
+  /**
+   * Puts in order what was added by `addUnordered`. O(n log n). By rising scores, so that each element goes to the end of the
+   * tree or close to it: a million in any order would each wait for memory all the way down.
+   */
   order(): void {
     const { dict, tree } = this.#large!
+    const elements = new Uint32Array(dict.count)
+    const scores = new Float64Array(dict.count)
+    let count = 0
     dict.forEach((element) => {
-      tree.insert(element)
+      elements[count] = element
+      scores[count++] = elementScore(this.#heap, element)
     })
+    const indexes = Uint32Array.from(elements.keys()).sort((a, b) => scores[a] - scores[b] || a - b)
+    for (const index of indexes) tree.insert(elements[index])
   }
 
   /**
