@@ -21,14 +21,19 @@ export function stopOnSignals(
       exit(1)
       return
     }
-    log.info(`${signal}: stopping`)
+    const hint = signal === 'SIGINT' ? '; a second Ctrl-C ends at once, and what is not saved by then is lost' : ''
+    log.info(`${signal}: stopping${hint}`)
     const wanted = signal === 'SIGTERM' ? settings.shutdownOnSigterm : settings.shutdownOnSigint
     const saving = wanted.includes('save') ? 'save' : wanted.includes('nosave') ? 'nosave' : 'default'
+    // The snapshot is written in one go: nothing here would hear of a signal before it is done, so the system acts on it.
+    signals.off('SIGINT', interrupt)
     isStopping = server.shutdown(saving, wanted.includes('force'))
+    signals.on('SIGINT', interrupt)
     if (isStopping) return
     log.warn("Error trying to save the DB, can't exit: SHUTDOWN NOSAVE ends the server all the same")
   }
+  const interrupt = () => stop('SIGINT')
   signals.on('SIGTERM', () => stop('SIGTERM'))
-  signals.on('SIGINT', () => stop('SIGINT'))
+  signals.on('SIGINT', interrupt)
   signals.on('SIGHUP', () => {})
 }

@@ -8,10 +8,12 @@ import type { ShutdownOption } from '#src/config/value-types.ts'
 function process(onSigterm: ShutdownOption[] = ['default'], onSigint: ShutdownOption[] = ['default'], canEnd = true) {
   const signals = new EventEmitter()
   const happened: string[] = []
+  const heardWhileSaving: number[] = []
   stopOnSignals(
     {
       shutdown: (saving, isForced) => {
         happened.push(`shutdown ${saving}${isForced ? ' force' : ''}`)
+        heardWhileSaving.push(signals.listenerCount('SIGINT'))
         return canEnd
       },
     },
@@ -24,7 +26,7 @@ function process(onSigterm: ShutdownOption[] = ['default'], onSigint: ShutdownOp
     for (const name of names) assert.ok(signals.emit(name), `${name} ends the process`)
     return happened
   }
-  return { after }
+  return { after, heardWhileSaving }
 }
 
 test('SIGTERM and SIGINT end the server as their directives say', () => {
@@ -38,6 +40,12 @@ test('a second Ctrl-C exits at once; a second SIGTERM changes nothing', () => {
   assert.deepEqual(process().after('SIGINT', 'SIGINT'), ['shutdown default', ...insisted])
   assert.deepEqual(process().after('SIGTERM', 'SIGINT'), ['shutdown default', ...insisted])
   assert.doesNotMatch(process().after('SIGINT', 'SIGTERM').join(), /exit/)
+})
+
+test('while the snapshot is written, in one go, the system acts on Ctrl-C', () => {
+  const stopped = process()
+  stopped.after('SIGINT')
+  assert.deepEqual(stopped.heardWhileSaving, [0])
 })
 
 test('a server whose data cannot be saved goes on, and each signal tries again', () => {
