@@ -15,16 +15,28 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
 const COMMANDS_PER_ROUND = 2500
 const DATABASES = 3
 const KINDS = ['hash', 'set', 'zset', 'list', 'stream', 'string'] as const
+type Kind = (typeof KINDS)[number]
 const NAMES = KINDS.flatMap((kind) => [0, 1, 2].map((number) => `${kind}:${number}`))
+/**
+ * What a round is about, in turn: all kinds, and those of nodes alone, whose neighbours have to change in the short time in which
+ * a value is written.
+ */
+const FOCUSES: readonly (readonly Kind[])[] = [KINDS, ['list'], ['stream'], KINDS]
+/** Nodes of a few entries, or of the size that they have by default. */
+const NODE_SIZES = [
+  { listMaxListpackSize: 4, streamNodeMaxEntries: 5 },
+  { listMaxListpackSize: -1, streamNodeMaxBytes: 1000 },
+  {},
+] as const
 
 interface Session {
   readonly server: Server
   readonly run: (...args: Argument[]) => Promise<ReplyValue>
 }
 
-function newServer(): Session {
+function newServer(sizes: object = {}): Session {
   const config = Config.load({
-    options: { port: 0, save: [], appendonly: 'no', enableDebugCommand: 'yes' } as never,
+    options: { port: 0, save: [], appendonly: 'no', enableDebugCommand: 'yes', ...sizes } as never,
   })
   const log = { info() {}, warn() {}, error() {} }
   const server = new Server({ config, log, firstArenaBytes: 2 ** 20 })
@@ -125,12 +137,13 @@ function change(random: SeededRandom, goesOutOf: number): Argument[] {
     () => [random.pick(['LPUSH', 'RPUSH']), list, element(), text()],
     () => [random.pick(['LPOP', 'RPOP']), list],
     () => [random.pick(['LPOP', 'RPOP']), list, 1 + random.below(40)],
-    () => ['LSET', list, random.below(1000), text()],
+    () => ['LSET', list, random.below(1000) - 500, text()],
     () => ['LINSERT', list, random.pick(['BEFORE', 'AFTER']), element().repeat(10), text()],
     () => ['LREM', list, random.below(5) - 2, element().repeat(10)],
     () => ['LTRIM', list, random.below(20), -1 - random.below(20)],
     () => ['LMOVE', list, key('list'), 'LEFT', 'RIGHT'],
     () => ['XADD', stream, '*', 'field', text()],
+    () => ['XADD', stream, '*', 'field', 'x'.repeat(5000)],
     () => [random.pick(['APPEND', 'SET']), string, random.once(5) ? longString(random) : text()],
     () => ['SETRANGE', string, random.below(500_000), text()],
     () => ['SETBIT', string, random.below(1_000_000), random.below(2)],
@@ -154,6 +167,15 @@ function change(random: SeededRandom, goesOutOf: number): Argument[] {
         ]
       : []),
   ])()
+}
+
+/** As `change`, of a key of one of these kinds. */
+function changeOf(kinds: readonly Kind[], random: SeededRandom, goesOutOf: number): Argument[] {
+  for (;;) {
+    const command = change(random, goesOutOf)
+    if (kinds === KINDS || kinds.some((kind) => command.some((arg) => String(arg).startsWith(`${kind}:`))))
+      return command
+  }
 }
 
 async function empty({ server, run }: Session): Promise<void> {
@@ -185,9 +207,10 @@ for (const whenFlushed of ['abort', 'keep'] as const) {
     t.diagnostic(`SEED=${seed}`)
     for (let round = 0; round < ROUNDS; round++) {
       const random = new SeededRandom(seed + round)
-      const session = newServer()
+      const focus = FOCUSES[round % FOCUSES.length]
+      const session = newServer(NODE_SIZES[round % NODE_SIZES.length])
       const { server, run } = session
-      for (const name of NAMES) {
+      for (const name of NAMES.filter((name) => focus.some((kind) => name.startsWith(kind)))) {
         await run('SELECT', random.below(DATABASES))
         await fill(session, random, name)
       }
@@ -198,7 +221,7 @@ for (const whenFlushed of ['abort', 'keep'] as const) {
       const slices = random.pick([4, 12])
       const goesOutOf = random.pick([2, 20])
       for (let count = 0; count < COMMANDS_PER_ROUND; count++) {
-        await run(...change(random, goesOutOf)).catch(() => {}) // a command in vain is none
+        await run(...changeOf(focus, random, goesOutOf)).catch(() => {}) // a command in vain is none
         if (random.once(300)) await run('SELECT', random.below(DATABASES))
         if (random.once(slices) && snapshot.isRunning) snapshot.step()
         if (random.once(8)) server.store.lazyFree.run(() => true)
