@@ -135,6 +135,14 @@ export class Clock {
     for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) siftDown(this.#heap, index)
   }
 
+  /**
+   * The last millisecond that is over. What was scheduled in the midst of one is due in the midst of another: to run it when
+   * that begins would be early, and clients that wait just as long themselves count on not being answered before.
+   */
+  #passedMs(): number {
+    return this.#pausedAtMs ?? this.nowMs() - 1
+  }
+
   #arm(): void {
     const next = this.#next()
     if (next === null) return
@@ -143,13 +151,13 @@ export class Clock {
       clearTimeout(this.#timer)
     }
     this.#timerDueAtMs = next.dueAtMs
-    const delayMs = Math.min(Math.max(next.dueAtMs - this.nowMs(), 0), 2 ** 31 - 1)
+    const delayMs = Math.min(Math.max(next.dueAtMs + 1 - this.nowMs(), 0), 2 ** 31 - 1)
     this.#timer = setTimeout(() => {
       this.#timer = null
-      const nowMs = this.nowMs()
+      const passedMs = this.#passedMs()
       for (;;) {
         const due = this.#next()
-        if (due === null || due.dueAtMs > nowMs) break
+        if (due === null || due.dueAtMs > passedMs) break
         this.#happen(due)
       }
       this.#arm()

@@ -55,6 +55,24 @@ test('without being moved, time passes as it does', async () => {
   clock.stop()
 })
 
+test('nothing happens before its whole delay has passed, also when it is scheduled at the end of a millisecond', async () => {
+  const clock = new Clock()
+  const keepAlive = setInterval(() => {}, 1000)
+  const delaysMs: number[] = []
+  for (let call = 0; call < 100; call++) {
+    // Anywhere within a millisecond.
+    const beginsAtMs = performance.now() + (call % 10) / 10
+    while (performance.now() < beginsAtMs);
+    const scheduledAtMs = performance.now()
+    await new Promise<void>((resolve) => clock.schedule(2, resolve))
+    delaysMs.push(performance.now() - scheduledAtMs)
+  }
+  clearInterval(keepAlive)
+  // The two clocks of the system may drift by so much.
+  assert.ok(Math.min(...delaysMs) >= 2 - 0.05, `the shortest delay was ${Math.min(...delaysMs)} ms of 2`)
+  clock.stop()
+})
+
 test('what is scheduled after the clock was moved waits for no timer of before', async () => {
   const clock = new Clock()
   clock.schedule(3_600_000, () => {})
