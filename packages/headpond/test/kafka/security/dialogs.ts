@@ -424,7 +424,8 @@ export const saslDialogs: readonly SaslDialog[] = [
       await dialog.handshake('SCRAM-SHA-256')
       const scram = new ScramClient('SCRAM-SHA-256', 'frank', 'frank-secret')
       const first = await dialog.token('first', scram.first())
-      const last = (await scram.final(first!)).toString().replace(/,r=./, ',r=_')
+      // A nonce is of base64url: no nonce begins with a tilde.
+      const last = (await scram.final(first!)).toString().replace(/,r=./, ',r=~')
       await dialog.token('last', Buffer.from(last))
     },
   },
