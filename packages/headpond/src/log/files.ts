@@ -2,6 +2,7 @@
  * The files of segments, opened when they are needed. Thousands of partitions may lie idle: of the open ones those unused
  * for longest are closed when there are too many, and all that have not been used for a while.
  */
+
 import {
   close,
   closeSync,
@@ -22,6 +23,7 @@ import {
   writeSync,
   writev,
 } from 'node:fs'
+import { performance } from 'node:perf_hooks'
 import { assert } from '../bytes/assert.ts'
 import { DiskPressure } from './disk-pressure.ts'
 

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import { assert } from '../bytes/assert.ts'
 import type { ServerLog } from '../config/server-log.ts'
 import { Catalog, type CatalogTopic } from './catalog.ts'

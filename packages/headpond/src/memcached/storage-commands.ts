@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { NONE } from '../memory/heap.ts'
 import { LONG_TURN_MS } from '../net/turn.ts'
 import { mode, outcome } from './items.ts'

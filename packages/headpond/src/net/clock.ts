@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /**
  * The one clock of a server: what time it is, and what is to happen when. A test moves it by hand (`advance`), and
  * whatever falls due on the way happens in order, as it would have.

@@ -3,6 +3,7 @@ import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { Protocol } from './protocol.ts'
+import { keepShortReply, lendShortReplies, shortReply } from './short-replies.ts'
 import { handleOf, type SocketHandle, writeDirectly } from './socket-handle.ts'
 import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
 
@@ -59,8 +60,11 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   #isClosing = false
   #isClosed = false
   #outbox: Buffer[] = []
+  /** What the outbox has, its short reply included. */
   #outboxBytes = 0
   #outboxScheduled = false
+  /** The slot of the short reply that is all that the outbox has; -1 for none. */
+  #shortSlot = -1
   /** Bytes held back by the gate. */
   #heldBytes = 0
   #endsWhenReleased = false
@@ -114,7 +118,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   /** Replies that the peer has not taken yet. */
   get unsentBytes(): number {
-    const handle = this.#handle
+    const handle = this.#handle()
     // A socket counts a write as pending until its last byte is gone, however large it is: its handle knows better.
     // With encryption the handle counts other bytes than we do.
     const pendingBytes =
@@ -126,7 +130,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   /** The socket's file descriptor, or -1. */
   get fileDescriptor(): number {
-    return this.#handle?.fd ?? -1
+    return this.#handle()?.fd ?? -1
   }
 
   /** Whether input is left in the kernel: until the peer takes its replies, or the protocol can go on. */
@@ -134,7 +138,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     return this.#readingStopped || this.#isInputPaused
   }
 
-  get #handle(): SocketHandle | null {
+  #handle(): SocketHandle | null {
     return handleOf(this.socket)
   }
 
@@ -262,15 +266,28 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       this.push(Buffer.from(bytes))
       return true
     }
-    if (this.#isBackedUp && bytes.length <= COPY_BYTES_MAX) {
+    if (this.#isBackedUp() && bytes.length <= COPY_BYTES_MAX) {
       this.#send(Buffer.from(bytes))
       this.#outputGrew()
       return true
     }
     this.#send(bytes)
-    if (!this.#isBackedUp) return true
+    if (!this.#isBackedUp()) return true
     this.#outputGrew()
     return false
+  }
+
+  /** hot: once for each single request. See OutputSink. */
+  writeShort(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#outboxScheduled || this.#isClosing || this.#isEncrypted || this.#isBackedUp()) return false
+    if (this.#limits.gathersAll || this.#limits.gate.isClosed) return false
+    const slot = keepShortReply(bytes, start, end)
+    if (slot < 0) return false
+    this.#shortSlot = slot
+    this.#outboxBytes = end - start
+    this.#outboxScheduled = true
+    flushAtEnd(this)
+    return true
   }
 
   /**
@@ -279,6 +296,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
    */
   push(bytes: Buffer): void {
     if (this.#isClosing) return
+    if (this.#shortSlot >= 0) this.#boxShortReply()
     this.#outbox.push(bytes)
     this.#outboxBytes += bytes.length
     if (this.#outboxBytes > OUTBOX_BYTES_MAX) {
@@ -295,6 +313,10 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#outboxScheduled = false
     if (this.#outboxBytes > 0 && this.#limits.gathersAll) this.#outputGrew()
     if (this.#outboxBytes === 0 || this.#isClosing) return
+    if (this.#shortSlot >= 0) {
+      if (!this.#limits.gate.isClosed) return this.#sendShortReply()
+      this.#boxShortReply()
+    }
     const { socket } = this
     const outbox = this.#outbox
     const sizeBytes = this.#outboxBytes
@@ -314,18 +336,35 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       for (const bytes of outbox) socket.write(bytes)
       socket.uncork()
     }
-    if (this.#isBackedUp) this.#outputGrew()
+    if (this.#isBackedUp()) this.#outputGrew()
+  }
+
+  /** hot: once for each single request. */
+  #sendShortReply(): void {
+    const bytes = shortReply(this.#shortSlot, this.#outboxBytes)
+    this.#shortSlot = -1
+    this.#outboxBytes = 0
+    this.#send(bytes)
+    if (!this.#isBackedUp()) return
+    lendShortReplies()
+    this.#outputGrew()
+  }
+
+  /** Puts the short reply where longer ones are: more has come, or it has to wait. */
+  #boxShortReply(): void {
+    this.#outbox.push(Buffer.from(shortReply(this.#shortSlot, this.#outboxBytes)))
+    this.#shortSlot = -1
   }
 
   /** The peer has not taken all that was sent. A write that the system took whole is over when it returns. */
-  get #isBackedUp(): boolean {
+  #isBackedUp(): boolean {
     return this.#isWritePending || this.socket.writableLength > 0
   }
 
   /** hot: once for each batch of replies. */
   #send(bytes: Uint8Array): void {
     this.sentBytes += bytes.length
-    if (!this.#isEncrypted && !this.#isBackedUp) {
+    if (!this.#isEncrypted && !this.#isBackedUp()) {
       const written = writeDirectly(this.socket, bytes, this.#onWritten)
       if (written === 'taken') return
       if (written === 'pending') {
@@ -340,7 +379,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   readonly #onWritten = (isRefused: boolean) => {
     this.#isWritePending = false
     if (isRefused) this.destroy()
-    else if (!this.#isBackedUp) this.#drained()
+    else if (!this.#isBackedUp()) this.#drained()
   }
 
   #hold(bytes: Uint8Array): void {
@@ -355,10 +394,10 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     const { socket } = this
     if (socket.destroyed) return
     this.#send(bytes)
-    if (this.#isBackedUp) this.#outputGrew()
+    if (this.#isBackedUp()) this.#outputGrew()
     if (this.#heldBytes > 0) return
     if (this.#endsWhenReleased) this.#end()
-    else if (!this.#isBackedUp) this.#drained()
+    else if (!this.#isBackedUp()) this.#drained()
   }
 
   #outputGrew(): void {
@@ -401,6 +440,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   #forgetOutbox(): void {
     this.#outbox = []
+    this.#shortSlot = -1
     this.#outboxBytes = 0
   }
 

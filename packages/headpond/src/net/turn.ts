@@ -8,10 +8,15 @@
 // - A pipeline takes long: of slow commands, or of a server that has just started, whose code V8 has not compiled yet. Then the
 //   rest of it waits, and so do other long pipelines, so that whoever asks for little is answered in between.
 
+import { performance } from 'node:perf_hooks'
+import { freeShortReplies } from './short-replies.ts'
+
 /** What a turn does of the work in line while connections keep coming: they must not hold up everybody for ever. */
 const ACCEPTING_MS = 0.5
 /** What it does of it when pipelines take long. A pipeline is cut when it has taken so long by itself. */
 export const LONG_TURN_MS = 2
+/** A longer list is not kept for the next turn. */
+const SPARE_LIST_MAX = 1024
 
 export interface InLine {
   /** Answers what has been read, and reads on. */
@@ -28,8 +33,13 @@ let hasAccepted = false
 let isLong = false
 let isEndScheduled = false
 let line: InLine[] = []
-/** Connections with messages to send at the end of this turn: one callback for all, since a message may go to many. */
-let withOutbox: WithOutbox[] = []
+/**
+ * Connections with messages to send at the end of this turn: one callback for all, since a message may go to many. The list
+ * and the one before take turns, so that none is made.
+ */
+let withOutbox: (WithOutbox | null)[] = []
+let withOutboxCount = 0
+let spareList: (WithOutbox | null)[] = []
 
 /** Says that a connection has been accepted. */
 export function connectionAccepted(): void {
@@ -55,16 +65,27 @@ export function turnIsLong(): void {
   scheduleEnd()
 }
 
-/** Flushes an outbox at the end of this turn. */
+/** Flushes an outbox at the end of this turn. hot: once for each read of a socket. */
 export function flushAtEnd(connection: WithOutbox): void {
-  if (withOutbox.push(connection) === 1) setImmediate(flushOutboxes)
+  withOutbox[withOutboxCount++] = connection
+  if (withOutboxCount === 1) setImmediate(flushOutboxes)
 }
 
 /** Sends what waits for the end of the turn. */
 export function flushOutboxes(): void {
   const due = withOutbox
-  withOutbox = []
-  for (const connection of due) connection.flushOutbox()
+  const count = withOutboxCount
+  if (count === 0) return
+  withOutbox = spareList
+  withOutboxCount = 0
+  spareList = []
+  for (let index = 0; index < count; index++) {
+    due[index]!.flushOutbox()
+    due[index] = null
+  }
+  if (count <= SPARE_LIST_MAX) spareList = due
+  // What was sent may have led to more.
+  if (withOutboxCount === 0) freeShortReplies()
 }
 
 function scheduleEnd(): void {

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { assert } from '../bytes/assert.ts'
 import type { Dict } from '../memory/dict.ts'
 import type { Handle } from '../memory/heap.ts'

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Settings } from '../config/directives.ts'
@@ -69,6 +70,9 @@ const HZ_MAX = 500
 const BROWSER_WARNING_INTERVAL_MS = 60_000
 /** Every how many calls a fast command is timed within a pipeline. */
 const TIMING_SAMPLE_MASK = 15
+/** The first calls of each command are timed one by one where they come alone, as those of people and tests do; and large ones always. */
+const TIMED_CALLS_MIN = 1000
+const TIMED_INPUT_BYTES_MIN = 4096
 /** Below this threshold the slow log wants to see fast commands too, and every call is timed. */
 const TIME_ALL_BELOW_US = 1000
 
@@ -658,7 +662,9 @@ export class RespEngine implements Protocol<Client> {
     client.lastCommand = command
     const isPropagating = this.propagates
     const dirtyCount = isPropagating ? this.propagation.begin() : 0
-    const isSampled = request.count <= command.sampledArgumentsMax && !exactTiming && !this.timesEveryCall
+    const isOneOfMany =
+      !exactTiming || (command.callCount >= TIMED_CALLS_MIN && this.inputBytes < TIMED_INPUT_BYTES_MIN)
+    const isSampled = isOneOfMany && request.count <= command.sampledArgumentsMax && !this.timesEveryCall
     if (!isSampled || ((command.callCount + 1) & TIMING_SAMPLE_MASK) === 0) {
       const startMs = performance.now()
       command.handler!(client, request, reply)

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { flushOutboxes } from '../net/turn.ts'
 import type { Client } from './client.ts'
 import type { Command } from './command.ts'

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { isWasmFailure } from '../bytes/web-assembly.ts'
 import { type LuaVm, type Outcome, outcome, scriptFlag, type Verdict, verdict } from '../scripting/lua-vm.ts'
 import type { Client } from './client.ts'

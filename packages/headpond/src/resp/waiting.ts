@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Client } from './client.ts'
 import type { RespEngine } from './engine.ts'
 import type { Reply } from './reply.ts'

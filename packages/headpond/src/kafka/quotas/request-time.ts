@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+
 /**
  * The main thread's time that one request takes: decoding, its handler until it first waits, and sending the answer. What a
  * handler does after it has waited is not in it, nor what is done for many requests together at the end of a turn.

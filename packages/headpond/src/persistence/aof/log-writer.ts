@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { copyBytes } from '../../bytes/copy.ts'
 import type { Settings } from '../../config/directives.ts'
 import type { ServerLog } from '../../config/server-log.ts'
