@@ -1,6 +1,6 @@
 // Short replies, while they wait for the end of the turn (see turn.ts): in slots of one buffer for all connections, each given to
 // the system as a view that is made once for its slot and size. So a single request, which is what most clients
-// send, makes no object on its way out. **(measured)**: a copy, a view of it and a list for them were a sixth of what a `GET`
+// send, makes no object on its way out. **(measured)**: a copy, a view of it and a list for them were a seventh of what a `GET`
 // without a pipeline costs outside of the system.
 
 import { copyBytes } from '../bytes/copy.ts'
