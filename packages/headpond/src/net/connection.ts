@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import { InputCarry } from './input-carry.ts'
+import { keepReply, keptReply, lendReplies } from './kept-replies.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { Protocol } from './protocol.ts'
-import { keepShortReply, lendShortReplies, shortReply } from './short-replies.ts'
 import { handleOf, type SocketHandle, writeDirectly } from './socket-handle.ts'
 import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
 
@@ -60,11 +60,11 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   #isClosing = false
   #isClosed = false
   #outbox: Buffer[] = []
-  /** What the outbox has, its short reply included. */
+  /** What the outbox has, the kept reply included. */
   #outboxBytes = 0
   #outboxScheduled = false
-  /** The slot of the short reply that is all that the outbox has; -1 for none. */
-  #shortSlot = -1
+  /** Where the reply is kept that is all that the outbox has; -1 for none. */
+  #keptAt = -1
   /** Bytes held back by the gate. */
   #heldBytes = 0
   #endsWhenReleased = false
@@ -278,12 +278,12 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   }
 
   /** hot: once for each single request. See OutputSink. */
-  writeShort(bytes: Uint8Array, start: number, end: number): boolean {
+  writeCopy(bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start > GATHERED_BYTES_MAX) return false
     if (this.#outboxScheduled || this.#isClosing || this.#isEncrypted || this.#isBackedUp()) return false
     if (this.#limits.gathersAll || this.#limits.gate.isClosed) return false
-    const slot = keepShortReply(bytes, start, end)
-    if (slot < 0) return false
-    this.#shortSlot = slot
+    this.#keptAt = keepReply(bytes, start, end)
+    if (this.#keptAt < 0) return false
     this.#outboxBytes = end - start
     this.#outboxScheduled = true
     flushAtEnd(this)
@@ -296,7 +296,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
    */
   push(bytes: Buffer): void {
     if (this.#isClosing) return
-    if (this.#shortSlot >= 0) this.#boxShortReply()
+    if (this.#keptAt >= 0) this.#boxKeptReply()
     this.#outbox.push(bytes)
     this.#outboxBytes += bytes.length
     if (this.#outboxBytes > OUTBOX_BYTES_MAX) {
@@ -313,9 +313,9 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#outboxScheduled = false
     if (this.#outboxBytes > 0 && this.#limits.gathersAll) this.#outputGrew()
     if (this.#outboxBytes === 0 || this.#isClosing) return
-    if (this.#shortSlot >= 0) {
-      if (!this.#limits.gate.isClosed) return this.#sendShortReply()
-      this.#boxShortReply()
+    if (this.#keptAt >= 0) {
+      if (!this.#limits.gate.isClosed) return this.#sendKeptReply()
+      this.#boxKeptReply()
     }
     const { socket } = this
     const outbox = this.#outbox
@@ -340,20 +340,20 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   }
 
   /** hot: once for each single request. */
-  #sendShortReply(): void {
-    const bytes = shortReply(this.#shortSlot, this.#outboxBytes)
-    this.#shortSlot = -1
+  #sendKeptReply(): void {
+    const bytes = keptReply(this.#keptAt, this.#outboxBytes)
+    this.#keptAt = -1
     this.#outboxBytes = 0
     this.#send(bytes)
     if (!this.#isBackedUp()) return
-    lendShortReplies()
+    lendReplies()
     this.#outputGrew()
   }
 
-  /** Puts the short reply where longer ones are: more has come, or it has to wait. */
-  #boxShortReply(): void {
-    this.#outbox.push(Buffer.from(shortReply(this.#shortSlot, this.#outboxBytes)))
-    this.#shortSlot = -1
+  /** Puts the kept reply where several go: more has come, or it has to wait. */
+  #boxKeptReply(): void {
+    this.#outbox.push(Buffer.from(keptReply(this.#keptAt, this.#outboxBytes)))
+    this.#keptAt = -1
   }
 
   /** The peer has not taken all that was sent. A write that the system took whole is over when it returns. */
@@ -440,7 +440,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   #forgetOutbox(): void {
     this.#outbox = []
-    this.#shortSlot = -1
+    this.#keptAt = -1
     this.#outboxBytes = 0
   }
 

@@ -1,5 +1,3 @@
-import { SHORT_REPLY_BYTES_MAX } from './short-replies.ts'
-
 /**
  * Where replies are encoded: one buffer for all connections of a server, since commands run one at a time. What was
  * encoded is handed to the sink at the end of a batch of requests, or when the buffer is full.
@@ -10,8 +8,8 @@ import { SHORT_REPLY_BYTES_MAX } from './short-replies.ts'
 export interface OutputSink {
   /** Sends bytes in order. Returns true when the bytes may be overwritten now, false while the sink still needs them. */
   write(bytes: Uint8Array): boolean
-  /** The same for few bytes, copied from bytes[start, end) without a view of them. False, with nothing done, where `write` is to be called. */
-  writeShort?(bytes: Uint8Array, start: number, end: number): boolean
+  /** The same for bytes[start, end) without a view of them, when the sink copies them. False, with nothing done, when `write` is to be called. */
+  writeCopy?(bytes: Uint8Array, start: number, end: number): boolean
 }
 
 const REGION_BYTES = 65536
@@ -62,11 +60,9 @@ export class OutputBuffer {
     const start = this.#start
     if (this.at === start) return
     const sink = this.#sink!
-    const sizeBytes = this.at - start
     this.flushCount++
-    this.sentBytes += sizeBytes
-    const isShort = sizeBytes <= SHORT_REPLY_BYTES_MAX && sink.writeShort !== undefined
-    if ((isShort && sink.writeShort!(this.u8, start, this.at)) || sink.write(this.u8.subarray(start, this.at))) {
+    this.sentBytes += this.at - start
+    if (sink.writeCopy?.(this.u8, start, this.at) || sink.write(this.u8.subarray(start, this.at))) {
       this.at = start
     } else {
       this.#start = this.at

@@ -9,7 +9,7 @@
 //   rest of it waits, and so do other long pipelines, so that whoever asks for little is answered in between.
 
 import { performance } from 'node:perf_hooks'
-import { freeShortReplies } from './short-replies.ts'
+import { freeReplies } from './kept-replies.ts'
 
 /** What a turn does of the work in line while connections keep coming: they must not hold up everybody for ever. */
 const ACCEPTING_MS = 0.5
@@ -85,7 +85,7 @@ export function flushOutboxes(): void {
   }
   if (count <= SPARE_LIST_MAX) spareList = due
   // What was sent may have led to more.
-  if (withOutboxCount === 0) freeShortReplies()
+  if (withOutboxCount === 0) freeReplies()
 }
 
 function scheduleEnd(): void {
