@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { createServer } from 'headpond'
 import { CODECS, everyClient, type MatrixClient, OURS } from './every-client.ts'
 import { END, type ForeignCodec } from './foreign-client.ts'
-import { storedCodecs } from './stored-codecs.ts'
+import { storedCodecs, WORTH_COMPRESSING } from './stored-codecs.ts'
 
 /** As many as make a batch worth compressing. */
 const valuesOf = (name: string) =>
@@ -28,7 +28,7 @@ test('every codec of every client is read by every other', async (t) => {
       const values = valuesOf(topic)
       await server.kafka.createTopics({ [topic]: 1 })
       await client.produce(topic, codec, values)
-      assert.deepEqual([...new Set(await storedCodecs(server, topic))], [codec], topic)
+      assert.deepEqual([...new Set(await storedCodecs(server, topic, WORTH_COMPRESSING))], [codec], topic)
       await server.kafka.produce(topic, END)
       written.push({ topic, writer, codec, values })
     }
