@@ -40,6 +40,7 @@ let line: InLine[] = []
 let withOutbox: (WithOutbox | null)[] = []
 let withOutboxCount = 0
 let spareList: (WithOutbox | null)[] = []
+let isFlushing = false
 
 /** Says that a connection has been accepted. */
 export function connectionAccepted(): void {
@@ -79,13 +80,16 @@ export function flushOutboxes(): void {
   withOutbox = spareList
   withOutboxCount = 0
   spareList = []
+  const isNested = isFlushing
+  isFlushing = true
   for (let index = 0; index < count; index++) {
     due[index]!.flushOutbox()
     due[index] = null
   }
   if (count <= SPARE_LIST_MAX) spareList = due
-  // What was sent may have led to more.
-  if (withOutboxCount === 0) freeReplies()
+  isFlushing = isNested
+  // What was sent may have led to more, and whoever is called by what is sent here may send: replies are kept until all have left.
+  if (withOutboxCount === 0 && !isNested) freeReplies()
 }
 
 function scheduleEnd(): void {
