@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Crc64 } from '#src/bytes/crc64.ts'
+import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 
 const digits = Buffer.from('x123456789x')
 
@@ -43,6 +44,22 @@ test('a CRC-64 is the same in one piece, in two, and bit by bit', () => {
       assert.ok(!crc.equals(footer, 1))
     }),
   )
+})
+
+test('a CRC-64 is the same in large pieces and in small ones', () => {
+  const random = new SeededRandom(chooseSeed())
+  // The last one is larger than what goes into the module's memory at once.
+  const sizes = [...Array.from({ length: 300 }, () => random.below(20_000)), 600_000]
+  for (const sizeBytes of sizes) {
+    const bytes = random.bytes(sizeBytes)
+    const small = new Crc64()
+    for (let at = 0; at < sizeBytes; at += 100) small.update(bytes, at, Math.min(at + 100, sizeBytes))
+    const large = new Crc64()
+    const cut = random.below(sizeBytes + 1)
+    large.update(bytes, 0, cut)
+    large.update(bytes, cut, sizeBytes)
+    assert.equal(large.toString(), small.toString(), `${cut} and ${sizeBytes - cut} bytes, seed ${random.seed}`)
+  }
 })
 
 test('reset starts anew', () => {
