@@ -147,6 +147,37 @@ test('mutated samples and noise read as the plain reading says, however they are
   }
 })
 
+test('requests of many connections, all cut, do not mix', () => {
+  const random = new SeededRandom(chooseSeed())
+  const parser = new RequestParser()
+  const request = new Request()
+  const connections = Array.from({ length: 30 }, () => ({
+    state: new ParseState(),
+    bytes: Buffer.alloc(0) as Buffer,
+    end: 0,
+    args: [''],
+  }))
+  let completeCount = 0
+  for (let round = 0; round < 8000; round++) {
+    const connection = connections[random.below(connections.length)]
+    const { state, bytes } = connection
+    if (connection.end === bytes.length) {
+      const count = 1 + random.below(random.below(4) === 0 ? 3000 : 40)
+      connection.args = Array.from({ length: count }, (_, index) => `${index}${'.'.repeat(random.below(5))}`)
+      connection.bytes = encodeCommand(connection.args)
+      connection.end = 0
+      continue
+    }
+    connection.end = Math.min(bytes.length, connection.end + 1 + random.below(8000))
+    const next = parser.parse(bytes, 0, connection.end, request, state, LIMITS)
+    assert.equal(next, connection.end === bytes.length ? bytes.length : parsed.INCOMPLETE)
+    if (next === parsed.INCOMPLETE) continue
+    assert.deepEqual(argumentsOf(request), connection.args, `SEED=${random.seed}, round ${round}`)
+    completeCount++
+  }
+  assert.ok(completeCount > 500)
+})
+
 test('a header claims no memory', () => {
   const parser = new RequestParser()
   const request = new Request()
