@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import { InputCarry } from './input-carry.ts'
-import { keepReply, keptReply, lendReplies } from './kept-replies.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
+import type { OutputRegion } from './output-region.ts'
 import type { Protocol } from './protocol.ts'
 import { handleOf, type SocketHandle, writeDirectly } from './socket-handle.ts'
 import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
@@ -60,17 +60,22 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   #isClosing = false
   #isClosed = false
   #outbox: Buffer[] = []
-  /** What the outbox has, the kept reply included. */
+  /** What the outbox has, the waiting reply included. */
   #outboxBytes = 0
   #outboxScheduled = false
-  /** Where the reply is kept that is all that the outbox has; -1 for none. */
-  #keptAt = -1
+  /** Where the reply waits that is all that the outbox has; null and -1 for none. */
+  #waitingIn: OutputRegion | null = null
+  #waitingAt = -1
   /** Bytes held back by the gate. */
   #heldBytes = 0
   #endsWhenReleased = false
   readonly #isEncrypted: boolean
-  /** The system has not taken all of what was written around the socket's stream. */
+  /** What is written around the socket's stream goes there. One that is closed refuses it. */
+  readonly #handle: SocketHandle | null
+  /** The system has not taken all of what was written around the stream. */
   #isWritePending = false
+  /** Something was written to the stream, and may wait in it. */
+  #isStreamInUse = false
   readonly #onClosed: (connection: Connection) => void
 
   constructor(
@@ -87,6 +92,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.remoteAddress = addresses.remote
     this.localAddress = addresses.local
     this.#isEncrypted = 'encrypted' in socket
+    this.#handle = this.#isEncrypted ? null : handleOf(socket)
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#ended())
     socket.on('error', () => {}) // 'close' follows
@@ -118,7 +124,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   /** Replies that the peer has not taken yet. */
   get unsentBytes(): number {
-    const handle = this.#handle()
+    const handle = handleOf(this.socket)
     // A socket counts a write as pending until its last byte is gone, however large it is: its handle knows better.
     // With encryption the handle counts other bytes than we do.
     const pendingBytes =
@@ -130,16 +136,12 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   /** The socket's file descriptor, or -1. */
   get fileDescriptor(): number {
-    return this.#handle()?.fd ?? -1
+    return handleOf(this.socket)?.fd ?? -1
   }
 
   /** Whether input is left in the kernel: until the peer takes its replies, or the protocol can go on. */
   get isReadingStopped(): boolean {
     return this.#readingStopped || this.#isInputPaused
-  }
-
-  #handle(): SocketHandle | null {
-    return handleOf(this.socket)
   }
 
   // ---- Input ----
@@ -278,13 +280,13 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   }
 
   /** hot: once for each single request. See OutputSink. */
-  writeCopy(bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start > GATHERED_BYTES_MAX) return false
+  writeLater(region: OutputRegion, at: number, sizeBytes: number): boolean {
+    if (sizeBytes > GATHERED_BYTES_MAX) return false
     if (this.#outboxScheduled || this.#isClosing || this.#isEncrypted || this.#isBackedUp()) return false
     if (this.#limits.gathersAll || this.#limits.gate.isClosed) return false
-    this.#keptAt = keepReply(bytes, start, end)
-    if (this.#keptAt < 0) return false
-    this.#outboxBytes = end - start
+    this.#waitingIn = region
+    this.#waitingAt = at
+    this.#outboxBytes = sizeBytes
     this.#outboxScheduled = true
     flushAtEnd(this)
     return true
@@ -296,7 +298,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
    */
   push(bytes: Buffer): void {
     if (this.#isClosing) return
-    if (this.#keptAt >= 0) this.#boxKeptReply()
+    if (this.#waitingAt >= 0) this.#boxWaitingReply()
     this.#outbox.push(bytes)
     this.#outboxBytes += bytes.length
     if (this.#outboxBytes > OUTBOX_BYTES_MAX) {
@@ -313,9 +315,9 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#outboxScheduled = false
     if (this.#outboxBytes > 0 && this.#limits.gathersAll) this.#outputGrew()
     if (this.#outboxBytes === 0 || this.#isClosing) return
-    if (this.#keptAt >= 0) {
-      if (!this.#limits.gate.isClosed) return this.#sendKeptReply()
-      this.#boxKeptReply()
+    if (this.#waitingAt >= 0) {
+      if (!this.#limits.gate.isClosed) return this.#sendWaitingReply()
+      this.#boxWaitingReply()
     }
     const { socket } = this
     const outbox = this.#outbox
@@ -332,6 +334,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       this.#send(Buffer.concat(outbox, sizeBytes))
     } else {
       this.sentBytes += sizeBytes
+      this.#isStreamInUse = true
       socket.cork()
       for (const bytes of outbox) socket.write(bytes)
       socket.uncork()
@@ -340,32 +343,34 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   }
 
   /** hot: once for each single request. */
-  #sendKeptReply(): void {
-    const bytes = keptReply(this.#keptAt, this.#outboxBytes)
-    this.#keptAt = -1
+  #sendWaitingReply(): void {
+    const region = this.#waitingIn!
+    const bytes = region.view(this.#waitingAt, this.#outboxBytes)
+    this.#waitingAt = -1
     this.#outboxBytes = 0
     this.#send(bytes)
     if (!this.#isBackedUp()) return
-    lendReplies()
+    region.isLent = true
     this.#outputGrew()
   }
 
-  /** Puts the kept reply where several go: more has come, or it has to wait. */
-  #boxKeptReply(): void {
-    this.#outbox.push(Buffer.from(keptReply(this.#keptAt, this.#outboxBytes)))
-    this.#keptAt = -1
+  /** Puts the waiting reply where several go: more has come, or it has to wait longer. */
+  #boxWaitingReply(): void {
+    this.#outbox.push(Buffer.from(this.#waitingIn!.view(this.#waitingAt, this.#outboxBytes)))
+    this.#waitingAt = -1
   }
 
   /** The peer has not taken all that was sent. A write that the system took whole is over when it returns. */
   #isBackedUp(): boolean {
-    return this.#isWritePending || this.socket.writableLength > 0
+    if (this.#isStreamInUse) this.#isStreamInUse = this.socket.writableLength > 0
+    return this.#isWritePending || this.#isStreamInUse
   }
 
   /** hot: once for each batch of replies. */
   #send(bytes: Uint8Array): void {
     this.sentBytes += bytes.length
-    if (!this.#isEncrypted && !this.#isBackedUp()) {
-      const written = writeDirectly(this.socket, bytes, this.#onWritten)
+    if (this.#handle !== null && !this.#isBackedUp()) {
+      const written = writeDirectly(this.#handle, bytes, this.#onWritten)
       if (written === 'taken') return
       if (written === 'pending') {
         this.#isWritePending = true
@@ -373,6 +378,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       }
     }
     // What the system has refused it refuses again, and the stream ends the connection as streams do.
+    this.#isStreamInUse = true
     this.socket.write(bytes)
   }
 
@@ -440,7 +446,8 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   #forgetOutbox(): void {
     this.#outbox = []
-    this.#keptAt = -1
+    this.#waitingIn = null
+    this.#waitingAt = -1
     this.#outboxBytes = 0
   }
 

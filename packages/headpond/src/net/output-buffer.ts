@@ -1,27 +1,51 @@
+import { LINE_BYTES, OutputRegion } from './output-region.ts'
+
 /**
  * Where replies are encoded: one buffer for all connections of a server, since commands run one at a time. What was
- * encoded is handed to the sink at the end of a batch of requests, or when the buffer is full.
+ * encoded is handed to the sink at the end of a batch of requests, or when there is too much of it.
  *
- * A sink mostly writes at once, and the same bytes are used again. When the peer is slow and the sink must keep what
- * it was given, the buffer goes on behind it, and is left to the sink and replaced when it is used up.
+ * A sink mostly writes at once, and the same bytes are used again; or it writes at the end of the turn, and they are used again in the
+ * next one. When the peer is slow and the sink must keep what it was given, the buffer goes on behind it, and is left to the
+ * sink and replaced when it is used up.
  */
 export interface OutputSink {
   /** Sends bytes in order. Returns true when the bytes may be overwritten now, false while the sink still needs them. */
   write(bytes: Uint8Array): boolean
-  /** The same for bytes[start, end) without a view of them, when the sink copies them. False, with nothing done, when `write` is to be called. */
-  writeCopy?(bytes: Uint8Array, start: number, end: number): boolean
+  /** Sends what lies in a region at the end of this turn; it stays until then. False, with nothing done, when `write` is to be called. */
+  writeLater?(region: OutputRegion, at: number, sizeBytes: number): boolean
 }
 
-const REGION_BYTES = 65536
-/** A region with less room than this is replaced rather than filled with splinters. */
-const ROOM_BYTES_MIN = 4096
+/** What is handed over at once, unless a single value is larger. */
+const BATCH_BYTES = 65536
+/** Room for that, and for what waits for the end of a turn. */
+const REGION_BYTES = BATCH_BYTES + 128 * 1024
+/** A region with less room than this is replaced: too little could wait in it. */
+const ROOM_BYTES_MIN = REGION_BYTES / 2
+
+/** Those of which something waits for the end of this turn, up to the count. */
+const waiting: OutputBuffer[] = []
+let waitingCount = 0
+
+/** The turn is over, and nobody refers to what waited for its end. */
+export function endOutputTurn(): void {
+  let count = 0
+  for (let index = 0; index < waitingCount; index++) {
+    if (!waiting[index].endTurn()) waiting[count++] = waiting[index]
+  }
+  waitingCount = count
+}
 
 export class OutputBuffer {
   u8: Buffer
   /** The next byte to write. Encoders write up to `end`, having called `makeRoom` when that is too near. */
   at = 0
   end: number
+  #region: OutputRegion
+  /** What lies before is not used again: a sink has it. */
+  #base = 0
+  /** Of what is encoded. From `#base` to here lies what waits for the end of the turn. */
   #start = 0
+  #isWaiting = false
   #sink: OutputSink | null = null
   /** Bytes handed to sinks since the start. */
   sentBytes = 0
@@ -29,8 +53,9 @@ export class OutputBuffer {
   flushCount = 0
 
   constructor(sizeBytes = REGION_BYTES) {
-    this.u8 = Buffer.allocUnsafeSlow(sizeBytes)
-    this.end = sizeBytes
+    this.#region = new OutputRegion(sizeBytes)
+    this.u8 = this.#region.bytes
+    this.end = Math.min(sizeBytes, BATCH_BYTES)
   }
 
   /** Directs what follows to a sink; what was encoded for another before must have been flushed. */
@@ -51,22 +76,28 @@ export class OutputBuffer {
   makeRoom(sizeBytes: number): void {
     if (this.end - this.at >= sizeBytes) return
     this.flush()
-    if (this.end - this.at >= sizeBytes) return
-    this.#replace(Math.max(REGION_BYTES, sizeBytes))
+    if (this.u8.length - this.at < sizeBytes) this.#replace(Math.max(REGION_BYTES, sizeBytes))
+    this.end = Math.max(this.end, this.at + sizeBytes)
   }
 
-  /** Hands everything encoded so far to the sink. */
+  /** Hands everything encoded so far to the sink. hot: once for each batch of requests. */
   flush(): void {
     const start = this.#start
-    if (this.at === start) return
+    const { at } = this
+    if (at === start) return
     const sink = this.#sink!
     this.flushCount++
-    this.sentBytes += this.at - start
-    if (sink.writeCopy?.(this.u8, start, this.at) || sink.write(this.u8.subarray(start, this.at))) {
-      this.at = start
+    this.sentBytes += at - start
+    const next = (at + LINE_BYTES - 1) & -LINE_BYTES
+    if (next + BATCH_BYTES <= this.u8.length && sink.writeLater?.(this.#region, start, at - start)) {
+      this.#begin(next)
+      if (this.#isWaiting) return
+      this.#isWaiting = true
+      waiting[waitingCount++] = this
+    } else if (sink.write(this.u8.subarray(start, at))) {
+      this.#begin(start)
     } else {
-      this.#start = this.at
-      if (this.end - this.at < ROOM_BYTES_MIN) this.#replace(REGION_BYTES)
+      this.#leave(next)
     }
   }
 
@@ -84,10 +115,33 @@ export class OutputBuffer {
     return true
   }
 
+  /** What waited has left: its bytes are used again, unless somebody still needs them. False while something is encoded behind it. */
+  endTurn(): boolean {
+    if (this.at !== this.#start) return false
+    this.#isWaiting = false
+    if (this.#region.isLent) this.#leave(this.at)
+    else this.#begin(this.#base)
+    return true
+  }
+
+  #begin(at: number): void {
+    this.#start = at
+    this.at = at
+    this.end = Math.min(at + BATCH_BYTES, this.u8.length)
+  }
+
+  /** Goes on behind what a sink has. */
+  #leave(next: number): void {
+    if (this.u8.length - next < ROOM_BYTES_MIN) return this.#replace(REGION_BYTES)
+    this.#region.isLent = false
+    this.#base = next
+    this.#begin(next)
+  }
+
   #replace(sizeBytes: number): void {
-    this.u8 = Buffer.allocUnsafeSlow(sizeBytes)
-    this.#start = 0
-    this.at = 0
-    this.end = sizeBytes
+    this.#region = new OutputRegion(sizeBytes)
+    this.u8 = this.#region.bytes
+    this.#base = 0
+    this.#begin(0)
   }
 }

@@ -66,12 +66,11 @@ export function handleOf(socket: Socket): SocketHandle | null {
  * @returns whether the system took everything, or will; 'none' when nothing was written and it is the stream's to write, or to fail
  */
 export function writeDirectly(
-  socket: Socket,
+  handle: SocketHandle,
   bytes: Uint8Array,
   onWritten: (isRefused: boolean) => void,
 ): 'taken' | 'pending' | 'none' {
-  const handle = handleOf(socket)
-  if (spareRequest === null || handle?.writeBuffer === undefined) return 'none'
+  if (spareRequest === null || handle.writeBuffer === undefined) return 'none'
   if (handle.writeBuffer(spareRequest, bytes) !== 0) return 'none'
   if (streamWrap!.streamBaseState[streamWrap!.kLastWriteWasAsync] === 0) return 'taken'
   spareRequest.bytes = bytes

@@ -9,7 +9,7 @@
 //   rest of it waits, and so do other long pipelines, so that whoever asks for little is answered in between.
 
 import { performance } from 'node:perf_hooks'
-import { freeReplies } from './kept-replies.ts'
+import { endOutputTurn } from './output-buffer.ts'
 
 /** What a turn does of the work in line while connections keep coming: they must not hold up everybody for ever. */
 const ACCEPTING_MS = 0.5
@@ -88,8 +88,8 @@ export function flushOutboxes(): void {
   }
   if (count <= SPARE_LIST_MAX) spareList = due
   isFlushing = isNested
-  // What was sent may have led to more, and whoever is called by what is sent here may send: replies are kept until all have left.
-  if (withOutboxCount === 0 && !isNested) freeReplies()
+  // What was sent may have led to more, and whoever is called by what is sent here may send: replies stay until all have left.
+  if (withOutboxCount === 0 && !isNested) endOutputTurn()
 }
 
 function scheduleEnd(): void {

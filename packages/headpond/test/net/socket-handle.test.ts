@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { readInto, writeDirectly } from '#src/net/socket-handle.ts'
+import { handleOf, readInto, type SocketHandle, writeDirectly } from '#src/net/socket-handle.ts'
 
 const buffer = Buffer.alloc(4096)
 
 /** A connection, seen from both its ends; of the server's, what was read. */
-async function connect(t: TestContext): Promise<{ client: Socket; server: Socket; received: Buffer[] }> {
+async function connect(
+  t: TestContext,
+): Promise<{ client: Socket; server: Socket; handle: SocketHandle; received: Buffer[] }> {
   const received: Buffer[] = []
   const listener = createServer({ pauseOnConnect: true, allowHalfOpen: true })
   listener.listen(0, '127.0.0.1')
@@ -25,18 +27,18 @@ async function connect(t: TestContext): Promise<{ client: Socket; server: Socket
     server.destroy()
     listener.close()
   })
-  return { client, server, received }
+  return { client, server, handle: handleOf(server)!, received }
 }
 
 test('what the system does not take at once arrives whole, before what the stream writes behind it', async (t) => {
-  const { client, server } = await connect(t)
+  const { client, server, handle } = await connect(t)
   const first = Buffer.alloc(64 * 2 ** 20)
   for (let at = 0; at < first.length; at += 4096) first.writeUInt32BE(at, at)
   let onWritten: (isRefused: boolean) => void = () => {}
   const written = new Promise<boolean>((resolve) => {
     onWritten = resolve
   })
-  assert.equal(writeDirectly(server, first, onWritten), 'pending')
+  assert.equal(writeDirectly(handle, first, onWritten), 'pending')
   server.end('and the rest')
   const chunks: Buffer[] = []
   for await (const chunk of client) chunks.push(chunk as Buffer)
@@ -48,10 +50,10 @@ test('what the system does not take at once arrives whole, before what the strea
 })
 
 test('a short write is taken at once, and the same request serves the next', async (t) => {
-  const { client, server } = await connect(t)
+  const { client, server, handle } = await connect(t)
   const never = () => assert.fail('nothing is left to be written later')
   for (const text of ['one,', 'two,', 'three']) {
-    assert.equal(writeDirectly(server, Buffer.from(text), never), 'taken')
+    assert.equal(writeDirectly(handle, Buffer.from(text), never), 'taken')
   }
   server.end()
   let text = ''
@@ -60,18 +62,17 @@ test('a short write is taken at once, and the same request serves the next', asy
 })
 
 test('a peer that is gone ends the write that it left waiting', async (t) => {
-  const { client, server } = await connect(t)
+  const { client, server, handle } = await connect(t)
   const ended = new Promise<boolean>((resolve) => {
-    assert.equal(writeDirectly(server, Buffer.alloc(64 * 2 ** 20), resolve), 'pending')
+    assert.equal(writeDirectly(handle, Buffer.alloc(64 * 2 ** 20), resolve), 'pending')
   })
   client.resetAndDestroy()
   assert.equal(await ended, true)
-  await once(server.destroy(), 'close')
-  assert.equal(
-    writeDirectly(server, Buffer.from('x'), () => {}),
-    'none',
-    'a closed socket has no handle to write to',
-  )
+  const writeMore = () => writeDirectly(handle, Buffer.from('x'), () => assert.fail('it was written'))
+  server.destroy()
+  assert.equal(writeMore(), 'none', 'a socket that is being closed takes nothing')
+  await once(server, 'close')
+  assert.equal(writeMore(), 'none', 'a closed socket takes nothing')
 })
 
 test('reading can be stopped, goes on, and ends with the peer', async (t) => {

@@ -78,7 +78,7 @@ test('each of several passwords is right, and no other', async () => {
 test('what was agreed in the first round holds in the second', async () => {
   const verifier = await verifierFor('SCRAM-SHA-256', ['secret'])
   const spoil: ((text: string) => string)[] = [
-    (text) => text.replace(/,r=./, ',r=_'),
+    (text) => text.replace(/,r=./, ',r=~'),
     (text) => text.replace(/r=([^,]+)/, 'r=$1x'),
     (text) => text.replace('c=biws', `c=${Buffer.from('n,a=bob,').toString('base64')}`),
     (text) => text.replace('c=biws', 'c='),
