@@ -10,7 +10,7 @@
 // What is left at the end, as long as the multiple, goes through tables, eight bytes at once ("slicing by eight"): a table for each of
 // them says what it does to the CRC when so many more follow.
 
-import { Instance, Module, type WasmMemory } from './web-assembly.ts'
+import { CompileError, Instance, Module, type WasmMemory, type WasmModule } from './web-assembly.ts'
 
 export interface CrcParameters {
   /** Size of the CRC. */
@@ -18,7 +18,7 @@ export interface CrcParameters {
   /** What the byte i does to the CRC when n more bytes follow it, at 256 * n + i; n < 8. Its low half, and its high half. */
   readonly tableLow: Int32Array
   readonly tableHigh: Int32Array | null
-  /** How far behind a block are those that it is xored into, in bytes, ascending. */
+  /** How far behind a block are those that it is xored into, in bytes, ascending. Empty: all goes through tables. */
   readonly foldDistances: readonly number[]
 }
 
@@ -42,9 +42,8 @@ export class CrcModule {
     const { stateBytes, tableLow, tableHigh, foldDistances } = parameters
     const tablesEnd = TABLES_AT + WORD_BYTES * 256 * stateBytes
     // Blocks are fetched from before the input: from zeros.
-    this.#inputAt = roundUp(tablesEnd + foldDistances[foldDistances.length - 1], 64)
-    const module = new Module(assemble(stateBytes, foldDistances))
-    const { memory, run } = new Instance(module, {}).exports as {
+    this.#inputAt = roundUp(tablesEnd + longest(foldDistances), 64)
+    const { memory, run } = new Instance(compile(stateBytes, foldDistances), {}).exports as {
       memory: WasmMemory
       run: (at: number, end: number) => void
     }
@@ -75,6 +74,20 @@ export class CrcModule {
   }
 }
 
+/** A processor without vectors (before 2008, or one that a virtual machine pretends to have) gets the tables alone. */
+function compile(stateBytes: 4 | 8, foldDistances: readonly number[]): WasmModule {
+  try {
+    return new Module(assemble(stateBytes, foldDistances))
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error
+    return new Module(assemble(stateBytes, []))
+  }
+}
+
+function longest(foldDistances: readonly number[]): number {
+  return foldDistances[foldDistances.length - 1] ?? 0
+}
+
 function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple
 }
@@ -99,7 +112,7 @@ function roundUp(value: number, multiple: number): number {
 function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Array {
   const [AT, END, STOP, RUN_END, WORD, CRC] = [0, 1, 2, 3, 4, 5]
   const isWide = stateBytes === 8
-  const foldBytes = foldDistances[foldDistances.length - 1]
+  const foldBytes = longest(foldDistances)
   const i32 = integers32
   const i64 = integers64
   const crc = isWide ? i64 : i32
@@ -161,7 +174,7 @@ function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Arr
 
   const body = [
     ...[...i32.constant(STATE_AT), ...crc.load(0), ...set(CRC)],
-    ...[...left, ...i32.constant(2 * foldBytes), ...i32.isAtLeast, ...whenTrue(foldAll)],
+    ...(foldBytes > 0 ? [...left, ...i32.constant(2 * foldBytes), ...i32.isAtLeast, ...whenTrue(foldAll)] : []),
     ...block(loop([...left, ...i32.constant(WORD_BYTES), ...i32.isLess, ...branchIf(1), ...takeWord, ...branch(0)])),
     ...block(loop([...get(AT), ...get(END), ...i32.isAtLeast, ...branchIf(1), ...takeByte, ...branch(0)])),
     ...[...i32.constant(STATE_AT), ...get(CRC), ...crc.store(0)],

@@ -14,10 +14,13 @@ interface WebAssemblyApi {
     module: WasmModule,
     imports: Readonly<Record<string, WasmImports>>,
   ) => { readonly exports: unknown }
+  readonly CompileError: new (message?: string) => Error
   readonly RuntimeError: new (message?: string) => Error
 }
 
-export const { Module, Instance, RuntimeError } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly
+export const { Module, Instance, CompileError, RuntimeError } = (
+  globalThis as unknown as { WebAssembly: WebAssemblyApi }
+).WebAssembly
 
 /**
  * Whether an error shows that an instance has come to grief: its memory, its stack or the machine's memory is used up.

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Crc64 } from '#src/bytes/crc64.ts'
+import { crc32c } from '#src/log/crc32c.ts'
 import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 
 const digits = Buffer.from('x123456789x')
@@ -60,6 +62,20 @@ test('a CRC-64 is the same in large pieces and in small ones', () => {
     large.update(bytes, cut, sizeBytes)
     assert.equal(large.toString(), small.toString(), `${cut} and ${sizeBytes - cut} bytes, seed ${random.seed}`)
   }
+})
+
+test('processors without vectors get the same', { skip: process.arch !== 'x64' }, () => {
+  const bytes = new SeededRandom(chooseSeed()).bytes(20_000)
+  const crc = crc64(bytes)
+  const script = `
+    const [{ Crc64 }, { crc32c }] = [await import('${import.meta.resolve('#src/bytes/crc64.ts')}'), await import('${import.meta.resolve('#src/log/crc32c.ts')}')]
+    const bytes = Buffer.from('${Buffer.from(bytes).toString('base64')}', 'base64')
+    const crc = new Crc64()
+    crc.update(bytes, 0, bytes.length)
+    console.log(crc.toString(), crc32c(bytes, 0, bytes.length))`
+  const flags = ['--no-enable-ssse3', '--no-enable-sse4-1', '--no-enable-sse4-2', '--no-enable-avx', '--no-enable-avx2']
+  const output = execFileSync(process.execPath, [...flags, '--input-type=module', '-e', script], { encoding: 'utf8' })
+  assert.equal(output.trim(), `${crc} ${crc32c(bytes, 0, bytes.length)}`)
 })
 
 test('reset starts anew', () => {
