@@ -91,7 +91,7 @@ export class TextReply {
   /** Bytes that are encoded already. */
   raw(bytes: Uint8Array): void {
     const out = this.out
-    if (bytes.length > out.u8.length) return out.passThrough(Buffer.from(bytes))
+    if (bytes.length > out.copiedBytesMax) return out.passThrough(Buffer.from(bytes))
     out.makeRoom(bytes.length)
     out.u8.set(bytes, out.at)
     out.at += bytes.length

@@ -346,6 +346,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   #sendWaitingReply(): void {
     const region = this.#waitingIn!
     const bytes = region.view(this.#waitingAt, this.#outboxBytes)
+    this.#waitingIn = null
     this.#waitingAt = -1
     this.#outboxBytes = 0
     this.#send(bytes)
@@ -357,6 +358,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   /** Puts the waiting reply where several go: more has come, or it has to wait longer. */
   #boxWaitingReply(): void {
     this.#outbox.push(Buffer.from(this.#waitingIn!.view(this.#waitingAt, this.#outboxBytes)))
+    this.#waitingIn = null
     this.#waitingAt = -1
   }
 

@@ -67,6 +67,11 @@ export class OutputBuffer {
     return this.#sink
   }
 
+  /** What is larger is better passed through than copied. */
+  get copiedBytesMax(): number {
+    return Math.min(this.u8.length, BATCH_BYTES)
+  }
+
   /** Bytes encoded and not yet flushed. */
   get pendingBytes(): number {
     return this.at - this.#start

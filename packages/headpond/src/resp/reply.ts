@@ -151,7 +151,7 @@ export class Reply {
     const out = this.out
     const size = end - start
     this.#header(DOLLAR, size)
-    if (size <= out.u8.length - HEADER_BYTES_MAX) {
+    if (size <= out.copiedBytesMax - HEADER_BYTES_MAX) {
       out.makeRoom(size + 2)
       copyBytes(bytes, start, end, out.u8, out.at)
       out.at += size
@@ -250,7 +250,7 @@ export class Reply {
   /** Bytes that are encoded already. */
   raw(bytes: Uint8Array): void {
     const out = this.out
-    if (bytes.length > out.u8.length) return out.passThrough(Buffer.from(bytes))
+    if (bytes.length > out.copiedBytesMax) return out.passThrough(Buffer.from(bytes))
     out.makeRoom(bytes.length)
     out.u8.set(bytes, out.at)
     out.at += bytes.length
@@ -259,7 +259,7 @@ export class Reply {
   /** Encoded bytes that lie among others. hot: once for each script. */
   rawRange(bytes: Uint8Array, start: number, end: number): void {
     const out = this.out
-    if (end - start > out.u8.length) return out.passThrough(Buffer.from(bytes.subarray(start, end)))
+    if (end - start > out.copiedBytesMax) return out.passThrough(Buffer.from(bytes.subarray(start, end)))
     out.makeRoom(end - start)
     copyBytes(bytes, start, end, out.u8, out.at)
     out.at += end - start
