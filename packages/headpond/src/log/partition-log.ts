@@ -388,7 +388,23 @@ export class PartitionLog implements CleanableLog {
       timeIndex.count >= Math.floor(settings.segmentIndexBytes / 12) - 1 ||
       this.#isOld(segment, maxTimestampMs, nowMs)
     if (isDue) this.roll()
+    else if (!segment.isNameSynced && segment.sizeBytes > settings.segmentBytes / 2) this.#syncNameSoon(segment)
   }
+
+  /** Before the roll needs it: on a busy disk it takes as long as what others have written. What fails here, the roll tries again. */
+  #syncNameSoon(segment: Segment): void {
+    if (this.#isNameSyncUnderWay) return
+    this.#isNameSyncUnderWay = true
+    const end = (isSynced: boolean) => {
+      segment.isNameSynced ||= isSynced
+      this.#isNameSyncUnderWay = false
+    }
+    this.#syncNames().then(
+      () => end(true),
+      () => end(false),
+    )
+  }
+  #isNameSyncUnderWay = false
 
   #isOld(segment: Segment, maxTimestampMs: number, nowMs: number): boolean {
     const { segmentMs, isCompacted, maxCompactionLagMs } = this.#settings
