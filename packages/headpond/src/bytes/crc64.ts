@@ -25,6 +25,7 @@ const SMALL_BYTES_MAX = 400
  * polynomial, and with it that of each term's 128th power.
  */
 const FOLD_DISTANCES = [10, 12, 15, 26, 28, 34, 77, 90, 121, 122, 129, 153, 197].map((blocks) => 16 * blocks)
+
 const LOW = new Int32Array(TABLE_COUNT * 256)
 const HIGH = new Int32Array(TABLE_COUNT * 256)
 buildTables()
