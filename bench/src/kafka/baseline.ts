@@ -48,19 +48,3 @@ export function measureBaseline(directory: string, batchBytes: number, seconds: 
     bytesPerCpuSecond: writtenBytes / ((user + system) / 1e6),
   }
 }
-
-/**
- * Memory that nobody has used since the machine started is slow to get at where the machine is a virtual one: what is
- * written first pays for it. So before anything is measured as much is written as will be, and removed again.
- */
-export function warmPageCache(directory: string, bytes: number): void {
-  const path = join(directory, 'warm')
-  const file = openSync(path, 'w')
-  const piece = Buffer.alloc(WRITE_BYTES)
-  try {
-    for (let written = 0; written < bytes; ) written += writeSync(file, piece)
-  } finally {
-    closeSync(file)
-    rmSync(path)
-  }
-}

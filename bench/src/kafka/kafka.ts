@@ -4,6 +4,7 @@ import type { KafkaBenchOptions, KafkaSuite } from '../options.ts'
 import { alignedTable, thisMachine } from '../report.ts'
 import { apacheKafka } from './apache-kafka.ts'
 import { type BrokerSpec, headpondSpec } from './broker-process.ts'
+import { ReadyMemory } from './ready-memory.ts'
 import { measureGroups, measureLargeLog, measureProducers } from './scale-suites.ts'
 import {
   type Bench,
@@ -18,6 +19,8 @@ import {
 } from './suites.ts'
 import { measureTogether } from './together.ts'
 import { measureConsumerPerf, measureProducerPerf } from './tool-suites.ts'
+
+const GB = 1e9
 
 /** What a figure of Headpond's is to be at least or at most: by itself, or by Apache Kafka's. */
 interface Bar {
@@ -83,8 +86,10 @@ export async function measureKafka(
       progress(`Headpond is measured alone: ${(error as Error).message}`)
     }
   }
+  const memory = new ReadyMemory(options.quick ? 2 * GB : 4 * GB)
   const bench: Bench = {
     options,
+    memory,
     specs,
     classPath,
     add(line) {
@@ -93,9 +98,13 @@ export async function measureKafka(
       progress(`${line.broker}  ${line.line}: ${figures.join(', ')}`)
     },
   }
-  for (const suite of options.suites) {
-    progress(`== ${suite}`)
-    await runners[suite](bench)
+  try {
+    for (const suite of options.suites) {
+      progress(`== ${suite}`)
+      await runners[suite](bench)
+    }
+  } finally {
+    memory.close()
   }
   const { cpu, coreCount, kernel, commit } = thisMachine()
   const head = `${cpu}, ${coreCount} cores, Linux ${kernel}, commit ${commit}`

@@ -64,12 +64,17 @@ export interface LoadResult {
   readonly batchBytes: number
   /** Of the records' values. */
   readonly valueBytes: number
-  /** With what came before the measured time, for what is told of the whole run. */
-  readonly allBatchBytes: number
   readonly seconds: number
   /** From sending a request to its answer, or of a record from producer to consumer. */
   readonly p50Ms: number
   readonly p99Ms: number
+}
+
+/** What the process sends: that the measured time begins (of a producer), and how it ended. */
+export interface LoadReply {
+  readonly isMeasuring?: true
+  readonly result?: LoadResult
+  readonly failure?: string
 }
 
 const LATENCIES_MAX = 2_000_000
@@ -130,7 +135,7 @@ function errorCodeOf({ responses }: ProduceResponse): number {
   return 0
 }
 
-async function produce(load: ProduceLoad): Promise<LoadResult> {
+async function produce(load: ProduceLoad, onMeasuring: () => void): Promise<LoadResult> {
   const { partitionCount, partitionsPerRequest, recordBytes, inFlightCount, acks } = load
   const { batch, recordCount: recordsPerBatch } = makeBatch(
     recordBytes,
@@ -155,7 +160,6 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
   const latencies = new Latencies()
   const beganAtMs = performance.now()
   let answeredCount = 0
-  let allAnsweredCount = 0
   let next = 0
   let isMeasuring = false
   let isOver = false
@@ -187,7 +191,6 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
         const isSettling = performance.now() - beganAtMs < SETTLING_MS && SETTLING_ERRORS.includes(errorCode)
         return isSettling ? send() : fail(new Error(`Produce: error ${errorCode}`))
       }
-      allAnsweredCount++
       if (isMeasuring) {
         answeredCount++
         latencies.add(tookMs)
@@ -198,6 +201,7 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
     for (let count = 0; count < inFlightCount; count++) send()
   }
   if (load.bytesMax === undefined) await Promise.race([sleep(WARMUP_SECONDS), ended])
+  onMeasuring()
   isMeasuring = true
   const startedAtMs = performance.now()
   await Promise.race([sleep(load.seconds), ended])
@@ -209,7 +213,6 @@ async function produce(load: ProduceLoad): Promise<LoadResult> {
     recordCount: answeredCount * batchesPerFrame * recordsPerBatch,
     batchBytes: answeredCount * batchesPerFrame * batch.length,
     valueBytes: answeredCount * valueBytesPerFrame,
-    allBatchBytes: allAnsweredCount * batchesPerFrame * batch.length,
     seconds,
     p50Ms: latencies.at(0.5),
     p99Ms: latencies.at(0.99),
@@ -293,7 +296,6 @@ async function consume(load: ConsumeLoad): Promise<LoadResult> {
     recordCount,
     batchBytes,
     valueBytes: batchBytes,
-    allBatchBytes: batchBytes,
     seconds: (performance.now() - startedAtMs) / 1000,
     p50Ms: latencies.at(0.5),
     p99Ms: latencies.at(0.99),
@@ -372,7 +374,6 @@ async function measureLatency(load: LatencyLoad): Promise<LoadResult> {
   return {
     recordCount: measuredCount,
     batchBytes: 0,
-    allBatchBytes: 0,
     valueBytes: measuredCount * load.recordBytes,
     seconds: load.seconds,
     p50Ms: latencies.at(0.5),
@@ -384,10 +385,10 @@ function sleep(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 }
 
-export function generateLoad(load: Load): Promise<LoadResult> {
+export function generateLoad(load: Load, onMeasuring: () => void): Promise<LoadResult> {
   switch (load.kind) {
     case 'produce':
-      return produce(load)
+      return produce(load, onMeasuring)
     case 'consume':
       return consume(load)
     case 'latency':
@@ -397,7 +398,7 @@ export function generateLoad(load: Load): Promise<LoadResult> {
 
 if (process.send !== undefined) {
   process.once('message', (load: Load) => {
-    generateLoad(load).then(
+    generateLoad(load, () => process.send!({ isMeasuring: true })).then(
       (result) => process.send!({ result }, () => process.disconnect()),
       (error: Error) => process.send!({ failure: error.message }, () => process.disconnect()),
     )

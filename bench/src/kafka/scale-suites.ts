@@ -7,7 +7,7 @@ import { listOffsetsRequest, listOffsetsResponse } from 'headpond/src/kafka/sche
 import { offsetCommitRequest, offsetCommitResponse } from 'headpond/src/kafka/schemas/offset-commit.ts'
 import { syncGroupRequest, syncGroupResponse } from 'headpond/src/kafka/schemas/sync-group.ts'
 import { BrokerProcess, makeDirectory, removeDirectory } from './broker-process.ts'
-import { type Bench, runLoad, wants, warm, withBroker } from './suites.ts'
+import { type Bench, measureLoad, runLoad, wants, withBroker } from './suites.ts'
 import { dropFromCache } from './tool-suites.ts'
 import { WireConnection } from './wire.ts'
 
@@ -15,19 +15,16 @@ const MB = 1e6
 const GB = 1e9
 
 /** Connections that each have five requests under way, for one of twelve partitions in turn. */
-export async function measureProducers({ options, specs, add }: Bench): Promise<void> {
-  warm(options)
+export async function measureProducers({ options, specs, memory, add }: Bench): Promise<void> {
   for (const connectionCount of [1, 10, 100]) {
     const line = `${connectionCount} producers 1024B acks=all`
     if (!wants(options, line)) continue
     for (const spec of specs) {
       await withBroker(spec, async (broker) => {
         await broker.createTopic('bench', 12)
-        const cpuBeforeMs = broker.cpuMs()
-        const result = await runLoad({
-          ...{ kind: 'produce', port: broker.port, topic: 'bench', partitionCount: 12, partitionsPerRequest: 1 },
-          ...{ recordBytes: 1024, batchBytes: 16_384, codec: 'none', acks: -1, connectionCount, inFlightCount: 5 },
-          seconds: options.quick ? 2 : 4,
+        const { result, cpuSeconds } = await measureLoad(broker, memory, {
+          ...{ partitionCount: 12, partitionsPerRequest: 1, recordBytes: 1024, batchBytes: 16_384, codec: 'none' },
+          ...{ acks: -1, connectionCount, inFlightCount: 5, seconds: options.quick ? 1 : 2 },
         })
         add({
           suite: 'producers',
@@ -35,7 +32,7 @@ export async function measureProducers({ options, specs, add }: Bench): Promise<
           broker: spec.name,
           figures: {
             'MB/s': result.batchBytes / result.seconds / MB,
-            'CPU s/GB': (broker.cpuMs() - cpuBeforeMs) / 1000 / (result.allBatchBytes / GB),
+            'CPU s/GB': cpuSeconds / (result.batchBytes / GB),
             'p50 ms': result.p50Ms,
             'p99 ms': result.p99Ms,
             'RSS MB': broker.rssBytes() / MB,

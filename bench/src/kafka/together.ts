@@ -9,8 +9,6 @@ import type { Probe, ProbeResult } from './probe.ts'
 import { type Bench, runLoad, wants } from './suites.ts'
 
 const MB = 1e6
-/** The producers are at full speed by then. */
-const HEAD_START_MS = 2500
 
 interface Shape {
   readonly line: string
@@ -33,7 +31,7 @@ const SHAPES: readonly Shape[] = [
 ]
 
 /** Of Headpond alone: no other broker has a second job. */
-export async function measureTogether({ options, add }: Bench): Promise<void> {
+export async function measureTogether({ options, memory, add }: Bench): Promise<void> {
   const seconds = options.quick ? 3 : 8
   const directory = makeDirectory()
   const redisPort = await freePort()
@@ -61,14 +59,17 @@ export async function measureTogether({ options, add }: Bench): Promise<void> {
       if (!wants(options, line)) continue
       const name = line.replaceAll(' ', '-')
       await broker.createTopic(name, load.partitionCount, topic)
-      const produced = runLoad({
+      memory.hold()
+      let probed: Promise<ProbeResult> | undefined
+      const produce: ProduceLoad = {
         ...{ kind: 'produce', port: broker.port, topic: name, recordBytes: 1024, acks: 1, ...load },
         ...{ partitionsPerRequest: load.partitionCount, connectionCount: 4, inFlightCount: 5, seconds: seconds + 1 },
+      }
+      const { batchBytes, seconds: producedSeconds } = await runLoad(produce, () => {
+        memory.release()
+        probed = ask()
       })
-      await new Promise((resolve) => setTimeout(resolve, HEAD_START_MS))
-      const probed = await ask()
-      const { batchBytes, seconds: producedSeconds } = await produced
-      tell(line, probed, idle, batchBytes / producedSeconds)
+      tell(line, await probed!, idle, batchBytes / producedSeconds)
       await broker.deleteTopic(name)
     }
   } finally {

@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrokerProcess, makeDirectory, removeDirectory } from './broker-process.ts'
 import { consumerPerf, producerPerf } from './perf-tools.ts'
-import { type Bench, runLoad, wants, warm } from './suites.ts'
+import { type Bench, runLoad, wants } from './suites.ts'
 
 const MB = 1e6
 const GB = 1e9
@@ -46,7 +46,7 @@ const PRODUCER_LINES = [100, 1024].flatMap((recordBytes) =>
 
 /** Lines alternate between the brokers, each with a new topic; the brokers are warm. */
 export async function measureProducerPerf(bench: Bench): Promise<void> {
-  const { options, classPath, add } = bench
+  const { options, classPath, memory, add } = bench
   if (classPath === null) return
   const lines = PRODUCER_LINES.map(({ recordBytes, acks, batchBytes, codec, partitionCount }) => ({
     name: `${recordBytes}B acks=${acks} ${batchBytes / 1024}K ${codec} ${partitionCount}p`,
@@ -56,7 +56,6 @@ export async function measureProducerPerf(bench: Bench): Promise<void> {
     partitionCount,
     settings: { acks, 'batch.size': batchBytes, 'compression.type': codec, 'linger.ms': batchBytes > 16_384 ? 5 : 0 },
   })).filter(({ name }) => wants(options, name))
-  warm(options)
   const running = await startAll(bench)
   try {
     for (const { broker } of running) {
@@ -69,6 +68,8 @@ export async function measureProducerPerf(bench: Bench): Promise<void> {
       const topic = `line-${index}`
       for (const { broker } of running) {
         await broker.createTopic(topic, partitionCount, SHORT_LIVED)
+        memory.hold()
+        memory.release()
         const cpuBeforeMs = broker.cpuMs()
         const result = await producerPerf(classPath, { port: broker.port, topic, ...load })
         const bytes = load.recordCount * load.recordBytes
@@ -97,7 +98,6 @@ export async function measureProducerPerf(bench: Bench): Promise<void> {
 export async function measureConsumerPerf(bench: Bench): Promise<void> {
   const { options, specs, classPath, add } = bench
   if (classPath === null) return
-  warm(options)
   for (const [recordBytes, partitionCount] of [
     [100, 1],
     [1024, 1],
