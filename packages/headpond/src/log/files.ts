@@ -125,6 +125,7 @@ export class LogFile {
   /** All of bytes[start, end), synchronously. Throws the system's errors. */
   writeSync(bytes: Uint8Array, start: number, end: number, position: number): void {
     const fd = this.#open(true)
+    const sizeBytes = end - start
     const startedAtMs = performance.now()
     while (start < end) {
       const count = writeSync(fd, bytes, start, end - start, position)
@@ -132,11 +133,12 @@ export class LogFile {
       start += count
       position += count
     }
-    this.#files.pressure.wrote(startedAtMs, performance.now())
+    this.#files.pressure.wrote(startedAtMs, performance.now(), sizeBytes)
   }
 
-  get isDiskBusy(): boolean {
-    return this.#files.pressure.isHigh(performance.now())
+  /** A write of so many bytes is better made beside the event loop. */
+  isSlowFor(sizeBytes: number): boolean {
+    return this.#files.pressure.isHigh(performance.now(), sizeBytes)
   }
 
   /** All parts one after the other, beside the event loop. */

@@ -32,12 +32,6 @@ interface WriteWait {
 }
 
 /**
- * Less is written at once: the other thread would cost more than it takes off **(measured)**. A turn of the event loop may end
- * with the first large batch, so one has to be enough. While the disk is behind, nothing is too little.
- */
-const WRITE_ASIDE_BYTES_MIN = 192 * 1024
-
-/**
  * Brings what was appended to one partition into its files: one write for all that a turn brought, a sync where `flush.*` asks
  * for one, and only then is it shown to readers.
  */
@@ -138,7 +132,7 @@ export class PartitionWriter {
       const segment = this.#unwritten[0]
       if (this.#unsynced[this.#unsynced.length - 1] !== segment) this.#unsynced.push(segment)
       const { file } = segment
-      if (file !== null && (segment.unwrittenBytes >= WRITE_ASIDE_BYTES_MIN || file.isDiskBusy)) {
+      if (file?.isSlowFor(segment.unwrittenBytes)) {
         this.#isWriting = true
         segment.write((error) => {
           this.#isWriting = false
