@@ -411,6 +411,38 @@ export function remove(u8: Uint8Array, at: number, entry: number, removeCount: n
   addCount(u8, at, -removed)
 }
 
+/** Removes up to `countMax` elements equal to bytes[start, end) from a  Returns how many. O(n). */
+export function removeEqual(
+  u8: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  countMax: number,
+  fromTail: boolean,
+): number {
+  let removedCount = 0
+  if (!fromTail) {
+    let entry = find(u8, first(u8, at), bytes, start, end, 0)
+    while (entry !== NONE) {
+      remove(u8, at, entry, 1)
+      if (++removedCount === countMax || entry === endOf(u8, at)) break
+      entry = find(u8, entry, bytes, start, end, 0)
+    }
+    return removedCount
+  }
+  let entry = last(u8, at)
+  while (entry !== NONE && removedCount < countMax) {
+    const before = previous(u8, at, entry)
+    if (equals(u8, entry, bytes, start, end)) {
+      remove(u8, at, entry, 1)
+      removedCount++
+    }
+    entry = before
+  }
+  return removedCount
+}
+
 /** Appends the encoded elements in other[start, end), which are `elementCount`. */
 export function appendEncoded(
   u8: Uint8Array,

@@ -1,7 +1,8 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from './heap.ts'
+import type { ListCursor } from './list-cursor.ts'
 import * as listpack from './listpack.ts'
-import { Text } from './text.ts'
+import { NODE_BYTES_MAX, type NodeLimit } from './node-limit.ts'
 import { keptBytes } from './written-once.ts'
 
 /**
@@ -39,12 +40,6 @@ const NODE_WORDS = 2
 const ROW_NODES_MIN = 4
 const EMPTY_ROW = new Uint32Array(0)
 
-/** list-max-listpack-size from -1 to -5. */
-const LIMIT_BYTES = [4096, 8192, 16384, 32768, 65536]
-/** Where the number of elements is the limit, a node stays below this size all the same. */
-const SAFETY_LIMIT_BYTES = 8192
-/** A node is one block, with room for its header and for the frame of its last element. */
-const NODE_BYTES_MAX = BLOCK_BYTES_MAX - 32
 /** What Redis adds to an element's size to guess what it takes in a node. */
 const ENTRY_OVERHEAD_BYTES = 8
 /** From so many nodes on, new ones get a block of full size at once: the little left unused at the ends is well spent. */
@@ -54,26 +49,6 @@ const FULL_BLOCKS_FROM_NODES = 16
 interface NodeWatcher {
   changing(part: number): void
   outlive(dispose: () => void): void
-}
-
-/** How large a node may get, from a value of list-max-listpack-size. */
-export class NodeLimit {
-  readonly bytes: number
-  readonly count: number
-
-  constructor(maxListpackSize: number) {
-    if (maxListpackSize >= 0) {
-      this.bytes = SAFETY_LIMIT_BYTES
-      this.count = Math.max(maxListpackSize, 1)
-    } else {
-      this.bytes = Math.min(LIMIT_BYTES[Math.min(-maxListpackSize, LIMIT_BYTES.length) - 1], NODE_BYTES_MAX)
-      this.count = Number.POSITIVE_INFINITY
-    }
-  }
-
-  isExceededBy(sizeBytes: number, count: number): boolean {
-    return sizeBytes > this.bytes || count > this.count
-  }
 }
 
 /** Gets a node: a listpack, or one element. The bytes are valid during the call. */
@@ -274,7 +249,7 @@ export class Quicklist {
       if (this.#kindOf(node) === PACKED) {
         const { u8 } = this.#heap.arenaOf(handle)
         if (this.watcher !== null && hasEqual(u8, this.#atOf(node), bytes, start, end)) this.#changing(node)
-        removedHere = removeEqualOf(u8, this.#atOf(node), bytes, start, end, countMax - removedCount, fromTail)
+        removedHere = listpack.removeEqual(u8, this.#atOf(node), bytes, start, end, countMax - removedCount, fromTail)
       } else if (this.#isPlainEqual(node, bytes, start, end)) {
         removedHere = 1
       }
@@ -318,10 +293,8 @@ export class Quicklist {
       this.#insertNode(this.#nodeCount, handle, PACKED, count)
       return
     }
-    const cursor = new ListCursor()
-    cursor.openListpack(bytes, at)
-    for (let has = cursor.toIndex(0); has; has = cursor.next()) {
-      const text = cursor.toBytes()
+    for (let entry = listpack.first(bytes, at); entry !== listpack.NONE; entry = listpack.next(bytes, entry)) {
+      const text = listpack.text(bytes, entry)
       this.push(true, text, 0, text.length)
     }
   }
@@ -763,166 +736,3 @@ function leadOf(word: number): number {
 function hasEqual(u8: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): boolean {
   return listpack.find(u8, listpack.first(u8, at), bytes, start, end, 0) !== listpack.NONE
 }
-
-/** Removes up to `countMax` elements equal to bytes[start, end) from a listpack. Returns how many. O(n). */
-export function removeEqualOf(
-  u8: Uint8Array,
-  at: number,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  countMax: number,
-  fromTail: boolean,
-): number {
-  let removedCount = 0
-  if (!fromTail) {
-    let entry = listpack.find(u8, listpack.first(u8, at), bytes, start, end, 0)
-    while (entry !== listpack.NONE) {
-      listpack.remove(u8, at, entry, 1)
-      if (++removedCount === countMax || entry === listpack.endOf(u8, at)) break
-      entry = listpack.find(u8, entry, bytes, start, end, 0)
-    }
-    return removedCount
-  }
-  let entry = listpack.last(u8, at)
-  while (entry !== listpack.NONE && removedCount < countMax) {
-    const before = listpack.previous(u8, at, entry)
-    if (listpack.equals(u8, entry, bytes, start, end)) {
-      listpack.remove(u8, at, entry, 1)
-      removedCount++
-    }
-    entry = before
-  }
-  return removedCount
-}
-
-/**
- * A place in a list, be it a single listpack or a quicklist: for walking, and to name an element to a Quicklist. Valid
- * until the next write to the list. One cursor can be opened again and again.
- */
-export class ListCursor {
-  /** What holds the element; an arena, mostly. */
-  bytes: Uint8Array = EMPTY
-  /** Where the listpack begins in `bytes`, or a plain element. */
-  at = 0
-  /** The element itself, in a listpack. */
-  entry = listpack.NONE
-  isPlain = false
-  plainEnd = 0
-  /** The node's place in the quicklist. */
-  node = 0
-  #quicklist: Quicklist | null = null
-  readonly #text = new Text()
-
-  openListpack(bytes: Uint8Array, at: number): void {
-    this.#quicklist = null
-    this.bytes = bytes
-    this.at = at
-    this.isPlain = false
-    this.entry = listpack.NONE
-  }
-
-  openQuicklist(quicklist: Quicklist): void {
-    this.#quicklist = quicklist
-    this.entry = listpack.NONE
-  }
-
-  get count(): number {
-    return this.#quicklist === null ? listpack.count(this.bytes, this.at) : this.#quicklist.count
-  }
-
-  /** Goes to the element with this index (from the end when negative); false when there is none. */
-  toIndex(index: number): boolean {
-    const quicklist = this.#quicklist
-    if (quicklist === null) {
-      this.entry = listpack.seek(this.bytes, this.at, index)
-      return this.entry !== listpack.NONE
-    }
-    const wanted = index < 0 ? index + quicklist.count : index
-    if (wanted < 0 || wanted >= quicklist.count) return false
-    quicklist.enter(this, quicklist.nodeAt(wanted))
-    if (!this.isPlain) this.entry = listpack.seek(this.bytes, this.at, wanted - quicklist.foundIndex)
-    return true
-  }
-
-  /** Goes to the first or the last element of a list that is not empty. hot: once for each LPOP or RPOP. */
-  toEnd(atTail: boolean): void {
-    const quicklist = this.#quicklist
-    if (quicklist !== null) quicklist.enter(this, atTail ? quicklist.nodeCount - 1 : 0)
-    if (!this.isPlain) {
-      this.entry = atTail ? listpack.last(this.bytes, this.at) : listpack.first(this.bytes, this.at)
-    }
-  }
-
-  /** Goes to the next element; false at the tail, where the cursor stays. hot: for each element of a walk. */
-  next(): boolean {
-    if (!this.isPlain) {
-      const following = listpack.next(this.bytes, this.entry)
-      if (following !== listpack.NONE) {
-        this.entry = following
-        return true
-      }
-    }
-    const quicklist = this.#quicklist
-    if (quicklist === null || this.node + 1 === quicklist.nodeCount) return false
-    quicklist.enter(this, this.node + 1)
-    if (!this.isPlain) this.entry = listpack.first(this.bytes, this.at)
-    return true
-  }
-
-  previous(): boolean {
-    if (!this.isPlain) {
-      const before = listpack.previous(this.bytes, this.at, this.entry)
-      if (before !== listpack.NONE) {
-        this.entry = before
-        return true
-      }
-    }
-    const quicklist = this.#quicklist
-    if (quicklist === null || this.node === 0) return false
-    quicklist.enter(this, this.node - 1)
-    if (!this.isPlain) this.entry = listpack.last(this.bytes, this.at)
-    return true
-  }
-
-  // ---- The element ----
-
-  /** Where the element's text lies: in a Text that is filled again for each element. hot: for each element sent. */
-  read(): Text {
-    if (this.isPlain) this.#text.set(this.bytes, this.at, this.plainEnd)
-    else listpack.locate(this.bytes, this.entry, this.#text)
-    return this.#text
-  }
-
-  /** The element's text, copied. */
-  toBytes(): Buffer {
-    if (this.isPlain) return Buffer.from(this.bytes.subarray(this.at, this.plainEnd))
-    return listpack.text(this.bytes, this.entry)
-  }
-
-  equals(bytes: Uint8Array, start: number, end: number): boolean {
-    if (!this.isPlain) return listpack.equals(this.bytes, this.entry, bytes, start, end)
-    if (this.plainEnd - this.at !== end - start) return false
-    return Buffer.compare(this.bytes.subarray(this.at, this.plainEnd), bytes.subarray(start, end)) === 0
-  }
-
-  // ---- The element's place in its listpack ----
-
-  get offset(): number {
-    return this.entry - this.at
-  }
-
-  get offsetBehind(): number {
-    return this.entry + listpack.bytesOf(this.bytes, this.entry) - this.at
-  }
-
-  get isFirstOfNode(): boolean {
-    return this.offset === listpack.HEADER_BYTES
-  }
-
-  get isLastOfNode(): boolean {
-    return this.at + this.offsetBehind === listpack.endOf(this.bytes, this.at)
-  }
-}
-
-const EMPTY = new Uint8Array(0)

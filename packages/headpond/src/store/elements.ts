@@ -1,5 +1,5 @@
 import type { Handle } from '../memory/heap.ts'
-import { ListCursor } from '../memory/quicklist.ts'
+import { ListCursor } from '../memory/list-cursor.ts'
 import type { Database } from './database.ts'
 import { listLength, openList } from './list.ts'
 import { type } from './record.ts'

@@ -1,7 +1,9 @@
 import { copyBytes } from '../bytes/copy.ts'
 import type { Handle } from '../memory/heap.ts'
+import { ListCursor } from '../memory/list-cursor.ts'
 import * as listpack from '../memory/listpack.ts'
-import { ListCursor, NodeLimit, type NodeVisitor, Quicklist, removeEqualOf } from '../memory/quicklist.ts'
+import { NodeLimit } from '../memory/node-limit.ts'
+import { type NodeVisitor, Quicklist } from '../memory/quicklist.ts'
 import type { Database } from './database.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, type } from './record.ts'
 import type { Store } from './store.ts'
@@ -375,7 +377,7 @@ export function removeEqualElements(
     return { removedCount, handle: removedCount > 0 ? toListpackIf(database, handle, 2) : handle }
   }
   const at = store.records.valueAt(handle)
-  const removedCount = removeEqualOf(store.heap.arenaOf(handle).u8, at, bytes, start, end, countMax, fromTail)
+  const removedCount = listpack.removeEqual(store.heap.arenaOf(handle).u8, at, bytes, start, end, countMax, fromTail)
   return { removedCount, handle: removedCount > 0 ? fitRecord(database, handle) : handle }
 }
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Heap } from '#src/memory/heap.ts'
+import { ListCursor } from '#src/memory/list-cursor.ts'
 import * as listpack from '#src/memory/listpack.ts'
-import { ListCursor, NodeLimit, Quicklist } from '#src/memory/quicklist.ts'
+import { NodeLimit } from '#src/memory/node-limit.ts'
+import { Quicklist } from '#src/memory/quicklist.ts'
 import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 
 const HEAP_BYTES = 2 ** 24

@@ -1,7 +1,7 @@
 import type { CommandPart } from '../../bytes/multibulk.ts'
 import { KEYSPACE_EVENTS } from '../../config/value-types.ts'
 import { type Handle, NONE } from '../../memory/heap.ts'
-import { ListCursor } from '../../memory/quicklist.ts'
+import { ListCursor } from '../../memory/list-cursor.ts'
 import type { Database } from '../../store/database.ts'
 import {
   createList,
