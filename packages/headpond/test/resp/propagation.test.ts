@@ -117,6 +117,33 @@ test('what SCAN and RANDOMKEY find to be expired does not belong together, unles
   }
 })
 
+test('a conditional SET is fed without GET and with the moment it expires at', async () => {
+  const { server, lines, client } = await startRecorded()
+  try {
+    const nowMs = server.clock.nowMs()
+    const commands = [
+      'SET a get NX GET',
+      'SET a 1 IFEQ other GET',
+      'SET a get IFEQ get GET',
+      'SET a 1 GET IFEQ get',
+      'SET a 2 IFEQ 1',
+      'SET a 3 IFEQ 1',
+      'SET a 4 IFEQ 2 GET PX 5000',
+    ]
+    await ask(client, commands.map((command) => `${command}\r\n`).join(''), commands.length)
+    assert.deepEqual(lines, [
+      '0 SET a get NX',
+      '0 SET a get IFEQ get',
+      '0 SET a 1 IFEQ get',
+      '0 SET a 2 IFEQ 1',
+      `0 SET a 4 PXAT ${nowMs + 5000}`,
+    ])
+  } finally {
+    client.close()
+    await server.close()
+  }
+})
+
 test('fields of hashes are fed with the moment they expire at', async () => {
   const { server, lines, client } = await startRecorded()
   try {

@@ -85,7 +85,9 @@ function set(client: Client, request: Request, reply: Reply): void {
 }
 
 interface StringOptions {
-  onlyIf: 'missing' | 'existing' | null
+  onlyIf: 'missing' | 'existing' | 'equal' | null
+  /** With `equal`: the argument that the value must be equal to. */
+  comparisonIndex: number
   returnsOld: boolean
   keepsTtl: boolean
   /** PERSIST of GETEX. */
@@ -98,12 +100,23 @@ const EXPIRY_UNITS: readonly ExpiryUnit[] = ['EX', 'PX', 'EXAT', 'PXAT']
 
 /** The options of SET or GETEX, or null for a syntax error. */
 function parseOptions(request: Request, from: number, command: 'set' | 'getex'): StringOptions | null {
-  const options: StringOptions = { onlyIf: null, returnsOld: false, keepsTtl: false, removesTtl: false, expiry: null }
+  const options: StringOptions = {
+    onlyIf: null,
+    comparisonIndex: 0,
+    returnsOld: false,
+    keepsTtl: false,
+    removesTtl: false,
+    expiry: null,
+  }
   const isSet = command === 'set'
+  const allows = (condition: StringOptions['onlyIf']) => options.onlyIf === null || options.onlyIf === condition
   for (let index = from; index < request.count; index++) {
-    if (isSet && request.is(index, 'NX') && options.onlyIf !== 'existing') options.onlyIf = 'missing'
-    else if (isSet && request.is(index, 'XX') && options.onlyIf !== 'missing') options.onlyIf = 'existing'
-    else if (isSet && request.is(index, 'GET')) options.returnsOld = true
+    if (isSet && request.is(index, 'NX') && allows('missing')) options.onlyIf = 'missing'
+    else if (isSet && request.is(index, 'XX') && allows('existing')) options.onlyIf = 'existing'
+    else if (isSet && request.is(index, 'IFEQ') && options.onlyIf === null && index + 1 < request.count) {
+      options.onlyIf = 'equal'
+      options.comparisonIndex = ++index
+    } else if (isSet && request.is(index, 'GET')) options.returnsOld = true
     else if (isSet && request.is(index, 'KEEPTTL') && options.expiry === null) options.keepsTtl = true
     else if (!isSet && request.is(index, 'PERSIST') && options.expiry === null) options.removesTtl = true
     else {
@@ -133,7 +146,10 @@ function setWithOptions(client: Client, request: Request, reply: Reply): void {
   }
   if (options.returnsOld && !replyWithOld(client, request, reply)) return
   const handle = database.write(chunk, start, end)
-  if (options.onlyIf === (handle === NONE ? 'existing' : 'missing')) {
+  if (options.onlyIf === 'equal' && handle !== NONE && database.records.type(handle) !== types.STRING) {
+    return reply.error(errors.WRONG_TYPE)
+  }
+  if (!isConditionMet(client, request, options, handle)) {
     if (!options.returnsOld) reply.nil()
     return
   }
@@ -144,15 +160,22 @@ function setWithOptions(client: Client, request: Request, reply: Reply): void {
   if (!options.returnsOld) reply.ok()
 }
 
+function isConditionMet(client: Client, request: Request, options: StringOptions, handle: Handle): boolean {
+  if (options.onlyIf === null) return true
+  if (options.onlyIf === 'missing' || handle === NONE) return options.onlyIf === 'missing' && handle === NONE
+  if (options.onlyIf === 'existing') return true
+  const { bytes, start, end } = stringBytes(client.database.store, handle)
+  return Buffer.compare(bytes.subarray(start, end), request.view(options.comparisonIndex)) === 0
+}
+
 /** With a moment instead of a duration, or without GET, whose answer nobody wants to hear again. */
 function propagateSet(client: Client, request: Request, options: StringOptions, expireAtMs: number): void {
   if (options.expiry !== null) {
     client.propagateAs('SET', request.view(1), request.view(2), 'PXAT', expireAtMs)
   } else if (options.returnsOld) {
     const indices = Array.from({ length: request.count }, (_, index) => index)
-    client.propagateAs(
-      ...indices.filter((index) => index < 3 || !request.is(index, 'GET')).map((index) => request.view(index)),
-    )
+    const isKept = (index: number) => index < 3 || index === options.comparisonIndex || !request.is(index, 'GET')
+    client.propagateAs(...indices.filter(isKept).map((index) => request.view(index)))
   }
 }
 
@@ -580,7 +603,14 @@ export const stringCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: CONSTANT,
     summary: 'Sets the string value of a key, whatever it held before.',
-    args: 'key value [condition(NX | XX)@2.6.12] [GET@6.2.0] [expiration(EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0)]',
+    args: 'key value [condition(NX@2.6.12 | XX@2.6.12 | IFEQ comparison-value@8.1.0)] [GET@6.2.0] [expiration(EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0)]',
+    history: [
+      ['2.6.12', 'Added the `EX`, `PX`, `NX` and `XX` options.'],
+      ['6.0.0', 'Added the `KEEPTTL` option.'],
+      ['6.2.0', 'Added the `GET`, `EXAT` and `PXAT` option.'],
+      ['7.0.0', 'Allowed the `NX` and `GET` options to be used together.'],
+      ['8.1.0', 'Added the `IFEQ` option.'],
+    ],
     handler: set,
   },
   {
