@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { measureInTurn } from './in-turn.ts'
 import { lineMatches, type RespOptions } from './options.ts'
 import type { ProbeResult } from './pause-workers.ts'
+import { ReadyMemory } from './ready-memory.ts'
 import type { Metric, Report } from './report.ts'
 import { ServerProcess, type ServerSpec } from './servers.ts'
 import { Worker } from './worker.ts'
@@ -76,6 +77,8 @@ type Figures = Record<keyof typeof metrics, number>
 
 const START_TIMEOUT_MS = 180_000
 const SAMPLE_MS = 10
+/** More than the file of 5 million keys takes. */
+const FILE_BYTES_MAX = 512 * 2 ** 20
 
 export async function measurePersistence(
   specs: readonly ServerSpec[],
@@ -95,15 +98,16 @@ async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figure
   const directory = mkdtempSync(join(tmpdir(), 'headpond-bench-data-'))
   const loader = new Worker()
   const prober = new Worker()
+  const memory = new ReadyMemory(FILE_BYTES_MAX)
   try {
     const server = await ServerProcess.start(onDisk(spec, directory))
     try {
       const load = () => loader.ask({ kind: 'load', plan: { port: server.port, keyCount, valueBytes: 20 } }, 'loaded')
       await load()
-      const quiet = await probedSnapshot(server, prober, async () => {})
-      await probedSnapshot(server, prober, async () => {})
-      const later = await probedSnapshot(server, prober, async () => {})
-      const busy = await probedSnapshot(server, prober, load)
+      const quiet = await probedSnapshot(server, prober, memory, async () => {})
+      await probedSnapshot(server, prober, memory, async () => {})
+      const later = await probedSnapshot(server, prober, memory, async () => {})
+      const busy = await probedSnapshot(server, prober, memory, load)
       return {
         saveSeconds: quiet.seconds,
         pauseMs: quiet.probe.maxMs,
@@ -122,6 +126,7 @@ async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figure
   } finally {
     loader.close()
     prober.close()
+    memory.close()
     rmSync(directory, { recursive: true, force: true })
   }
 }
@@ -142,10 +147,13 @@ interface ProbedSnapshot {
 async function probedSnapshot(
   server: ServerProcess,
   prober: Worker,
+  memory: ReadyMemory,
   besides: () => Promise<unknown>,
 ): Promise<ProbedSnapshot> {
+  memory.hold()
   const restingBytes = server.rssBytes()
   await prober.ask({ kind: 'probe-begin', port: server.port }, 'probing')
+  memory.release()
   const startedAtMs = performance.now()
   await server.client.run('BGSAVE')
   const working = besides()

@@ -60,8 +60,8 @@ process.on('exit', () => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
 
-export function makeDirectory(parent = tmpdir()): string {
-  const directory = mkdtempSync(join(parent, 'headpond-bench-'))
+export function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'headpond-bench-'))
   directories.add(directory)
   return directory
 }

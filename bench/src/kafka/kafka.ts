@@ -1,10 +1,10 @@
 // The log and Kafka's protocol under load, beside what the machine can do at best.
 
 import type { KafkaBenchOptions, KafkaSuite } from '../options.ts'
+import { ReadyMemory } from '../ready-memory.ts'
 import { alignedTable, thisMachine } from '../report.ts'
 import { apacheKafka } from './apache-kafka.ts'
 import { type BrokerSpec, headpondSpec } from './broker-process.ts'
-import { ReadyMemory } from './ready-memory.ts'
 import { measureGroups, measureLargeLog, measureProducers } from './scale-suites.ts'
 import {
   type Bench,

@@ -4,11 +4,11 @@ import { execFile, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KafkaBenchOptions } from '../options.ts'
+import type { ReadyMemory } from '../ready-memory.ts'
 import { type Baseline, measureBaseline } from './baseline.ts'
 import { BrokerProcess, type BrokerSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import { measureClients } from './clients.ts'
 import { type Load, type LoadReply, type LoadResult, type ProduceLoad, produceOnce } from './load.ts'
-import type { ReadyMemory } from './ready-memory.ts'
 
 /** One row of a table: a line, and what each broker did with it. */
 export interface Line {

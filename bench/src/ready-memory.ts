@@ -4,10 +4,9 @@
 // page cache takes what is free. So some are held, and let go when the measured time begins: what was freed last is what
 // is used next.
 
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeDirectory, removeDirectory } from './broker-process.ts'
 
 /** Files there are nothing but memory; elsewhere they are on their way to a disk. */
 const MEMORY_FILE_SYSTEM = '/dev/shm'
@@ -20,8 +19,11 @@ export class ReadyMemory {
 
   constructor(bytes: number) {
     this.#bytes = bytes
-    this.#directory = makeDirectory(placeFor(bytes))
+    this.#directory = mkdtempSync(join(placeFor(bytes), 'headpond-bench-'))
+    process.once('exit', this.#remove)
   }
+
+  readonly #remove = () => rmSync(this.#directory, { recursive: true, force: true })
 
   /** Cheap for what was in use until just now, slow for the rest. */
   hold(): void {
@@ -35,12 +37,13 @@ export class ReadyMemory {
 
   release(): void {
     this.#isHeld = false
-    rmSync(this.#directory, { recursive: true, force: true })
+    this.#remove()
     mkdirSync(this.#directory)
   }
 
   close(): void {
-    removeDirectory(this.#directory)
+    this.#remove()
+    process.off('exit', this.#remove)
   }
 }
 
