@@ -37,12 +37,19 @@ export interface Reading {
   /** In the order of the targets. */
   readonly partitions: readonly PartitionReading[]
   readonly sizeBytes: number
-  /** There is something that the client should know without waiting for data. */
+  /** The client is not to wait for more: there is something that it should know, or there will not be more in one answer. */
   readonly isUrgent: boolean
 }
 
 const NO_RECORDS: readonly Uint8Array[] = []
 const NO_TRANSACTIONS: readonly never[] = []
+
+/**
+ * So much of files goes into one answer; partitions behind it have their turn in the next one, as when the answer is full.
+ * Consumers ask for 50 MB at once, and what comes from files is memory of ours until it is sent: a few that read old records
+ * of many partitions would take half a gigabyte.
+ */
+const FILES_BYTES_MAX = 8 * 2 ** 20
 
 /**
  * Reads from each partition in turn, until the answer is full. A partition whose reader is at its end, as nearly all in a
@@ -55,6 +62,7 @@ export async function readTargets(
 ): Promise<Reading> {
   const partitions: PartitionReading[] = []
   let sizeBytes = 0
+  let filesBytes = 0
   let isUrgent = false
   for (const target of targets) {
     const log = target.find(logs)
@@ -64,17 +72,19 @@ export async function readTargets(
     } else {
       partition = checkEpochs(target, log, isolation) ?? empty(target, log, isolation)
       const { fetchOffset, partitionMaxBytes } = target.position
-      if (partition.error === null && partition.divergingEpoch === null && fetchOffset !== endOf(log, isolation)) {
+      const hasMore = fetchOffset !== endOf(log, isolation) && filesBytes < FILES_BYTES_MAX
+      if (partition.error === null && partition.divergingEpoch === null && hasMore) {
         const leftBytes = Math.max(0, Math.min(partitionMaxBytes, maxBytes - sizeBytes))
         const pending = log.read(fetchOffset, leftBytes, { isolation, takesOneBatchAtLeast: sizeBytes === 0 })
         partition = readingOf(target, log, pending instanceof Promise ? await pending : pending)
+        if (pending instanceof Promise) filesBytes += partition.sizeBytes
       }
     }
     partitions.push(partition)
     sizeBytes += partition.sizeBytes
     isUrgent ||= partition.error !== null || partition.divergingEpoch !== null
   }
-  return { partitions, sizeBytes, isUrgent }
+  return { partitions, sizeBytes, isUrgent: isUrgent || filesBytes >= FILES_BYTES_MAX }
 }
 
 /** Where a reader's world ends. */

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fetchRequest, fetchResponse } from '#src/kafka/schemas/fetch.ts'
 import { batchesOf, batchOf, errorOf, type LogClient, type LogServer, recordsOf, startLogServer } from './log-server.ts'
@@ -98,6 +101,31 @@ test('the server has a limit of its own', async (t) => {
     Array.from({ length: 10 }, () => ['x'.repeat(300)]),
   )
   assert.equal(batchesOf(await client.fetch('orders', { maxBytes: 2 ** 30, partitionMaxBytes: 2 ** 30 })).length, 2)
+})
+
+test('an answer takes some eight megabytes from files and does not wait for more; the others have their turn next', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'headpond-fetch-'))
+  const directives = { dir, appendonly: false, save: [] }
+  const writer = await startLogServer(t, { topics: { orders: 12 }, directives })
+  const producer = await writer.connect()
+  const batch = batchOf(['x'.repeat(1_000_000)])
+  for (let partition = 0; partition < 12; partition++) await producer.produce('orders', batch, { partition })
+  producer.close()
+  await writer.server.close()
+
+  const reader = await startLogServer(t, { directives })
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  const client = await reader.connect()
+  const readFrom = async (offset: number, minBytes: number) => {
+    const positions = { orders: Object.fromEntries(all.map((each) => [each, each < 9 ? offset : 0])) }
+    const limits = { maxBytes: 50 * 2 ** 20, minBytes, maxWaitMs: 600_000 }
+    const { partitions } = (await client.fetchAll(positions, limits)).responses[0]
+    assert.ok(partitions.every((each) => errorOf(each) === 'NONE' && each.highWatermark === 1))
+    return partitions.filter((each) => batchesOf(each).length > 0).map((each) => each.partitionIndex)
+  }
+  const all = Array.from({ length: 12 }, (_, partition) => partition)
+  assert.deepEqual(await readFrom(0, 50 * 2 ** 20), all.slice(0, 9))
+  assert.deepEqual(await readFrom(1, 1), all.slice(9))
 })
 
 test('partitions are answered in the order of the request, exactly those that were asked for', async (t) => {
