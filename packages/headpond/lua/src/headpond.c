@@ -1342,7 +1342,9 @@ static void open_api (lua_State *L, const char *version, int version_number, int
     lua_pushcfunction(L, error_handler);
     lua_setglobal(L, "__redis__err__handler");
   }
+  lua_pushvalue(L, -1);
   lua_setglobal(L, "redis");
+  lua_setglobal(L, "server"); /* its name in Valkey */
 
   lua_getglobal(L, "math");
   set_function(L, "random", math_random);
@@ -1357,7 +1359,9 @@ static void open_library_api (lua_State *L, const char *version, int version_num
   set_function(L, "register_function", redis_register_function);
   set_common_api(L, version, version_number);
   refuse_unknown_fields(L);
-  lua_setfield(L, -2, "redis");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "redis");
+  lua_setfield(L, -2, "server");
   refuse_unknown_fields(L);
   protect(L);
   lua_setfield(L, LUA_REGISTRYINDEX, LIBRARY_API);
