@@ -6,8 +6,8 @@ import type { Request } from './request.ts'
 const REPLY_BLOCK_BYTES = 16384
 
 /**
- * One client as CLIENT LIST shows it, in the fields of Redis 7.2. Replies are encoded in a buffer that all clients
- * share, so the size of a client's own (`rbs`, `rbp`) is 0.
+ * One client as CLIENT LIST shows it, in the fields of Redis 7.2, with the totals of Valkey 8. Replies are encoded in a
+ * buffer that all clients share, so the size of a client's own (`rbs`, `rbp`) is 0.
  *
  * @param request the command that the client runs at this moment, if it does
  */
@@ -48,6 +48,9 @@ export function describeClient(client: Client, nowMs: number, request: Request |
     ['resp', client.protocol],
     ['lib-name', client.libraryName],
     ['lib-ver', client.libraryVersion],
+    ['tot-net-in', connection?.receivedBytes ?? 0],
+    ['tot-net-out', connection?.sentBytes ?? 0],
+    ['tot-cmds', client.commandCount],
   ]
   return fields.map(([name, value]) => `${name}=${value}`).join(' ')
 }

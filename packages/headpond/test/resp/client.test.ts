@@ -72,6 +72,30 @@ test('filters of CLIENT KILL must all apply', async () => {
 
 // ---- CLIENT PAUSE ----
 
+test('filters of CLIENT LIST must all apply; clients that are named come in the order of their numbers', async () => {
+  await using server = await createServer()
+  const first = await RawClient.connect(server.port)
+  const second = await RawClient.connect(server.port)
+  const idsIn = (list: string) => Array.from(list.matchAll(/id=(\d+) addr=/g), (match) => match[1])
+  const list = async (...filters: string[]) => idsIn(await first.call('CLIENT', 'LIST', ...filters))
+  try {
+    const ids = [await idOf(first), await idOf(second)]
+    const address = /\baddr=(\S+)/.exec(await second.call('CLIENT', 'INFO'))?.[1] ?? ''
+    await second.call('SUBSCRIBE', 'news')
+    assert.deepEqual(await list('TYPE', 'normal', 'USER', 'default'), [ids[0]])
+    assert.deepEqual(await list('TYPE', 'normal', 'SKIPME', 'yes'), [])
+    assert.deepEqual(await list('ADDR', address), [ids[1]])
+    assert.deepEqual(await list('ID', ids[1], ids[0], '99999', 'LADDR', `127.0.0.1:${server.port}`), [ids[1], ids[0]])
+    assert.deepEqual(await list('ID', ids[1], 'TYPE', 'normal'), [])
+    assert.deepEqual(await list('ID', ids[1], 'ID', ids[0], 'SKIPME', 'yes'), [ids[1]])
+    assert.deepEqual(await list('ADDR', address, 'MAXAGE', '3600'), [])
+    assert.equal(await first.call('CLIENT', 'KILL', 'ID', '99999', ids[0], ids[1]), ':1')
+    await second.untilClosed()
+  } finally {
+    first.close()
+  }
+})
+
 test('a pause holds everything until its time is up; requests then run in their order', async () => {
   await using server = await createServer()
   const first = await RawClient.connect(server.port)

@@ -19,26 +19,101 @@ function info(client: Client, request: Request, reply: Reply): void {
 
 function list(client: Client, request: Request, reply: Reply): void {
   const { engine } = client
-  let listed: readonly Client[]
-  if (request.count === 2) {
-    listed = [...engine.clients.values()]
-  } else if (request.count === 4 && request.is(2, 'TYPE')) {
-    const type = readType(request, 3, reply)
-    if (type === undefined) return
-    listed = [...engine.clients.values()].filter((each) => typeOf(each) === type)
-  } else if (request.count > 3 && request.is(2, 'ID')) {
-    const found: (Client | undefined)[] = []
-    for (let index = 3; index < request.count; index++) {
-      const clientId = request.bigInteger(index)
-      if (clientId === undefined) return reply.error('ERR Invalid client ID')
-      found.push(engine.clients.get(Number(clientId)))
-    }
-    listed = found.filter((each) => each !== undefined)
-  } else {
-    return reply.error(errors.SYNTAX)
-  }
+  const filter: ClientFilter | undefined = readFilter(request, 'list', engine.acl.users, reply)
+  if (filter === undefined) return
+  const { ids } = filter
+  // Clients asked for by their numbers come in that order.
+  const candidates = ids?.flatMap((each) => engine.clients.get(Number(each)) ?? []) ?? [...engine.clients.values()]
+  const listed = candidates.filter((each) => matches(each, filter, client))
   const lines = listed.map((each) => describeClient(each, engine.store.nowMs, each === client ? request : null))
   reply.verbatim('txt', lines.map((line) => `${line}\n`).join(''))
+}
+
+/** What the clients to be listed or killed have in common. */
+interface ClientFilter {
+  ids?: bigint[]
+  address?: string
+  localAddress?: string
+  type?: ClientType | undefined
+  userName?: string
+  ageSecondsMin?: bigint | undefined
+  skipsCaller: boolean
+}
+
+/** The filters of CLIENT LIST, or of CLIENT KILL in its newer form; undefined when the error is written. */
+function readFilter(
+  request: Request,
+  command: 'list' | 'kill',
+  users: UserDirectory,
+  reply: Reply,
+): ClientFilter | undefined {
+  const filter: ClientFilter = { skipsCaller: command === 'kill' }
+  const refuse = (error: string) => {
+    reply.errorOfBytes(error)
+    return undefined
+  }
+  for (let index = 2; index < request.count; index += 2) {
+    const valueAt = index + 1
+    if (valueAt === request.count) return refuse(errors.SYNTAX)
+    if (request.is(index, 'ID')) {
+      const ids = integersFrom(request, valueAt)
+      filter.ids = [...(filter.ids ?? []), ...ids]
+      index += ids.length - 1
+      if (command === 'kill') {
+        if (ids.length === 0 || ids.some((each) => each < 1n)) return refuse('ERR client-id should be greater than 0')
+      } else if (ids.length === 0 || (index + 2 < request.count && !isFilterName(request, index + 2))) {
+        return refuse('ERR Invalid client ID')
+      }
+    } else if (request.is(index, 'MAXAGE')) {
+      filter.ageSecondsMin = request.bigInteger(valueAt)
+      if (filter.ageSecondsMin === undefined) return refuse('ERR maxage is not an integer or out of range')
+      if (filter.ageSecondsMin < 1n) return refuse('ERR maxage should be greater than 0')
+    } else if (request.is(index, 'TYPE')) {
+      filter.type = readType(request, valueAt, reply)
+      if (filter.type === undefined) return undefined
+    } else if (request.is(index, 'ADDR')) {
+      filter.address = request.text(valueAt)
+    } else if (request.is(index, 'LADDR')) {
+      filter.localAddress = request.text(valueAt)
+    } else if (request.is(index, 'USER')) {
+      filter.userName = request.latin1(valueAt)
+      if (users.get(filter.userName) === undefined) return refuse(`ERR No such user '${request.quoted(valueAt)}'`)
+    } else if (request.is(index, 'SKIPME')) {
+      filter.skipsCaller = request.is(valueAt, 'YES')
+      if (!filter.skipsCaller && !request.is(valueAt, 'NO')) return refuse(errors.SYNTAX)
+    } else {
+      return refuse(errors.SYNTAX)
+    }
+  }
+  return filter
+}
+const FILTER_NAMES = ['ID', 'MAXAGE', 'TYPE', 'ADDR', 'LADDR', 'USER', 'SKIPME']
+
+function isFilterName(request: Request, index: number): boolean {
+  return FILTER_NAMES.some((name) => request.is(index, name))
+}
+
+/** As many integers as stand one after the other. */
+function integersFrom(request: Request, first: number): bigint[] {
+  const integers: bigint[] = []
+  for (let index = first; index < request.count; index++) {
+    const integer = request.bigInteger(index)
+    if (integer === undefined) break
+    integers.push(integer)
+  }
+  return integers
+}
+
+function matches(each: Client, filter: ClientFilter, caller: Client): boolean {
+  const { ids, address, localAddress, type, userName, ageSecondsMin, skipsCaller } = filter
+  if (skipsCaller && each === caller) return false
+  if (ids !== undefined && !ids.includes(BigInt(each.id))) return false
+  if (address !== undefined && each.connection?.remoteAddress !== address) return false
+  if (localAddress !== undefined && each.connection?.localAddress !== localAddress) return false
+  if (type !== undefined && typeOf(each) !== type) return false
+  if (userName !== undefined && each.userName !== userName) return false
+  const ageSeconds = Math.floor((caller.engine.store.nowMs - each.createdAtMs) / 1000)
+  return ageSecondsMin === undefined || ageSeconds >= ageSecondsMin
 }
 
 /** A type of clients, or undefined when the error is written. */
@@ -49,6 +124,7 @@ function readType(request: Request, index: number, reply: Reply): ClientType | u
     case 'pubsub':
       return 'pubsub'
     case 'master':
+    case 'primary':
       return 'master'
     case 'replica':
     case 'slave':
@@ -222,80 +298,18 @@ function setInfo(client: Client, request: Request, reply: Reply): void {
 
 // ---- Ending clients ----
 
-/** What the clients to be killed have in common. */
-interface KillFilter {
-  id?: bigint | undefined
-  address?: string
-  localAddress?: string
-  type?: ClientType | undefined
-  userName?: string
-  ageSecondsMin?: bigint | undefined
-  skipsCaller: boolean
-}
-
 function kill(client: Client, request: Request, reply: Reply): void {
-  const isOldForm = request.count === 3
-  const filter: KillFilter | undefined = isOldForm
-    ? { address: request.text(2), skipsCaller: false }
-    : readKillFilter(request, client.engine.acl.users, reply)
-  if (filter === undefined) return
   const { engine } = client
-  const killed = [...engine.clients.values()].filter(
-    (each) => matches(each, filter, engine.store.nowMs) && !(filter.skipsCaller && each === client),
-  )
+  const isOldForm = request.count === 3
+  const filter: ClientFilter | undefined = isOldForm
+    ? { address: request.text(2), skipsCaller: false }
+    : readFilter(request, 'kill', engine.acl.users, reply)
+  if (filter === undefined) return
+  const killed = [...engine.clients.values()].filter((each) => matches(each, filter, client))
   if (!isOldForm) reply.integer(killed.length)
   else if (killed.length === 0) reply.error('ERR No such client')
   else reply.ok()
   for (const each of killed) engine.kill(each)
-}
-
-/** The filters of CLIENT KILL's newer form, or undefined when the error is written. */
-function readKillFilter(request: Request, users: UserDirectory, reply: Reply): KillFilter | undefined {
-  const filter: KillFilter = { skipsCaller: true }
-  const refuse = (error: string) => {
-    reply.errorOfBytes(error)
-    return undefined
-  }
-  for (let index = 2; index < request.count; index += 2) {
-    const valueAt = index + 1
-    if (valueAt === request.count) return refuse(errors.SYNTAX)
-    if (request.is(index, 'ID')) {
-      filter.id = request.bigInteger(valueAt)
-      if (filter.id === undefined || filter.id < 1n) return refuse('ERR client-id should be greater than 0')
-    } else if (request.is(index, 'MAXAGE')) {
-      filter.ageSecondsMin = request.bigInteger(valueAt)
-      if (filter.ageSecondsMin === undefined) return refuse('ERR maxage is not an integer or out of range')
-      if (filter.ageSecondsMin < 1n) return refuse('ERR maxage should be greater than 0')
-    } else if (request.is(index, 'TYPE')) {
-      filter.type = readType(request, valueAt, reply)
-      if (filter.type === undefined) return undefined
-    } else if (request.is(index, 'ADDR')) {
-      filter.address = request.text(valueAt)
-    } else if (request.is(index, 'LADDR')) {
-      filter.localAddress = request.text(valueAt)
-    } else if (request.is(index, 'USER')) {
-      filter.userName = request.latin1(valueAt)
-      if (users.get(filter.userName) === undefined) return refuse(`ERR No such user '${request.quoted(valueAt)}'`)
-    } else if (request.is(index, 'SKIPME')) {
-      filter.skipsCaller = request.is(valueAt, 'YES')
-      if (!filter.skipsCaller && !request.is(valueAt, 'NO')) return refuse(errors.SYNTAX)
-    } else {
-      return refuse(errors.SYNTAX)
-    }
-  }
-  return filter
-}
-
-function matches(client: Client, filter: KillFilter, nowMs: number): boolean {
-  const { connection } = client
-  const { id, address, localAddress, type, userName, ageSecondsMin } = filter
-  if (id !== undefined && BigInt(client.id) !== id) return false
-  if (address !== undefined && connection?.remoteAddress !== address) return false
-  if (localAddress !== undefined && connection?.localAddress !== localAddress) return false
-  if (type !== undefined && typeOf(client) !== type) return false
-  if (userName !== undefined && client.userName !== userName) return false
-  const ageSeconds = Math.floor((nowMs - client.createdAtMs) / 1000)
-  return ageSecondsMin === undefined || ageSeconds >= ageSecondsMin
 }
 
 // ---- Waiting clients ----
@@ -411,7 +425,7 @@ const HELP = [
   '      Kill connections authenticated by <username>.',
   '    * SKIPME (YES|NO)',
   '      Skip killing current connection (default: yes).',
-  '    * ID <client-id>',
+  '    * ID <client-id> [<client-id> ...]',
   '      Kill connections by client id.',
   '    * MAXAGE <maxage>',
   '      Kill connections older than the specified age.',
@@ -421,6 +435,16 @@ const HELP = [
   '      Return clients of specified type.',
   '    * ID <client-id> [<client-id> ...]',
   '      Return the clients with these ids.',
+  '    * USER <username>',
+  '      Return clients authenticated by <username>.',
+  '    * ADDR <ip:port>',
+  '      Return clients connected from the specified address.',
+  '    * LADDR <ip:port>',
+  '      Return clients connected to the specified local address.',
+  '    * SKIPME (YES|NO)',
+  '      Exclude the current client from the list (default: no).',
+  '    * MAXAGE <maxage>',
+  '      List connections older than the specified age.',
   'UNPAUSE',
   '    Stop the current client pause, resuming traffic.',
   'PAUSE <timeout> [WRITE|ALL]',
@@ -469,7 +493,7 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '2.4.0',
         complexity: 'O(N) where N is the number of client connections',
         summary: 'Lists the clients that are connected.',
-        args: '[TYPE normal_master_replica_pubsub(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID id{client-id:integer...}@6.2.0]',
+        args: '[TYPE normal_master_replica_pubsub(NORMAL | MASTER | REPLICA | PUBSUB)@5.0.0] [ID id{client-id:integer...}@6.2.0] [USER username@8.1.0] [ADDR ip:port@8.1.0] [LADDR ip:port@8.1.0] [SKIPME skipme(YES | NO)@8.1.0] [MAXAGE maxage:integer@8.1.0]',
         tips: ['nondeterministic_output'],
         handler: list,
       },
@@ -591,7 +615,7 @@ export const clientCommands: readonly CommandSpec[] = [
         since: '2.4.0',
         complexity: 'O(N) where N is the number of client connections',
         summary: 'Closes connections.',
-        args: 'filter(ip:port~2.8.12 | new-format([ID client-id:integer@2.8.12] | [TYPE normal_master_slave_pubsub(NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username] | [ADDR ip:port] | [LADDR ip:port@6.2.0] | [SKIPME yes/no])...)',
+        args: 'filter(ip:port~2.8.12 | new-format([ID client-id:integer@2.8.12...] | [TYPE normal_master_slave_pubsub(NORMAL | MASTER@3.2.0 | PRIMARY@8.0.0 | SLAVE | REPLICA@5.0.0 | PUBSUB)@2.8.12] | [USER username] | [ADDR ip:port] | [LADDR ip:port@6.2.0] | [SKIPME yes/no] | [MAXAGE maxage:integer@7.4.0])...)',
         handler: kill,
       },
       {
