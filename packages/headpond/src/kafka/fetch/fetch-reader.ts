@@ -1,6 +1,7 @@
 import type { LogManager } from '../../log/log-manager.ts'
 import type { Isolation, LogRead, PartitionLog } from '../../log/partition-log.ts'
 import type { ErrorName } from '../errors.ts'
+import { TurnShare } from '../in-turns.ts'
 import type { FetchTarget } from './fetch-target.ts'
 
 export interface FetchLimits {
@@ -64,6 +65,7 @@ export async function readTargets(
   let sizeBytes = 0
   let filesBytes = 0
   let isUrgent = false
+  const share = new TurnShare()
   for (const target of targets) {
     const log = target.find(logs)
     let partition: PartitionReading
@@ -75,6 +77,8 @@ export async function readTargets(
       const hasMore = fetchOffset !== endOf(log, isolation) && filesBytes < FILES_BYTES_MAX
       if (partition.error === null && partition.divergingEpoch === null && hasMore) {
         const leftBytes = Math.max(0, Math.min(partitionMaxBytes, maxBytes - sizeBytes))
+        // A first read opens files: of thousands of partitions that takes long.
+        if (partitions.length > 0 && share.isOver) await share.next()
         const pending = log.read(fetchOffset, leftBytes, { isolation, takesOneBatchAtLeast: sizeBytes === 0 })
         partition = readingOf(target, log, pending instanceof Promise ? await pending : pending)
         if (pending instanceof Promise) filesBytes += partition.sizeBytes

@@ -1,6 +1,7 @@
 import { api, type RequestContext } from '../api.ts'
 import { may } from '../authorizer/authorization.ts'
 import { type ErrorName, errorCodeOf } from '../errors.ts'
+import { inTurns } from '../in-turns.ts'
 import {
   type DeleteRecordsRequest,
   type DeleteRecordsResponse,
@@ -14,10 +15,15 @@ type PartitionAnswer = DeleteRecordsResponse['topics'][number]['partitions'][num
 export const deleteRecords = api(deleteRecordsRequest, deleteRecordsResponse, [0, 2], handle)
 
 async function handle(request: DeleteRecordsRequest, context: RequestContext): Promise<DeleteRecordsResponse> {
-  const topics = request.topics.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map(({ partitionIndex, offset }) => deleteBefore(name, partitionIndex, offset, context)),
-  }))
+  const topics: DeleteRecordsResponse['topics'][number][] = []
+  for (const { name, partitions } of request.topics) {
+    const answers: PartitionAnswer[] = []
+    // A start that moves over an epoch's is a file written: thousands of them take seconds.
+    await inTurns(partitions, ({ partitionIndex, offset }) => {
+      answers.push(deleteBefore(name, partitionIndex, offset, context))
+    })
+    topics.push({ name, partitions: answers })
+  }
   await context.broker.logs.written()
   return { topics }
 }

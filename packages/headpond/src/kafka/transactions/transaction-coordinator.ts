@@ -6,6 +6,7 @@ import type { Clock, ScheduledCall } from '../../net/clock.ts'
 import type { ErrorName } from '../errors.ts'
 import type { GroupCoordinator } from '../groups/group-coordinator.ts'
 import { OFFSETS_TOPIC } from '../groups/group-log.ts'
+import { inTurns } from '../in-turns.ts'
 import type { Producer } from '../internal-topic.ts'
 import type { TransactionSettings } from './settings.ts'
 import {
@@ -369,14 +370,15 @@ export class TransactionCoordinator {
     const coordinatorEpoch = this.#transactionLog.coordinatorEpochOf(transactionalId)
     let isMarked = true
     for (const [topic, numbers] of partitions) {
-      for (const partition of numbers) {
+      await inTurns(numbers, (partition) => {
+        if (this.#isClosed) return
         const error = this.mark({ topic, partition }, transaction, coordinatorEpoch, isCommitted)
         if (error === 'KAFKA_STORAGE_ERROR') isMarked = false
         // A topic that was deleted has no readers, and a newer producer's epoch says that its transaction is long over.
         else if (error !== null) {
           this.#log.warn(`${topic}-${partition} takes no marker of ${transactionalId}: ${error}`)
         }
-      }
+      })
     }
     await this.#logs.written()
     for (const [topic, numbers] of partitions) {
