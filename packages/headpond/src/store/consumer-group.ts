@@ -51,6 +51,8 @@ export class ConsumerGroup {
   readonly pending: IdTable
   readonly #heap: Heap
   readonly #byNumber: (Consumer | null)[] = []
+  /** Numbers of consumers that have gone. */
+  readonly #freeNumbers: number[] = []
   readonly #id = new StreamId()
 
   constructor(heap: Heap, name: string, pending = new IdTable(heap, PENDING_WORDS)) {
@@ -75,8 +77,7 @@ export class ConsumerGroup {
   // ---- Consumers ----
 
   createConsumer(name: string, nowMs: number): Consumer {
-    const free = this.#byNumber.indexOf(null)
-    const number = free === -1 ? this.#byNumber.length : free
+    const number = this.#freeNumbers.pop() ?? this.#byNumber.length
     const consumer = new Consumer(name, number, new IdTable(this.#heap, 0), nowMs)
     this.#byNumber[number] = consumer
     this.consumers.set(name, consumer)
@@ -93,6 +94,7 @@ export class ConsumerGroup {
     pending.dismantle(Number.POSITIVE_INFINITY)
     this.consumers.delete(consumer.name)
     this.#byNumber[consumer.number] = null
+    this.#freeNumbers.push(consumer.number)
     return count
   }
 
@@ -165,6 +167,7 @@ export class ConsumerGroup {
     for (const [number, consumer] of this.#byNumber.entries()) {
       if (consumer === null) {
         copy.#byNumber.push(null)
+        copy.#freeNumbers.push(number)
         continue
       }
       const twin = new Consumer(consumer.name, number, consumer.pending.clone(), consumer.seenAtMs)

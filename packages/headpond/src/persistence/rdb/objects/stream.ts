@@ -215,8 +215,102 @@ interface GroupParts {
   readonly name: string
   readonly lastId: StreamId
   readonly entriesRead: number
-  readonly pending: readonly { id: StreamId; deliveredAtMs: number; deliveryCount: number }[]
-  readonly consumers: readonly { name: string; seenAtMs: number; activeAtMs: number; pending: readonly StreamId[] }[]
+  readonly pending: PendingRows
+  /** Of each what is pending for it, by the number of its row. */
+  readonly consumers: readonly { name: string; seenAtMs: number; activeAtMs: number; rows: readonly number[] }[]
+}
+
+const DELIVERED_LOW = 4
+const DELIVERED_HIGH = 5
+const DELIVERY_COUNT = 6
+const IS_OWNED = 7
+const ROW_WORDS = 8
+const WORD_MAX = 0xffffffff
+
+/** Pending entries as they are read, in the order of their ids, as words: there may be millions. */
+class PendingRows {
+  count = 0
+  /** How many are nobody's yet. */
+  unownedCount = 0
+  #words = new Uint32Array(ROW_WORDS * 16)
+  readonly #id = new StreamId()
+
+  add(id: StreamId, deliveredAtMs: number, deliveryCount: number): void {
+    const at = this.count * ROW_WORDS
+    if (at === this.#words.length) {
+      const grown = new Uint32Array(at * 2)
+      grown.set(this.#words)
+      this.#words = grown
+    }
+    const words = this.#words
+    words[at] = id.msHigh
+    words[at + 1] = id.msLow
+    words[at + 2] = id.seqHigh
+    words[at + 3] = id.seqLow
+    words[at + DELIVERED_LOW] = deliveredAtMs >>> 0
+    words[at + DELIVERED_HIGH] = Math.floor(deliveredAtMs / 2 ** 32)
+    words[at + DELIVERY_COUNT] = Math.min(deliveryCount, WORD_MAX)
+    words[at + IS_OWNED] = 0
+    this.count++
+    this.unownedCount++
+  }
+
+  /** To be called when all are there. False when an id is there twice. */
+  sort(): boolean {
+    const { count } = this
+    let row = 1
+    while (row < count && this.#compare(row - 1, row) < 0) row++
+    // Servers write them in order.
+    if (row >= count) return true
+    const order = Array.from({ length: count }, (_, each) => each).sort((one, other) => this.#compare(one, other))
+    if (order.some((each, index) => index > 0 && this.#compare(order[index - 1], each) === 0)) return false
+    const unordered = this.#words
+    this.#words = new Uint32Array(count * ROW_WORDS)
+    for (const [index, each] of order.entries()) {
+      this.#words.set(unordered.subarray(each * ROW_WORDS, (each + 1) * ROW_WORDS), index * ROW_WORDS)
+    }
+    return true
+  }
+
+  /** The row of an id, which is somebody's from now on; -1 when there is none, or it is somebody's already. */
+  own(id: StreamId): number {
+    let row = 0
+    let end = this.count
+    while (row < end) {
+      const middle = (row + end) >>> 1
+      if (this.readId(middle, this.#id).compare(id) < 0) row = middle + 1
+      else end = middle
+    }
+    const isOwned = this.#words[row * ROW_WORDS + IS_OWNED] !== 0
+    if (row === this.count || isOwned || this.readId(row, this.#id).compare(id) !== 0) return -1
+    this.#words[row * ROW_WORDS + IS_OWNED] = 1
+    this.unownedCount--
+    return row
+  }
+
+  readId(row: number, id: StreamId): StreamId {
+    const words = this.#words
+    const at = row * ROW_WORDS
+    return id.setWords(words[at], words[at + 1], words[at + 2], words[at + 3])
+  }
+
+  deliveredAtMs(row: number): number {
+    const at = row * ROW_WORDS
+    return this.#words[at + DELIVERED_HIGH] * 2 ** 32 + this.#words[at + DELIVERED_LOW]
+  }
+
+  deliveryCount(row: number): number {
+    return this.#words[row * ROW_WORDS + DELIVERY_COUNT]
+  }
+
+  #compare(one: number, other: number): number {
+    const words = this.#words
+    for (let word = 0; word < DELIVERED_LOW; word++) {
+      const difference = words[one * ROW_WORDS + word] - words[other * ROW_WORDS + word]
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
 }
 
 function readStream(reader: RdbReader, layout: StreamLayout): PutObject {
@@ -256,11 +350,11 @@ export function readStreamRest(reader: RdbReader, layout: StreamLayout, liveCoun
   const firstId = layout === 1 ? null : readId(reader)
   const maxDeletedId = layout === 1 ? new StreamId() : readId(reader)
   const entriesAdded = layout === 1 ? length : reader.readLength()
-  const groups: GroupParts[] = []
+  const groups = new Map<string, GroupParts>()
   for (let left = reader.readCount(); left > 0; left--) {
     const group = readGroup(reader, layout)
-    if (groups.some(({ name }) => name === group.name)) throw new RdbError('a group is there twice', reader.at)
-    groups.push(group)
+    if (groups.has(group.name)) throw new RdbError('a group is there twice', reader.at)
+    groups.set(group.name, group)
   }
   return (stream) => {
     stream.length = length
@@ -269,7 +363,7 @@ export function readStreamRest(reader: RdbReader, layout: StreamLayout, liveCoun
     stream.maxDeletedId.set(maxDeletedId)
     if (firstId === null) stream.edgeId(stream.firstId, false)
     else stream.firstId.set(firstId)
-    for (const group of groups) addGroup(stream, group, layout)
+    for (const group of groups.values()) addGroup(stream, group, layout)
   }
 }
 
@@ -277,16 +371,15 @@ function readGroup(reader: RdbReader, layout: StreamLayout): GroupParts {
   const name = latin1(reader.readString())
   const lastId = readId(reader)
   const entriesRead = layout === 1 ? UNKNOWN : Number(BigInt.asIntN(64, reader.readUnsigned64()))
-  const pending: { id: StreamId; deliveredAtMs: number; deliveryCount: number }[] = []
-  const unowned = new Set<string>()
+  const pending = new PendingRows()
+  const id = new StreamId()
   for (let left = reader.readCount(); left > 0; left--) {
-    const id = idOf(reader.readBytes(ID_BYTES), reader)
+    readIdWords(reader.readBytes(ID_BYTES), id)
     const deliveredAtMs = Math.max(readTime(reader), 0)
-    pending.push({ id, deliveredAtMs, deliveryCount: reader.readLength() })
-    if (unowned.has(id.toString())) throw new RdbError('a pending entry is there twice', reader.at)
-    unowned.add(id.toString())
+    pending.add(id, deliveredAtMs, reader.readLength())
   }
-  const consumers: { name: string; seenAtMs: number; activeAtMs: number; pending: StreamId[] }[] = []
+  if (!pending.sort()) throw new RdbError('a pending entry is there twice', reader.at)
+  const consumers: { name: string; seenAtMs: number; activeAtMs: number; rows: number[] }[] = []
   const names = new Set<string>()
   for (let left = reader.readCount(); left > 0; left--) {
     const consumerName = latin1(reader.readString())
@@ -294,27 +387,31 @@ function readGroup(reader: RdbReader, layout: StreamLayout): GroupParts {
     names.add(consumerName)
     const seenAtMs = readTime(reader)
     const activeAtMs = layout === 3 ? readTime(reader) : seenAtMs
-    const ids: StreamId[] = []
-    for (let idsLeft = reader.readCount(); idsLeft > 0; idsLeft--) {
-      const id = idOf(reader.readBytes(ID_BYTES), reader)
-      if (!unowned.delete(id.toString())) throw new RdbError('a consumer has what is not pending', reader.at)
-      ids.push(id)
+    const rows: number[] = []
+    for (let rowsLeft = reader.readCount(); rowsLeft > 0; rowsLeft--) {
+      const row = pending.own(readIdWords(reader.readBytes(ID_BYTES), id))
+      if (row === -1) throw new RdbError('a consumer has what is not pending', reader.at)
+      rows.push(row)
     }
-    consumers.push({ name: consumerName, seenAtMs, activeAtMs: Math.max(activeAtMs, NEVER_ACTIVE), pending: ids })
+    consumers.push({ name: consumerName, seenAtMs, activeAtMs: Math.max(activeAtMs, NEVER_ACTIVE), rows })
   }
-  if (unowned.size > 0) throw new RdbError("a pending entry is no consumer's", reader.at)
+  if (pending.unownedCount > 0) throw new RdbError("a pending entry is no consumer's", reader.at)
   return { name, lastId, entriesRead, pending, consumers }
 }
 
 function addGroup(stream: Stream, parts: GroupParts, layout: StreamLayout): void {
   const entriesRead = layout === 1 ? stream.entriesAddedUpTo(parts.lastId) : parts.entriesRead
   const group: ConsumerGroup = stream.createGroup(parts.name, parts.lastId, entriesRead)!
-  for (const { id, deliveredAtMs, deliveryCount } of parts.pending) group.addPending(id, deliveredAtMs, deliveryCount)
-  for (const { name, seenAtMs, activeAtMs, pending } of parts.consumers) {
+  const { pending } = parts
+  const id = new StreamId()
+  for (let row = 0; row < pending.count; row++) {
+    group.addPending(pending.readId(row, id), pending.deliveredAtMs(row), pending.deliveryCount(row))
+  }
+  for (const { name, seenAtMs, activeAtMs, rows } of parts.consumers) {
     const consumer = group.createConsumer(name, seenAtMs)
     consumer.activeAtMs = activeAtMs
-    for (const id of pending) {
-      group.pending.find(id)
+    for (const row of rows) {
+      group.pending.find(pending.readId(row, id))
       group.assign(id, consumer)
     }
   }
@@ -329,8 +426,12 @@ function readId(reader: RdbReader): StreamId {
 
 function idOf(bytes: Uint8Array, reader: RdbReader): StreamId {
   if (bytes.length !== ID_BYTES) throw new RdbError(`an id of ${bytes.length} bytes`, reader.at)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, ID_BYTES)
-  return new StreamId().setWords(view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12))
+  return readIdWords(bytes, new StreamId())
+}
+
+function readIdWords(bytes: Uint8Array, id: StreamId): StreamId {
+  const word = (at: number) => ((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) >>> 0
+  return id.setWords(word(0), word(4), word(8), word(12))
 }
 
 function readTime(reader: RdbReader): number {
