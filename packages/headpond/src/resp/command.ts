@@ -153,6 +153,8 @@ export class Command {
   /** Calls that were timed, and what they took: long runs of fast commands are sampled (see dispatcher). */
   timedCount = 0
   timedUs = 0
+  /** The last call that was timed took a millisecond or more. */
+  isLong = false
   #latency: LatencyHistogram | null = null
 
   constructor(spec: CommandSpec, id: number, parent: Command | null, nextId: () => number) {

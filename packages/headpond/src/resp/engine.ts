@@ -64,6 +64,8 @@ export interface EngineHost {
 
 /** From so many clients for each round of housekeeping on, there are more rounds. */
 const CLIENTS_PER_CRON_MAX = 200
+/** After a command that takes so long the rest of a pipeline waits: ten of a second each would be one turn. */
+const LONG_US = 1000
 /** Of a pipeline, between two looks at the time that it takes. */
 const REQUESTS_BETWEEN_LOOKS = 32
 const HZ_MAX = 500
@@ -417,6 +419,10 @@ export class RespEngine implements Protocol<Client> {
       if (this.blocking.hasReady) this.blocking.serve()
       isFirst = false
       at = next
+      if (client.lastCommand?.isLong && at < end && client.connection !== null) {
+        client.connection.cut()
+        break
+      }
       if (++count === REQUESTS_BETWEEN_LOOKS && at < end) {
         count = 0
         const nowMs = performance.now()
@@ -688,6 +694,7 @@ export class RespEngine implements Protocol<Client> {
   #timed(client: Client, command: Command, request: Request, durationUs: number): void {
     command.timedCount++
     command.timedUs += durationUs
+    command.isLong = durationUs >= LONG_US
     if (this.settings.latencyTracking) command.latency.record(durationUs)
     // A command that waits is not over.
     if (client.blocked !== null) {
@@ -696,7 +703,7 @@ export class RespEngine implements Protocol<Client> {
       this.slowLog.add(client, this.slowLog.argumentsOf(command, request), durationUs, this.clock.nowMs())
     }
     this.callLog?.add(client, command, request, this.clock.nowMs())
-    if (durationUs < 1000 && this.monitors.count === 0) return
+    if (durationUs < LONG_US && this.monitors.count === 0) return
     // Keys may have expired meanwhile: whoever waits for one, and the next commands of a pipeline, must not get it.
     if (!client.deniesBlocking) this.store.setNow(this.clock.nowMs())
     this.latencyMonitor.addIfSlow(command.isFast ? 'fast-command' : 'command', durationUs, this.clock.nowMs())

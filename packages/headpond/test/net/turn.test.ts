@@ -63,3 +63,20 @@ test('a pipeline of slow commands is answered in parts, and others in between', 
   slow.destroy()
   other.close()
 })
+
+test('of a few very slow commands each is answered by itself', async (t) => {
+  const server = await ServerProcess.start('--enable-debug-command', 'yes')
+  t.after(() => server.stop())
+  const slow = createConnection(server.port, '127.0.0.1')
+  await once(slow, 'connect')
+  let received = ''
+  slow.on('data', (bytes) => {
+    received += bytes.toString('latin1')
+  })
+  const count = 4
+  slow.write('*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$3\r\n0.2\r\n'.repeat(count))
+  await once(slow, 'data')
+  assert.equal(received, '+OK\r\n', 'others wait for all of them')
+  while (received.length < count * '+OK\r\n'.length) await once(slow, 'data')
+  slow.destroy()
+})
