@@ -5,6 +5,17 @@ import type { Store } from '../store/store.ts'
 import type { Client } from './client.ts'
 import type { KeyspaceObservers } from './keyspace-events.ts'
 
+/** What a client watches, from its first WATCH until that is over. */
+interface Watch {
+  readonly client: Client
+  readonly keys: WatchedKey[]
+  /** Its keys are on their way out of the maps. */
+  isOver: boolean
+}
+
+/** So many keys of a watch that is over are forgotten in one turn of the event loop: a millisecond. */
+const FORGOTTEN_AT_ONCE = 1000
+
 interface WatchedKey {
   /** Of the database; clients stay with a number when SWAPDB changes what is behind it. */
   readonly database: number
@@ -25,9 +36,9 @@ interface WatchedKey {
 export class Watches implements StoreObserver {
   readonly #store: Store
   readonly #observers: KeyspaceObservers
-  /** For each database the clients that watch a key, under the key's bytes as text. */
-  readonly #byDatabase: Map<string, Set<Client>>[]
-  readonly #keysOf = new Map<Client, WatchedKey[]>()
+  /** For each database who watches a key, under the key's bytes as text. */
+  readonly #byDatabase: Map<string, Set<Watch>>[]
+  readonly #watches = new Map<Client, Watch>()
 
   constructor(store: Store, observers: KeyspaceObservers) {
     this.#store = store
@@ -37,12 +48,12 @@ export class Watches implements StoreObserver {
 
   /** Clients that watch a key. */
   get clientCount(): number {
-    return this.#keysOf.size
+    return this.#watches.size
   }
 
   /** How many keys a client watches. */
   keyCountOf(client: Client): number {
-    return this.#keysOf.get(client)?.length ?? 0
+    return this.#watches.get(client)?.keys.length ?? 0
   }
 
   watch(client: Client, bytes: Uint8Array, start: number, end: number): void {
@@ -52,31 +63,45 @@ export class Watches implements StoreObserver {
     const name = nameOf(bytes, start, end)
     // An expired key is deleted by this look, and counts as missing: its deletion is no change.
     const existed = database.peek(bytes, start, end) !== NONE
+    let watch = this.#watches.get(client)
     const watchers = this.#byDatabase[database.index].get(name)
-    if (watchers?.has(client)) return
-    if (watchers === undefined) this.#byDatabase[database.index].set(name, new Set([client]))
-    else watchers.add(client)
-    const keys = this.#keysOf.get(client)
-    if (keys === undefined) this.#keysOf.set(client, [{ database: database.index, name, existed, isStale: false }])
-    else keys.push({ database: database.index, name, existed, isStale: false })
-    if (this.#keysOf.size === 1) this.#observers.add(this)
+    if (watch !== undefined && watchers?.has(watch)) return
+    if (watch === undefined) {
+      watch = { client, keys: [], isOver: false }
+      this.#watches.set(client, watch)
+      if (this.#watches.size === 1) this.#observers.add(this)
+    }
+    if (watchers === undefined) this.#byDatabase[database.index].set(name, new Set([watch]))
+    else watchers.add(watch)
+    watch.keys.push({ database: database.index, name, existed, isStale: false })
   }
 
+  /** O(1): that of a million keys holds up nobody. */
   unwatch(client: Client): void {
-    const keys = this.#keysOf.get(client)
-    if (keys === undefined) return
-    this.#keysOf.delete(client)
-    for (const { database, name } of keys) {
-      const watchers = this.#byDatabase[database].get(name)
-      watchers?.delete(client)
-      if (watchers?.size === 0) this.#byDatabase[database].delete(name)
+    const watch = this.#watches.get(client)
+    if (watch === undefined) return
+    watch.isOver = true
+    this.#watches.delete(client)
+    this.#forgetSome(watch)
+    if (this.#watches.size === 0) this.#observers.remove(this)
+  }
+
+  #forgetSome(watch: Watch): void {
+    for (let left = FORGOTTEN_AT_ONCE; left > 0; left--) {
+      const key = watch.keys.pop()
+      if (key === undefined) return
+      const watchers = this.#byDatabase[key.database].get(key.name)
+      watchers?.delete(watch)
+      if (watchers?.size === 0) this.#byDatabase[key.database].delete(key.name)
     }
-    if (this.#keysOf.size === 0) this.#observers.remove(this)
+    if (watch.keys.length > 0) setImmediate(() => this.#forgetSome(watch))
   }
 
   /** Notices watched keys of a client whose time has come: looking at one deletes it, which breaks the watch. */
   expireDue(client: Client): void {
-    for (const { database, name } of this.#keysOf.get(client) ?? []) {
+    for (const { database, name } of this.#watches.get(client)?.keys ?? []) {
+      // Where nothing expires nothing is due.
+      if (this.#store.databases[database].expires.count === 0) continue
       const key = Buffer.from(name, 'latin1')
       this.#store.databases[database].peek(key, 0, key.length)
     }
@@ -88,11 +113,10 @@ export class Watches implements StoreObserver {
     const watchers = this.#byDatabase[database]
     if (watchers.size === 0) return
     const name = nameOf(bytes, start, end)
-    const clients = watchers.get(name)
-    if (clients === undefined) return
-    for (const client of clients) {
-      const key = this.#keysOf.get(client)?.find((each) => each.database === database && each.name === name)
-      if (key?.isStale && this.#stateOf(key) === 'missing') key.isStale = false
+    for (const { client, keys, isOver } of watchers.get(name) ?? []) {
+      if (isOver) continue
+      const key = keys.find((each) => each.isStale && each.database === database && each.name === name)
+      if (key !== undefined && this.#stateOf(key) === 'missing') key.isStale = false
       else this.#break(client)
     }
   }
@@ -100,7 +124,7 @@ export class Watches implements StoreObserver {
   event(): void {}
 
   flushed(database: number): void {
-    for (const [client, keys] of this.#keysOf) {
+    for (const [client, { keys }] of this.#watches) {
       const isTouched = keys.some((key) => (database === -1 || database === key.database) && this.#isTouched(key))
       if (isTouched) this.#break(client)
     }
@@ -116,8 +140,9 @@ export class Watches implements StoreObserver {
 
   /** What stands under the name of a watched key, without the deletion that a look at a stale one means. */
   #stateOf({ database, name }: WatchedKey): 'missing' | 'stale' | 'live' {
-    const key = Buffer.from(name, 'latin1')
     const store = this.#store
+    if (store.databases[database].count === 0) return 'missing'
+    const key = Buffer.from(name, 'latin1')
     const { keepsExpired } = store
     store.keepsExpired = true
     const handle = store.databases[database].peek(key, 0, key.length)

@@ -104,3 +104,32 @@ test('a transaction larger than the query buffer limit ends the connection', asy
   await client.untilClosed()
   assert.equal(await server.execute('EXISTS', 'key'), 0)
 })
+
+test('what watched very many keys and is over breaks nothing, and the same keys can be watched again at once', async () => {
+  await using server = await createServer()
+  const watcher = await RawClient.connect(server.port)
+  const other = await RawClient.connect(server.port)
+  try {
+    const keys = Array.from({ length: 5000 }, (_, index) => `key:${index}`)
+    const executed = async (change: () => Promise<unknown>) => {
+      await change()
+      await watcher.call('MULTI')
+      await watcher.call('PING')
+      return (await watcher.call('EXEC')).includes('PONG')
+    }
+    await watcher.call('WATCH', ...keys)
+    await watcher.call('UNWATCH')
+    assert.ok(await executed(() => other.call('SET', keys[0], 'a')))
+    await watcher.call('WATCH', ...keys)
+    await watcher.call('UNWATCH')
+    await watcher.call('WATCH', keys[0])
+    assert.ok(!(await executed(() => other.call('SET', keys[0], 'b'))))
+    await watcher.call('WATCH', ...keys)
+    await watcher.call('UNWATCH')
+    await watcher.call('WATCH', keys[0])
+    assert.ok(await executed(() => other.call('SET', keys[4999], 'c')))
+  } finally {
+    watcher.close()
+    other.close()
+  }
+})
