@@ -45,7 +45,6 @@ export interface Tracker {
 
 /** A beginning of keys that clients have asked to be told of. */
 interface Prefix {
-  readonly bytes: Buffer
   readonly trackers: Set<Tracker>
   /** Keys changed in this turn, a character for each byte, and the client whose command was the first to do so. */
   readonly changed: Map<string, Client | null>
@@ -61,6 +60,8 @@ export class Tracking implements StoreObserver {
   /** Clients that have switched tracking on at some time; they stay until they disconnect. */
   readonly #trackers = new Map<number, Tracker>()
   readonly #prefixes = new Map<string, Prefix>()
+  /** How many prefixes there are of each length: a key is looked up once for each, however many prefixes there are. */
+  readonly #prefixLengths = new Map<number, number>()
   #lastNumber = 0
   /** Clients whose tracking is on. */
   clientCount = 0
@@ -150,8 +151,8 @@ export class Tracking implements StoreObserver {
     const prefix = this.#prefixes.get(text)
     if (prefix !== undefined) prefix.trackers.add(tracker)
     else {
-      const bytes = Buffer.from(text, 'latin1')
-      this.#prefixes.set(text, { bytes, trackers: new Set([tracker]), changed: new Map() })
+      this.#prefixes.set(text, { trackers: new Set([tracker]), changed: new Map() })
+      this.#prefixLengths.set(text.length, (this.#prefixLengths.get(text.length) ?? 0) + 1)
     }
   }
 
@@ -159,7 +160,11 @@ export class Tracking implements StoreObserver {
     tracker.prefixes.delete(text)
     const prefix = this.#prefixes.get(text)
     prefix?.trackers.delete(tracker)
-    if (prefix?.trackers.size === 0) this.#prefixes.delete(text)
+    if (prefix?.trackers.size !== 0) return
+    this.#prefixes.delete(text)
+    const count = this.#prefixLengths.get(text.length)! - 1
+    if (count === 0) this.#prefixLengths.delete(text.length)
+    else this.#prefixLengths.set(text.length, count)
   }
 
   // ---- What was read ----
@@ -221,8 +226,9 @@ export class Tracking implements StoreObserver {
     const key = nameOf(bytes, start, end)
     if (this.#passedOver !== null) this.#send(this.#passedOver, encodeKeys([key]))
     this.#passedOver = null
-    for (const { changed } of this.#prefixes.values()) {
-      if (changed.has(key)) changed.set(key, null)
+    for (const length of this.#prefixLengths.keys()) {
+      const changed = this.#prefixes.get(key.slice(0, length))?.changed
+      if (changed?.has(key)) changed.set(key, null)
     }
   }
 
@@ -259,21 +265,24 @@ export class Tracking implements StoreObserver {
   // ---- Broadcasting ----
 
   #noteForBroadcast(bytes: Uint8Array, start: number, end: number): void {
-    let key: string | null = null
-    for (const prefix of this.#prefixes.values()) {
-      if (!startsWith(bytes, start, end, prefix.bytes)) continue
-      key ??= nameOf(bytes, start, end)
+    const key = nameOf(bytes, start, end)
+    let isNoted = false
+    for (const length of this.#prefixLengths.keys()) {
+      if (length > key.length) continue
+      const prefix = this.#prefixes.get(key.slice(0, length))
+      if (prefix === undefined) continue
+      isNoted = true
       if (!prefix.changed.has(key)) prefix.changed.set(key, this.#engine.current)
     }
-    if (key === null || this.#isBroadcastDue) return
+    if (!isNoted || this.#isBroadcastDue) return
     this.#isBroadcastDue = true
     setImmediate(() => this.#broadcast())
   }
 
   #broadcast(): void {
     this.#isBroadcastDue = false
-    for (const prefix of [...this.#prefixes.values()].sort((a, b) => Buffer.compare(a.bytes, b.bytes))) {
-      if (prefix.changed.size === 0) continue
+    const due = [...this.#prefixes].filter(([, { changed }]) => changed.size > 0)
+    for (const [, prefix] of due.sort(([a], [b]) => (a < b ? -1 : 1))) {
       const changed = [...prefix.changed].sort(([a], [b]) => (a < b ? -1 : 1))
       prefix.changed.clear()
       let message: Buffer | null = null
@@ -320,12 +329,4 @@ function encodeKeys(keys: readonly string[]): Buffer {
 /** A key as a string of one character for each byte, whose order is that of the bytes. */
 function nameOf(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1')
-}
-
-function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
-  if (end - start < prefix.length) return false
-  for (let index = 0; index < prefix.length; index++) {
-    if (bytes[start + index] !== prefix[index]) return false
-  }
-  return true
 }

@@ -210,8 +210,12 @@ function overlapOf(prefixes: readonly string[], existing: ReadonlySet<string>): 
   const overlaps = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)
   const error = (prefix: string, kind: string, other: string) =>
     `ERR Prefix '${prefix}' overlaps with ${kind} prefix '${other}'. Prefixes for a single client must not overlap.`
+  // In order, one that another begins with stands before it or before such a one: so it is seldom looked for which they are.
+  const inOrder = [...existing, ...prefixes].sort()
+  if (!inOrder.some((prefix, index) => index > 0 && prefix.startsWith(inOrder[index - 1]))) return null
+  const existingInOrder = inByteOrder(existing)
   for (const [index, prefix] of prefixes.entries()) {
-    for (const other of inByteOrder(existing)) {
+    for (const other of existingInOrder) {
       if (overlaps(prefix, other)) return error(prefix, 'an existing', other)
     }
     const other = prefixes.slice(index + 1).find((each) => overlaps(prefix, each))

@@ -124,11 +124,17 @@ function spublish(client: Client, request: Request, reply: Reply): void {
 function listActive(active: ReadonlyMap<string, unknown>, request: Request, reply: Reply): void {
   if (request.count > 3) return reply.error(wrongSubcommandForm('PUBSUB', request.text(1)))
   const pattern = request.count === 3 ? request.view(2) : null
-  const names = [...active.keys()]
-    .map((name) => Buffer.from(name, 'latin1'))
-    .filter((name) => pattern === null || globMatch(pattern, 0, pattern.length, name, 0, name.length, false))
+  let names = [...active.keys()]
+  if (pattern !== null) {
+    let bytes = Buffer.alloc(1024)
+    names = names.filter((name) => {
+      if (name.length > bytes.length) bytes = Buffer.alloc(name.length * 2)
+      bytes.write(name, 'latin1')
+      return globMatch(pattern, 0, pattern.length, bytes, 0, name.length, false)
+    })
+  }
   reply.array(names.length)
-  for (const name of names) reply.bulkBytes(name)
+  for (const name of names) reply.bulkBytes(Buffer.from(name, 'latin1'))
 }
 
 function listCounts(active: ReadonlyMap<string, ReadonlySet<Client>>, request: Request, reply: Reply): void {
