@@ -10,7 +10,7 @@ const CHUNK_BYTES_MIN = 4096
 export const CHUNK_BYTES_MAX = 2 ** 20
 /** What is kept to be used again. */
 const SPARE_BYTES_MAX = 8 * 2 ** 20
-export const TAIL_BYTES_MAX = 64 * 2 ** 20
+export const TAIL_BYTES_MAX = 32 * 2 ** 20
 
 export interface TailChunk {
   readonly owner: TailOwner
