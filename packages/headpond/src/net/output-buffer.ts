@@ -100,7 +100,9 @@ export class OutputBuffer {
       this.#isWaiting = true
       waiting[waitingCount++] = this
     } else if (sink.write(this.u8.subarray(start, at))) {
-      this.#begin(start)
+      // One that was made for a large reply is not kept.
+      if (this.u8.length > REGION_BYTES) this.#replace(REGION_BYTES)
+      else this.#begin(start)
     } else {
       this.#leave(next)
     }
