@@ -77,6 +77,11 @@ export class OutputBuffer {
     return this.at - this.#start
   }
 
+  /** Bytes encoded since the start. hot: twice for each command. */
+  get encodedBytes(): number {
+    return this.sentBytes + this.at - this.#start
+  }
+
   /** Makes sure of `sizeBytes` behind `at`. */
   makeRoom(sizeBytes: number): void {
     if (this.end - this.at >= sizeBytes) return

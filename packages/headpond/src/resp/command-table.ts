@@ -5,6 +5,7 @@ import { bloomCommands } from './commands/bloom.ts'
 import { clientCommands } from './commands/client.ts'
 import { clusterCommands } from './commands/cluster.ts'
 import { commandCommands } from './commands/command.ts'
+import { commandLogCommands } from './commands/command-log.ts'
 import { configCommands } from './commands/config.ts'
 import { connectionCommands } from './commands/connection.ts'
 import { databaseCommands } from './commands/database.ts'
@@ -28,7 +29,6 @@ import { scriptingCommands } from './commands/scripting.ts'
 import { serverCommands } from './commands/server.ts'
 import { setCommands } from './commands/set.ts'
 import { setAlgebraCommands } from './commands/set-algebra.ts'
-import { slowlogCommands } from './commands/slowlog.ts'
 import { sortCommands } from './commands/sort.ts'
 import { sortedSetCommands } from './commands/sorted-set.ts'
 import { sortedSetAlgebraCommands } from './commands/sorted-set-algebra.ts'
@@ -79,7 +79,7 @@ const families: readonly (readonly CommandSpec[])[] = [
   configCommands,
   aclCommands,
   commandCommands,
-  slowlogCommands,
+  commandLogCommands,
   latencyCommands,
   memoryCommands,
   debugCommands,

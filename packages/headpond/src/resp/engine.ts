@@ -20,6 +20,7 @@ import { Client } from './client.ts'
 import { describeClient } from './client-description.ts'
 import { ClientEviction } from './client-eviction.ts'
 import type { Command } from './command.ts'
+import { CommandLog } from './command-log.ts'
 import { CommandTable } from './command-table.ts'
 import { errors, unknownCommand, unknownSubcommand, wrongArity } from './errors.ts'
 import { CommandFaults } from './faults.ts'
@@ -40,7 +41,6 @@ import type { Reply } from './reply.ts'
 import { Request } from './request.ts'
 import { Restrictions, restrictByPersistence, restrictByReplicas } from './restrictions.ts'
 import { Scripts } from './scripts.ts'
-import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
 import { discardTransaction, type Transaction } from './transaction.ts'
@@ -104,7 +104,9 @@ export class RespEngine implements Protocol<Client> {
   refusedCount = 0
   readonly identity = new Identity()
   readonly statistics: Statistics
-  readonly slowLog: SlowLog
+  readonly slowLog: CommandLog
+  readonly largeRequestLog: CommandLog
+  readonly largeReplyLog: CommandLog
   readonly latencyMonitor: LatencyMonitor
   readonly monitors = new Monitors()
   readonly outgoing = new Outgoing(this)
@@ -170,7 +172,15 @@ export class RespEngine implements Protocol<Client> {
     this.tracking = new Tracking(this)
     this.acl = new AccessControl(this)
     this.statistics = new Statistics(this)
-    this.slowLog = new SlowLog(this.settings)
+    this.slowLog = new CommandLog(this.settings, { threshold: 'slowlogLogSlowerThan', entriesMax: 'slowlogMaxLen' })
+    this.largeRequestLog = new CommandLog(this.settings, {
+      threshold: 'commandlogRequestLargerThan',
+      entriesMax: 'commandlogLargeRequestMaxLen',
+    })
+    this.largeReplyLog = new CommandLog(this.settings, {
+      threshold: 'commandlogReplyLargerThan',
+      entriesMax: 'commandlogLargeReplyMaxLen',
+    })
     this.latencyMonitor = new LatencyMonitor(this.settings)
     this.outgoing.reply.errors = this.statistics.errors
     this.startupBytes = memoryUse(this).usedBytes
@@ -182,6 +192,16 @@ export class RespEngine implements Protocol<Client> {
     this.updateTiming()
     this.config.onChange('slowlog-log-slower-than', updateTiming)
     this.config.onChange('latency-monitor-threshold', updateTiming)
+    const updateLoggedSizes = () => {
+      this.#loggedRequestBytes = this.largeRequestLog.threshold
+      this.#loggedReplyBytes = this.largeReplyLog.threshold
+      return undefined
+    }
+    updateLoggedSizes()
+    this.config.onChange('commandlog-request-larger-than', updateLoggedSizes)
+    this.config.onChange('commandlog-large-request-max-len', updateLoggedSizes)
+    this.config.onChange('commandlog-reply-larger-than', updateLoggedSizes)
+    this.config.onChange('commandlog-large-reply-max-len', updateLoggedSizes)
     this.clientEviction = new ClientEviction(this)
     this.keyspaceObservers = new KeyspaceObservers(this.store)
     this.scripts = new Scripts(this)
@@ -665,6 +685,7 @@ export class RespEngine implements Protocol<Client> {
    */
   call(client: Client, command: Command, request: Request, reply: Reply, exactTiming: boolean): void {
     const errorCount = reply.errorCount
+    const encodedBytes = reply.out.encodedBytes
     client.lastCommand = command
     const isPropagating = this.propagates
     const dirtyCount = isPropagating ? this.propagation.begin() : 0
@@ -683,6 +704,10 @@ export class RespEngine implements Protocol<Client> {
     client.commandCount++
     command.callCount++
     if (isPropagating) this.propagation.end(client, request, dirtyCount)
+    const replyBytes = reply.out.encodedBytes - encodedBytes
+    if (replyBytes >= this.#loggedReplyBytes || request.wireBytesMax >= this.#loggedRequestBytes) {
+      this.#logSizes(client, command, request, replyBytes)
+    }
     // EXEC has not failed when one of its commands has, which was counted there.
     if (reply.errorCount !== errorCount && reply.errorCount !== this.#attributedErrorCount) {
       this.#attributedErrorCount = reply.errorCount
@@ -690,6 +715,21 @@ export class RespEngine implements Protocol<Client> {
     }
   }
   #attributedErrorCount = 0
+  #loggedRequestBytes = 0
+  #loggedReplyBytes = 0
+
+  #logSizes(client: Client, command: Command, request: Request, replyBytes: number): void {
+    // What scripts call has no size on the wire, and what waits has no reply yet.
+    if (command.skipsSlowLog || client.scriptOf !== null || client.blocked !== null) return
+    const requestBytes = request.wireBytes
+    const isLargeRequest = requestBytes >= this.#loggedRequestBytes
+    const isLargeReply = replyBytes >= this.#loggedReplyBytes
+    if (!isLargeRequest && !isLargeReply) return
+    const args = this.slowLog.argumentsOf(command, request)
+    const nowMs = this.clock.nowMs()
+    if (isLargeRequest) this.largeRequestLog.add(client, args, requestBytes, nowMs)
+    if (isLargeReply) this.largeReplyLog.add(client, args, replyBytes, nowMs)
+  }
 
   #timed(client: Client, command: Command, request: Request, durationUs: number): void {
     command.timedCount++
@@ -699,7 +739,7 @@ export class RespEngine implements Protocol<Client> {
     // A command that waits is not over.
     if (client.blocked !== null) {
       if (this.timesEveryCall) client.blocked.args = this.slowLog.argumentsOf(command, request)
-    } else if (this.slowLog.isSlow(durationUs) && !command.skipsSlowLog) {
+    } else if (durationUs >= this.slowLog.threshold && !command.skipsSlowLog) {
       this.slowLog.add(client, this.slowLog.argumentsOf(command, request), durationUs, this.clock.nowMs())
     }
     this.callLog?.add(client, command, request, this.clock.nowMs())

@@ -1,6 +1,6 @@
 import { equalsIgnoreCase } from '../bytes/ascii.ts'
 import { parseDouble } from '../bytes/double.ts'
-import { parseBigInteger, parseInteger } from '../bytes/integer.ts'
+import { decimalLength, parseBigInteger, parseInteger } from '../bytes/integer.ts'
 import type { Database } from '../store/database.ts'
 
 /**
@@ -26,6 +26,21 @@ export class Request {
 
   size(index: number): number {
     return this.places[index * 2 + 1] - this.places[index * 2]
+  }
+
+  /** The size of the request in RESP, however it came. */
+  get wireBytes(): number {
+    let bytes = '*\r\n'.length + decimalLength(this.count)
+    for (let index = 0; index < this.count; index++) {
+      const size = this.size(index)
+      bytes += '$\r\n\r\n'.length + decimalLength(size) + size
+    }
+    return bytes
+  }
+
+  /** What `wireBytes` is not above. hot: once for each command. */
+  get wireBytesMax(): number {
+    return this.places[this.count * 2 - 1] - this.places[0] + (this.count + 1) * HEADER_BYTES_MAX
   }
 
   /** A copy of an argument. */
@@ -144,6 +159,8 @@ export class Request {
 }
 
 const EMPTY = Buffer.alloc(0)
+/** Of what stands before and behind an argument in RESP, and before all of them. */
+const HEADER_BYTES_MAX = 16
 const PLACES_KEPT_MAX = 2 ** 16
 const TEXT_BYTES_MAX = 2 ** 28
 /** V8's longest string. */

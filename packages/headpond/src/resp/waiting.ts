@@ -62,7 +62,7 @@ export class Waiting {
     if (!isServed) return false
     if (args !== null) {
       const durationUs = Math.round((performance.now() - startMs) * 1000)
-      if (slowLog.isSlow(durationUs)) slowLog.add(client, args, durationUs, clock.nowMs())
+      if (durationUs >= slowLog.threshold) slowLog.add(client, args, durationUs, clock.nowMs())
     }
     this.cancel(client)
     this.#engine.resumeSoon(client)

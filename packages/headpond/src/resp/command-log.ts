@@ -8,34 +8,45 @@ import type { Request } from './request.ts'
 const ARGUMENTS_MAX = 32
 const ARGUMENT_BYTES_MAX = 128
 
-export interface SlowLogEntry {
+export interface CommandLogEntry {
   readonly id: number
   readonly atSeconds: number
-  readonly durationUs: number
+  /** What the threshold is compared with: microseconds or bytes. */
+  readonly value: number
   readonly args: readonly Buffer[]
   readonly address: string
   readonly clientName: string
 }
 
-/** The last commands that took longer than `slowlog-log-slower-than`. */
-export class SlowLog {
+/** The settings of a log. */
+export interface CommandLogSettings {
+  /** What takes at least so many microseconds or bytes is logged; -1: nothing. */
+  readonly threshold: 'slowlogLogSlowerThan' | 'commandlogRequestLargerThan' | 'commandlogReplyLargerThan'
+  readonly entriesMax: 'slowlogMaxLen' | 'commandlogLargeRequestMaxLen' | 'commandlogLargeReplyMaxLen'
+}
+
+/** The last commands that were slow, or whose requests or replies were large. */
+export class CommandLog {
   readonly #settings: Settings
+  readonly #own: CommandLogSettings
   /** The oldest first; those before `#start` are gone. */
-  #entries: SlowLogEntry[] = []
+  #entries: CommandLogEntry[] = []
   #start = 0
   #nextId = 0
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, own: CommandLogSettings) {
     this.#settings = settings
+    this.#own = own
   }
 
   get length(): number {
     return this.#entries.length - this.#start
   }
 
-  isSlow(durationUs: number): boolean {
-    const thresholdUs = this.#settings.slowlogLogSlowerThan
-    return thresholdUs >= 0 && durationUs >= thresholdUs
+  /** From where on a value is logged; Infinity when none is. */
+  get threshold(): number {
+    const threshold = this.#settings[this.#own.threshold]
+    return threshold < 0 || this.#settings[this.#own.entriesMax] === 0 ? Number.POSITIVE_INFINITY : threshold
   }
 
   /** What an entry shows of a command, for one that ends later than its request is there. */
@@ -43,16 +54,16 @@ export class SlowLog {
     return shortened(redactedArguments(command, request))
   }
 
-  add(client: Client, args: readonly Buffer[], durationUs: number, nowMs: number): void {
+  add(client: Client, args: readonly Buffer[], value: number, nowMs: number): void {
     this.#entries.push({
       id: this.#nextId++,
       atSeconds: Math.floor(nowMs / 1000),
-      durationUs,
+      value,
       args,
       address: client.connection?.remoteAddress ?? '',
       clientName: client.name,
     })
-    this.#start = Math.max(this.#start, this.#entries.length - this.#settings.slowlogMaxLen)
+    this.#start = Math.max(this.#start, this.#entries.length - this.#settings[this.#own.entriesMax])
     // Cut in large steps: taking the first entry away each time would move all others.
     if (this.#start * 2 < this.#entries.length) return
     this.#entries = this.#entries.slice(this.#start)
@@ -60,7 +71,7 @@ export class SlowLog {
   }
 
   /** The newest first. */
-  newest(count: number): readonly SlowLogEntry[] {
+  newest(count: number): readonly CommandLogEntry[] {
     return this.#entries.slice(Math.max(this.#start, this.#entries.length - count)).reverse()
   }
 
