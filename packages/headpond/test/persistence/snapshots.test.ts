@@ -122,6 +122,31 @@ test('BGSAVE answers as Redis does, and the figures follow', async (t) => {
   assert.equal(keyCountOf(join(dir, 'dump.rdb')), 200)
 })
 
+test('BGSAVE CANCEL ends a snapshot in progress, or one that waits for its turn', async (t) => {
+  const dir = newDirectory(t)
+  const server = await start(t, { dir, save: [], hz: 1 })
+  const NOTHING = /ERR Background saving is currently not in progress or scheduled/
+  for (let index = 0; index < 200; index++) await server.execute('SET', `key ${index}`, 'value')
+  await assert.rejects(server.execute('BGSAVE', 'CANCEL'), NOTHING)
+  await server.execute('CONFIG', 'SET', 'rdb-key-save-delay', '1000000')
+  await server.execute('BGSAVE')
+  assert.equal(await server.execute('BGSAVE', 'cancel'), 'Background saving cancelled')
+  await server.execute('CONFIG', 'SET', 'rdb-key-save-delay', '0')
+  await untilSaved(server)
+  assert.equal((await infoOf(server))['rdb_last_bgsave_status'], 'ok')
+  assert.deepEqual(readdirSync(dir), [])
+  await assert.rejects(server.execute('BGSAVE', 'CANCEL'), NOTHING)
+
+  await server.execute('DEBUG', 'PAUSE-CRON', '1')
+  const client = await RawClient.connect(server.port)
+  t.after(() => client.close())
+  for (const args of [['MULTI'], ['BGSAVE']]) await client.call(...args)
+  assert.match(await client.call('EXEC'), /Background saving scheduled/)
+  assert.equal(await server.execute('BGSAVE', 'CANCEL'), 'Scheduled background saving cancelled')
+  await assert.rejects(server.execute('BGSAVE', 'CANCEL'), NOTHING)
+  await assert.rejects(server.execute('BGSAVE', 'CANCEL', 'NOW'), /ERR syntax error/)
+})
+
 test('within a transaction BGSAVE waits for its end', async (t) => {
   const dir = newDirectory(t)
   const server = await start(t, { dir, save: [] })

@@ -1,3 +1,4 @@
+import type { RdbPersistence } from '../../persistence/rdb/rdb-persistence.ts'
 import type { Client } from '../client.ts'
 import type { CommandSpec } from '../command.ts'
 import { errors } from '../errors.ts'
@@ -59,9 +60,11 @@ function save(client: Client, _request: Request, reply: Reply): void {
 function backgroundSave(client: Client, request: Request, reply: Reply): void {
   const { persistence } = client.engine
   const isScheduled = request.count === 2 && request.is(1, 'SCHEDULE')
-  if (request.count > 1 && !isScheduled) return reply.error(errors.SYNTAX)
+  const isCancelled = request.count === 2 && request.is(1, 'CANCEL')
+  if (request.count > 1 && !isScheduled && !isCancelled) return reply.error(errors.SYNTAX)
   if (persistence.isEphemeral) return reply.error(errors.NOTHING_ON_DISK)
   const { rdb, snapshots } = persistence
+  if (isCancelled) return cancelBackgroundSave(rdb, reply)
   if (rdb.isSaving) return reply.error(SAVING)
   // Within EXEC it waits for the end of it, so that the snapshot has all of the transaction.
   const isInExec = client.transaction !== null
@@ -76,6 +79,18 @@ function backgroundSave(client: Client, request: Request, reply: Reply): void {
   }
   rdb.isScheduled = true
   reply.simple('Background saving scheduled')
+}
+
+function cancelBackgroundSave(rdb: RdbPersistence, reply: Reply): void {
+  if (rdb.isSaving) {
+    rdb.abort('a client has cancelled it')
+    reply.simple('Background saving cancelled')
+  } else if (rdb.isScheduled) {
+    rdb.isScheduled = false
+    reply.simple('Scheduled background saving cancelled')
+  } else {
+    reply.error('ERR Background saving is currently not in progress or scheduled')
+  }
 }
 
 const SAVING = 'ERR Background save already in progress'
@@ -216,8 +231,11 @@ export const serverCommands: readonly CommandSpec[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     summary: 'Writes a snapshot to disk in the background.',
-    args: '[SCHEDULE@3.2.2]',
-    history: [['3.2.2', 'Added the `SCHEDULE` option.']],
+    args: '[operation(SCHEDULE@3.2.2 | CANCEL@8.1.0)]',
+    history: [
+      ['3.2.2', 'Added the `SCHEDULE` option.'],
+      ['8.1.0', 'Added the `CANCEL` option.'],
+    ],
     handler: backgroundSave,
   },
   {
