@@ -83,6 +83,17 @@ export class Blocking implements StoreObserver {
     return this.#keyCount
   }
 
+  /** Of them, those with a waiter that is to be told when the key is deleted. O(keys waited for). */
+  get keyCountOnMissing(): number {
+    let count = 0
+    for (const first of this.#keys.values()) {
+      for (let entry: AwaitedKey | null = first; entry !== null; entry = entry.next) {
+        if (entry.missingServerCount > 0) count++
+      }
+    }
+    return count
+  }
+
   /**
    * Lets a client wait for keys of its database. To be called by a handler that has found nothing to answer with; the
    * client's answer comes later. A client that may not wait (within EXEC or a script) is told at once that its time is

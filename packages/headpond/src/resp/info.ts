@@ -84,6 +84,7 @@ function serverSection(engine: RespEngine): Field[] {
 }
 
 function clientsSection(engine: RespEngine): Field[] {
+  const { pause } = engine
   const clients = [...engine.clients.values()]
   const connections = clients.flatMap(({ connection }) => (connection === null ? [] : [connection]))
   return [
@@ -92,9 +93,17 @@ function clientsSection(engine: RespEngine): Field[] {
     ['maxclients', engine.settings.maxclients],
     ['client_recent_max_input_buffer', maximum(connections.map((connection) => connection.inputBufferBytes))],
     ['client_recent_max_output_buffer', maximum(connections.map((connection) => connection.unsentBytes))],
-    ['blocked_clients', engine.waiting.count + engine.pause.heldCount],
+    ['blocked_clients', engine.waiting.count + pause.heldCount],
     ['tracking_clients', engine.tracking.clientCount],
+    ['pubsub_clients', clients.filter((client) => client.isSubscribed).length],
+    ['watching_clients', engine.watches.clientCount],
     ['clients_in_timeout_table', clients.filter(({ blocked }) => blocked !== null && blocked.timer !== null).length],
+    ['total_watched_keys', engine.watches.keyCount],
+    ['total_blocking_keys', engine.blocking.keyCount],
+    ['total_blocking_keys_on_nokey', engine.blocking.keyCountOnMissing],
+    ['paused_reason', pause.isOn ? 'client_pause' : 'none'],
+    ['paused_actions', pause.scope ?? 'none'],
+    ['paused_timeout_milliseconds', pause.remainingMs],
   ]
 }
 

@@ -27,6 +27,17 @@ export class Pause {
     return this.#held.size
   }
 
+  /** What waits now; null when there is no pause. */
+  get scope(): 'all' | 'write' | null {
+    if (!this.isOn) return null
+    return this.#holdsAll ? 'all' : 'write'
+  }
+
+  /** How long the pause goes on; 0 when there is none. */
+  get remainingMs(): number {
+    return this.isOn ? Math.max(0, Math.ceil(this.#endsAtMs - this.#engine.clock.nowMs())) : 0
+  }
+
   /** Begins a pause, or makes one that is on stricter and longer: never milder or shorter. */
   begin(holdsAll: boolean, endsAtMs: number): void {
     this.#holdsAll = holdsAll || (this.isOn && this.#holdsAll)

@@ -51,6 +51,11 @@ export class Watches implements StoreObserver {
     return this.#watches.size
   }
 
+  /** Keys that anyone watches. */
+  get keyCount(): number {
+    return this.#byDatabase.reduce((count, watchers) => count + watchers.size, 0)
+  }
+
   /** How many keys a client watches. */
   keyCountOf(client: Client): number {
     return this.#watches.get(client)?.keys.length ?? 0

@@ -119,6 +119,50 @@ test('every section has the fields of Redis 7.0', async () => {
   }
 })
 
+test('clients that subscribe, watch, wait and are paused are counted', async () => {
+  await using server = await createServer()
+  const client = await RawClient.connect(server.port)
+  const waiting = await RawClient.connect(server.port)
+  const shown = async () => {
+    const fields = await info(server, 'clients')
+    const names = ['pubsub_clients', 'watching_clients', 'total_watched_keys', 'total_blocking_keys']
+    return [...names, 'total_blocking_keys_on_nokey'].map((name) => Number(fields.get(name)))
+  }
+  const paused = async () => {
+    const fields = await info(server, 'clients')
+    return ['paused_reason', 'paused_actions', 'paused_timeout_milliseconds'].map((name) => fields.get(name))
+  }
+  const turnUntilBlocked = async () => {
+    while ((await info(server, 'clients')).get('blocked_clients') === '0') await turn()
+  }
+  try {
+    assert.deepEqual(await shown(), [0, 0, 0, 0, 0])
+    await client.call('XGROUP', 'CREATE', 'stream', 'group', '$', 'MKSTREAM')
+    await client.call('WATCH', 'a', 'b')
+    await client.call('SUBSCRIBE', 'news')
+    waiting.send('BLPOP', 'c', 'd', 'e', '0')
+    await turnUntilBlocked()
+    assert.deepEqual(await shown(), [1, 1, 2, 3, 0])
+    await server.execute('RPUSH', 'd', '1')
+    await waiting.next()
+    await client.call('RESET')
+    waiting.send('XREADGROUP', 'GROUP', 'group', 'me', 'BLOCK', '0', 'STREAMS', 'stream', '>')
+    await turnUntilBlocked()
+    assert.deepEqual(await shown(), [0, 0, 0, 1, 1])
+
+    assert.deepEqual(await paused(), ['none', 'none', '0'])
+    await server.execute('CLIENT', 'PAUSE', 10000, 'WRITE')
+    const [reason, actions, timeoutMs] = await paused()
+    assert.deepEqual([reason, actions], ['client_pause', 'write'])
+    assert(Number(timeoutMs) > 0 && Number(timeoutMs) <= 10000)
+    await server.execute('CLIENT', 'UNPAUSE')
+    assert.deepEqual(await paused(), ['none', 'none', '0'])
+  } finally {
+    client.close()
+    waiting.close()
+  }
+})
+
 test('clients, commands and traffic are counted, and CONFIG RESETSTAT begins anew', async () => {
   const server = await createServer()
   try {
