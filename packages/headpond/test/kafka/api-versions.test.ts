@@ -14,7 +14,7 @@ const SOFTWARE = { clientSoftwareName: 'wire-client', clientSoftwareVersion: '1.
 const RANGES: Record<number, [name: string, min: number, max: number]> = {
   0: ['Produce', 0, 12],
   1: ['Fetch', 4, 17],
-  2: ['ListOffsets', 1, 10],
+  2: ['ListOffsets', 1, 11],
   3: ['Metadata', 0, 13],
   8: ['OffsetCommit', 2, 9],
   9: ['OffsetFetch', 1, 9],

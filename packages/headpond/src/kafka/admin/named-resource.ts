@@ -4,6 +4,7 @@ import { readSetting, type Setting } from '../../log/setting.ts'
 import type { RequestContext } from '../api.ts'
 import type { BrokerConfig, IntegerName } from '../broker-config.ts'
 import type { ConfigOwner } from '../cluster-metadata.ts'
+import { nameRegexProblem } from '../name-regex.ts'
 import { applyChanges, type ConfigChange, type ConfigMap } from './config-change.ts'
 import type { ConfigEntry, ConfigSource } from './config-entry.ts'
 import type { Refusal } from './partition-plan.ts'
@@ -170,7 +171,26 @@ const clientMetricsSettings: readonly Setting[] = [
 const INTERVAL_MS_MIN = 100
 const INTERVAL_MS_MAX = 3_600_000
 const MATCH_PATTERN =
-  /^(client_instance_id|client_id|client_software_name|client_software_version|client_source_address|client_source_port)=\S/
+  /^\s*(?:client_instance_id|client_id|client_software_name|client_software_version|client_source_address|client_source_port)\s*=([^=]+)=*$/
+
+/** Java takes the quantifiers of both and makes them possessive besides. */
+const POSSESSIVE = /(?<=[*+?}])\+/g
+
+function isMatchPattern(text: string): boolean {
+  const regex = MATCH_PATTERN.exec(text)?.[1].trim()
+  return regex !== undefined && isJavaRegex(regex.replace(POSSESSIVE, ''))
+}
+
+/** As far as can be told without Java: its expressions are those of RE2 and those of JavaScript. */
+function isJavaRegex(text: string): boolean {
+  if (nameRegexProblem(text) === null) return true
+  try {
+    new RegExp(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 export const clientMetricsKind: NamedKind = {
   owner: 'client-metrics',
@@ -192,7 +212,7 @@ export const clientMetricsKind: NamedKind = {
         return { error: 'INVALID_REQUEST', message }
       }
       const patterns = name === 'match' ? (read.value as readonly string[]) : []
-      const illegal = patterns.find((pattern) => !MATCH_PATTERN.test(pattern.trim()))
+      const illegal = patterns.find((pattern) => !isMatchPattern(pattern))
       if (illegal !== undefined) {
         return { error: 'INVALID_CONFIG', message: `Illegal client matching pattern: ${illegal}` }
       }

@@ -18,6 +18,7 @@ const EARLIEST = -2
 const MAX_TIMESTAMP = -3
 const EARLIEST_LOCAL = -4
 const LATEST_TIERED = -5
+const EARLIEST_PENDING_UPLOAD = -6
 /** The first version that knows each of them. */
 const SINCE: Readonly<Record<number, number>> = {
   [LATEST]: 0,
@@ -25,6 +26,7 @@ const SINCE: Readonly<Record<number, number>> = {
   [MAX_TIMESTAMP]: 7,
   [EARLIEST_LOCAL]: 8,
   [LATEST_TIERED]: 9,
+  [EARLIEST_PENDING_UPLOAD]: 11,
 }
 
 /** Somebody who looks for what is wrong sees records that consumers do not see yet. */
@@ -37,7 +39,7 @@ type Found = { readonly offset: number; readonly timestampMs: number; readonly l
 
 const NOWHERE: Found = { offset: -1, timestampMs: -1, leaderEpoch: -1 }
 
-export const listOffsets = api(listOffsetsRequest, listOffsetsResponse, [1, 10], handle)
+export const listOffsets = api(listOffsetsRequest, listOffsetsResponse, [1, 11], handle)
 
 async function handle(request: ListOffsetsRequest, context: RequestContext): Promise<ListOffsetsResponse> {
   const isolation = request.isolationLevel === 1 ? 'read_committed' : 'read_uncommitted'
@@ -87,6 +89,7 @@ async function find(
     case EARLIEST_LOCAL:
       return { offset: log.logStartOffset, timestampMs: -1, leaderEpoch: epochAtStart(log) }
     case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
       return NOWHERE
     default: {
       const found = await search(log, timestamp, context)

@@ -65,7 +65,7 @@ test('the beginning, the end, and what lies between them by time', async (t) => 
   await client.produce('orders', timed(900, 5000, 901))
   await client.produce('orders', timed(2000))
 
-  for (let version = 1; version <= 10; version++) {
+  for (let version = 1; version <= 11; version++) {
     assert.deepEqual(shown(await offsetsOf(client, 'orders', [LATEST, EARLIEST], { version })), ['7@-1', '0@-1'])
     const byTime = await offsetsOf(client, 'orders', [0, 1000, 1001, 1020, 1021, 5000, 5001], { version })
     assert.deepEqual(shown(byTime), ['0@1000', '0@1000', '1@1010', '2@1020', '4@5000', '4@5000', '-1@-1'])
@@ -127,6 +127,8 @@ test('places that versions do not know', async (t) => {
     'UNSUPPORTED_VERSION',
   ])
   assert.deepEqual(shown(await offsetsOf(client, 'orders', [-5], { version: 9 })), ['-1@-1'])
+  assert.deepEqual(shown(await offsetsOf(client, 'orders', [-6], { version: 10 })), ['UNSUPPORTED_VERSION'])
+  assert.deepEqual(shown(await offsetsOf(client, 'orders', [-6], { version: 11 })), ['-1@-1'])
 })
 
 test('what is not there, and who is wrong about the leader', async (t) => {
