@@ -49,6 +49,7 @@ IMPORT("interrupt") int host_interrupt (int may_suspend);
 IMPORT("log") void host_log (int level, const char *text, size_t size);
 IMPORT("isLogged") int host_is_logged (int level);
 IMPORT("sha1hex") void host_sha1hex (const char *bytes, size_t size, char *digest);
+IMPORT("clock") double host_clock (void);
 IMPORT("setProtocol") void host_set_protocol (int protocol);
 IMPORT("setReplication") void host_set_replication (int flags);
 /* Enters a function into the library that is being loaded. Returns the size of an error text in `reply_area`, or 0. */
@@ -1304,6 +1305,12 @@ static void protect_string_metatable (lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* os.clock(), all that there is of os: the processor time of the process, in seconds. */
+static int os_clock (lua_State *L) {
+  lua_pushnumber(L, host_clock());
+  return 1;
+}
+
 static void open_api (lua_State *L, const char *version, int version_number, int is_for_scripts) {
   open_library(L, "", luaopen_base);
   open_library(L, LUA_TABLIBNAME, luaopen_table);
@@ -1316,6 +1323,10 @@ static void open_api (lua_State *L, const char *version, int version_number, int
   /* What these libraries enter besides: Redis lets in none of it. */
   lua_pushnil(L);
   lua_setglobal(L, "cmsgpack_safe");
+
+  lua_newtable(L);
+  set_function(L, "clock", os_clock);
+  lua_setglobal(L, "os");
 
   lua_pushcfunction(L, protected_call);
   lua_setglobal(L, "pcall");

@@ -208,6 +208,10 @@ export class LuaVm {
           .digest('hex')
         this.memory.write(digest, digestAt, 'latin1')
       },
+      clock: () => {
+        const { user, system } = process.cpuUsage()
+        return (user + system) / 1e6
+      },
       setProtocol: (protocol: number) => host.setProtocol(protocol),
       setReplication: (flags: number) => host.setReplication(flags),
       register: (

@@ -34,6 +34,7 @@ test('what a script can reach outside its memory is this, and no system call', (
       .sort(),
     [
       'function host.call',
+      'function host.clock',
       'function host.interrupt',
       'function host.isLogged',
       'function host.log',
