@@ -4,6 +4,7 @@ import type { LogManager } from '../log/log-manager.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import { sizeBytesOf } from '../log/record-batch.ts'
 import { type DecodedBatch, decodeBatch, encodeBatch } from '../log/records/batch.ts'
+import { TurnShare } from './in-turns.ts'
 import { javaHash } from './java-hash.ts'
 
 export interface InternalTopicOptions {
@@ -94,9 +95,10 @@ export class InternalTopic {
     return partition.storageProblem === null
   }
 
-  /** Reads one partition from its beginning to what is its end now. Yields to others between two reads. */
+  /** Reads one partition from its beginning to what is its end now. Others are answered in between. */
   async load(partition: PartitionLog, visit: (batch: DecodedBatch) => void): Promise<void> {
     const endOffset = partition.highWatermark
+    const share = new TurnShare()
     let offset = partition.logStartOffset
     while (offset < endOffset) {
       const read = await partition.read(offset, READ_BYTES, {
@@ -110,10 +112,10 @@ export class InternalTopic {
           const batch = decodeBatch(bytes, at)
           offset = batch.lastOffset + 1
           visit(batch)
+          if (share.isOver) await share.next()
         }
       }
       if (offset === before) break
-      await new Promise((resolve) => setImmediate(resolve))
     }
   }
 

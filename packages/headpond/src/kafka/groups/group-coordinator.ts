@@ -4,6 +4,7 @@ import type { LogManager } from '../../log/log-manager.ts'
 import type { Topic } from '../../log/topic.ts'
 import type { Clock, ScheduledCall } from '../../net/clock.ts'
 import type { ErrorName } from '../errors.ts'
+import { inTurns } from '../in-turns.ts'
 import type { EncodedRecord, Producer } from '../internal-topic.ts'
 import { ClassicGroup, type ClassicGroupHost, type StoredGeneration } from './classic-group.ts'
 import {
@@ -505,7 +506,8 @@ export class GroupCoordinator {
 
   /** Deletes groups that nobody is in, with their offsets. One result for each; resolves when it is safe. */
   async delete(groupIds: readonly string[]): Promise<(ErrorName | null)[]> {
-    const errors = groupIds.map((groupId) => this.#delete(groupId))
+    const errors: (ErrorName | null)[] = []
+    await inTurns(groupIds, (groupId) => errors.push(this.#delete(groupId)))
     await this.#logs.written()
     return errors
   }
@@ -612,18 +614,20 @@ export class GroupCoordinator {
       return
     }
     if (this.#isClosed) return
-    for (const [groupId, generation] of replay.generations) {
+    await inTurns(replay.generations, ([groupId, generation]) => {
+      if (this.#isClosed) return
       const group = ClassicGroup.restore(groupId, this.#host, generation)
       this.#groups.set(groupId, group)
       group.resume()
-    }
-    for (const [groupId, group] of replay.consumerGroups) {
+    })
+    await inTurns(replay.consumerGroups, ([groupId, group]) => {
+      if (this.#isClosed) return
       this.#groups.set(groupId, group)
       group.resume()
-    }
-    for (const groupId of this.#offsets.groupIds) {
-      if (this.#groupLog.partitionOf(groupId) === partition) this.#groupOf(groupId)
-    }
+    })
+    await inTurns(replay.groupIdsWithOffsets, (groupId) => {
+      if (!this.#isClosed && this.#offsets.has(groupId)) this.#groupOf(groupId)
+    })
     this.#loading.delete(partition)
   }
 
@@ -632,28 +636,28 @@ export class GroupCoordinator {
   #scheduleRetentionCheck(): void {
     this.#retentionCheck = this.#clock.schedule(this.#settings.offsetsRetentionCheckIntervalMs, () => {
       this.#scheduleRetentionCheck()
-      this.#expire()
+      void this.#expire()
     })
   }
 
   /** Forgets offsets that were kept long enough, and groups that have neither members nor offsets. */
-  #expire(): void {
-    for (const group of [...this.#groups.values()]) {
+  async #expire(): Promise<void> {
+    await inTurns([...this.#groups.values()], (group) => {
       const { groupId } = group
-      if (this.#refusal(groupId, true) !== null) continue
+      if (this.#groups.get(groupId) !== group || this.#refusal(groupId, true) !== null) return
       const expired: { topic: string; partition: number }[] = []
       this.#offsets.forEach(groupId, (topic, partition, committed) => {
         if (this.#isExpired(group, topic, committed) && !this.#offsets.isPending(groupId, topic, partition)) {
           expired.push({ topic, partition })
         }
       })
-      if (this.#forgetOffsets(groupId, expired) !== null) continue
+      if (this.#forgetOffsets(groupId, expired) !== null) return
       if (expired.length > 0) {
         this.#log.info(`${expired.length} offsets of group ${groupId} are forgotten after their retention`)
         this.#announce(groupId)
       }
       if (group.isAbandoned && !this.#offsets.has(groupId)) this.#forgetGroup(group)
-    }
+    })
   }
 
   #isExpired(group: Group, topic: string, committed: CommittedOffset): boolean {

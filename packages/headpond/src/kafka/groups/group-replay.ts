@@ -8,6 +8,8 @@ export class GroupReplay {
   /** Of the groups of the classic protocol, the last generation of each. */
   readonly generations = new Map<string, StoredGeneration>()
   readonly consumerGroups = new Map<string, ConsumerGroup>()
+  /** Of the groups that have committed, those among them that have no offset any more too. */
+  readonly groupIdsWithOffsets = new Set<string>()
   readonly #offsets: CommittedOffsets
   readonly #consumerHost: ConsumerGroupHost
 
@@ -21,6 +23,7 @@ export class GroupReplay {
   apply(record: GroupRecord, recordOffset: number, producerId: number | null): void {
     if (record.kind === 'offset') {
       const { groupId, topic, partition, value } = record
+      if (value !== null) this.groupIdsWithOffsets.add(groupId)
       if (value === null) this.#offsets.delete(groupId, topic, partition)
       else if (producerId === null) this.#offsets.set(groupId, topic, partition, { ...value, recordOffset })
       else this.#offsets.setPending(producerId, groupId, topic, partition, { ...value, recordOffset })

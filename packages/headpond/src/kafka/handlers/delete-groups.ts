@@ -14,10 +14,11 @@ async function handle({ groupsNames }: DeleteGroupsRequest, context: RequestCont
   const groupIds = [...new Set(groupsNames)]
   const allowed = groupIds.filter((groupId) => may(context, 'delete', 'group', groupId))
   const errors = await context.broker.groups.delete(allowed)
+  const errorCodes = new Map(allowed.map((groupId, index) => [groupId, errorCodeOf(errors[index])]))
   return {
-    results: groupIds.map((groupId) => {
-      const index = allowed.indexOf(groupId)
-      return { groupId, errorCode: index < 0 ? ERROR.GROUP_AUTHORIZATION_FAILED : errorCodeOf(errors[index]) }
-    }),
+    results: groupIds.map((groupId) => ({
+      groupId,
+      errorCode: errorCodes.get(groupId) ?? ERROR.GROUP_AUTHORIZATION_FAILED,
+    })),
   }
 }

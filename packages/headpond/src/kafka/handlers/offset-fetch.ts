@@ -75,7 +75,9 @@ function topicAnswers(
 function allTopics(groups: GroupCoordinator, groupId: string): NonNullable<GroupRequest['topics']> {
   const byName = new Map<string, number[]>()
   for (const { topic, partition } of groups.committedPartitions(groupId)) {
-    byName.set(topic, [...(byName.get(topic) ?? []), partition])
+    const partitions = byName.get(topic)
+    if (partitions === undefined) byName.set(topic, [partition])
+    else partitions.push(partition)
   }
   return [...byName].map(([name, partitionIndexes]) => ({ name, topicId: ZERO_UUID, partitionIndexes }))
 }
