@@ -232,10 +232,11 @@ export class Selector {
   /** Keeps a rule for the description, in place of those before it that it makes pointless. */
   #note(rule: string): void {
     const name = rule.slice(1).toLowerCase()
-    this.#commandRules = this.#commandRules.filter((each) => {
-      const other = each.slice(1)
-      return other !== name && !other.startsWith(`${name}|`)
-    })
+    const end = name.length + 1
+    // Without a string of its own for each: there may be thousands of rules, each noted among those before it.
+    this.#commandRules = this.#commandRules.filter(
+      (each) => !each.startsWith(name, 1) || (each.length !== end && each[end] !== '|'),
+    )
     this.#commandRules.push(rule[0] + name)
   }
 

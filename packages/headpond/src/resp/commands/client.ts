@@ -21,10 +21,10 @@ function list(client: Client, request: Request, reply: Reply): void {
   const { engine } = client
   const filter: ClientFilter | undefined = readFilter(request, 'list', engine.acl.users, reply)
   if (filter === undefined) return
-  const { ids } = filter
+  const { ids, ...others } = filter
   // Clients asked for by their numbers come in that order.
   const candidates = ids?.flatMap((each) => engine.clients.get(Number(each)) ?? []) ?? [...engine.clients.values()]
-  const listed = candidates.filter((each) => matches(each, filter, client))
+  const listed = candidates.filter((each) => matches(each, others, client))
   const lines = listed.map((each) => describeClient(each, engine.store.nowMs, each === client ? request : null))
   reply.verbatim('txt', lines.map((line) => `${line}\n`).join(''))
 }
