@@ -316,7 +316,8 @@ const sections = [
       acting: true, summary: 'Silence after which a replica no longer counts' },
     { name: 'propagation-error-behavior', type: oneOf(['ignore', 'panic', 'panic-on-replicas']), default: 'ignore',
       summary: 'What a failing replicated command does' },
-    { name: 'import-mode', type: bool, default: 'no', summary: 'Leave expiry to the server that data is moved from' },
+    { name: 'import-mode', type: bool, default: 'no', acting: true,
+      summary: 'Leave expiry and eviction to the server that data is moved from' },
   ] },
 
   { title: 'Cluster', acting: false, rows: [

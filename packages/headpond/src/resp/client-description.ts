@@ -75,6 +75,7 @@ function flagsOf(client: Client): string {
   if (client.connection?.remoteAddress.startsWith('/')) flags += 'U'
   if (client.isNoEvict) flags += 'e'
   if (client.isNoTouch) flags += 'T'
+  if (client.isImportSource) flags += 'I'
   return flags === '' ? 'N' : flags
 }
 

@@ -67,6 +67,8 @@ export class Client {
   isMonitor = false
   isNoEvict = false
   isNoTouch = false
+  /** Moves data here from another server: sees expired keys while `import-mode` is on. */
+  isImportSource = false
   /** CLIENT REPLY: 'skip' was said by the command that runs now, 'skipping' silences the one after it. */
   replyMode: 'on' | 'off' | 'skip' | 'skipping' = 'on'
   blocked: Blocked | null = null
@@ -88,7 +90,7 @@ export class Client {
 
   /**
    * True when the next command needs more than the plain checks: an open MULTI, a missing password, a user who may not
-   * do everything, subscriptions under RESP2, keys to be tracked, CLIENT NO-TOUCH. Kept by `updateSpecial`, so that
+   * do everything, subscriptions under RESP2, keys to be tracked, CLIENT NO-TOUCH or IMPORT-SOURCE. Kept by `updateSpecial`, so that
    * dispatch pays one check for all. A client in this process always is: nobody knows them all, to tell them that their
    * user has changed.
    */
@@ -146,6 +148,7 @@ export class Client {
       !this.isAuthenticated ||
       this.connection === null ||
       this.isNoTouch ||
+      this.isImportSource ||
       (this.tracker?.isOn === true && this.tracker.mode !== 'broadcast') ||
       this.isMonitor ||
       (this.isSubscribed && this.protocol === 2)

@@ -202,6 +202,11 @@ export class RespEngine implements Protocol<Client> {
     this.config.onChange('commandlog-large-request-max-len', updateLoggedSizes)
     this.config.onChange('commandlog-reply-larger-than', updateLoggedSizes)
     this.config.onChange('commandlog-large-reply-max-len', updateLoggedSizes)
+    this.store.defersExpiry = this.settings.importMode
+    this.config.onChange('import-mode', (isOn) => {
+      this.store.defersExpiry = isOn || this.pause.isOn
+      return undefined
+    })
     this.clientEviction = new ClientEviction(this)
     this.keyspaceObservers = new KeyspaceObservers(this.store)
     this.scripts = new Scripts(this)
@@ -610,7 +615,7 @@ export class RespEngine implements Protocol<Client> {
       this.#queue(client, client.transaction, command, request, reply)
       return true
     }
-    if (!client.isNoTouch && client.tracker === null) {
+    if (!client.isNoTouch && !client.isImportSource && client.tracker === null) {
       this.call(client, command, request, reply, isFirst)
       return true
     }
@@ -638,13 +643,17 @@ export class RespEngine implements Protocol<Client> {
   }
 
   /**
-   * Runs a command that has passed the checks, leaving no trace in access times for a client with CLIENT NO-TOUCH, and
-   * remembering the keys that it reads for one with CLIENT TRACKING.
+   * Runs a command that has passed the checks, leaving no trace in access times for a client with CLIENT NO-TOUCH,
+   * showing expired keys to one with CLIENT IMPORT-SOURCE, and remembering the keys that it reads for one with CLIENT
+   * TRACKING.
    */
   callAs(client: Client, command: Command, request: Request, reply: Reply, exactTiming: boolean): void {
+    const { keepsExpired } = this.store
     this.store.touchless = client.isNoTouch && command.fullName !== 'touch'
+    if (client.isImportSource && this.settings.importMode) this.store.keepsExpired = true
     this.call(client, command, request, reply, exactTiming)
     this.store.touchless = false
+    this.store.keepsExpired = keepsExpired
     this.tracking.remember(client, command, request)
   }
 

@@ -80,6 +80,10 @@ export class MemoryLimit {
       if (this.#exceededSinceMs >= 0) this.#noted(eviction.excessBytes > 0)
       return true
     }
+    if (engine.settings.importMode) {
+      this.#noted(true)
+      return false
+    }
     const startMs = performance.now()
     const endMs = startMs + tenacityMs(engine.settings.maxmemoryEvictionTenacity)
     const evictedCount = eviction.evictedCount

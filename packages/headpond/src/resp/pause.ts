@@ -54,7 +54,7 @@ export class Pause {
     if (!this.isOn) return
     this.isOn = false
     this.#engine.restrictions.set(this.#restriction, false)
-    this.#engine.store.defersExpiry = false
+    this.#engine.store.defersExpiry = this.#engine.settings.importMode
     this.#timer?.cancel()
     this.#timer = null
     const held = [...this.#held]

@@ -278,6 +278,51 @@ test('reading with NO-TOUCH leaves a key idle; TOUCH touches all the same', asyn
 
 // ---- Passwords ----
 
+test('in import mode nothing expires or is evicted, and an import source sees what has expired', async () => {
+  await using server = await createServer()
+  const source = await RawClient.connect(server.port)
+  try {
+    assert.equal(await source.call('CLIENT', 'IMPORT-SOURCE', 'ON'), '-ERR Server is not in import mode')
+    assert.equal(await source.call('CLIENT', 'IMPORT-SOURCE', 'off'), '+OK')
+    await server.execute('CONFIG', 'SET', 'import-mode', 'yes')
+    assert.equal(await source.call('CLIENT', 'IMPORT-SOURCE', 'maybe'), '-ERR syntax error')
+    assert.equal(await source.call('CLIENT', 'IMPORT-SOURCE', 'on'), '+OK')
+    assert.match(await source.call('CLIENT', 'INFO'), / flags=I /)
+    await source.call('SET', 'n', '1', 'PX', '100')
+    await source.call('SET', 'other', '1', 'PX', '100')
+    server.clock.advance('1s')
+    assert.equal(await server.execute('GET', 'n'), null)
+    assert.equal(await server.execute('DBSIZE'), 2)
+    assert.equal(await source.call('INCR', 'n'), ':2')
+    source.send('MULTI')
+    for (let count = 0; count < 2; count++) source.send('INCR', 'n')
+    source.send('EXEC')
+    for (let count = 0; count < 3; count++) await source.next()
+    assert.equal(await source.next(), '*2\n  :3\n  :4')
+    assert.equal(await source.call('EVAL', "return redis.call('GET', 'n')", '0'), '$ "4"')
+    assert.equal(await source.call('PEXPIREAT', 'n', '1'), ':1')
+    assert.equal(await source.call('GET', 'n'), '$ "4"')
+    // Who else writes begins anew.
+    assert.equal(await server.execute('INCR', 'other'), 1)
+
+    await server.execute('CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'allkeys-lru')
+    await assert.rejects(server.execute('SET', 'more', '1'), /^Error: OOM|OOM command not allowed/)
+    await server.execute('CONFIG', 'SET', 'maxmemory', '0')
+    assert.equal(await server.execute('DBSIZE'), 2)
+    await source.call('CLIENT', 'PAUSE', '1', 'WRITE')
+    await source.call('CLIENT', 'UNPAUSE')
+    assert.equal(await source.call('GET', 'n'), '$ "4"')
+
+    await source.call('RESET')
+    assert.equal(await source.call('GET', 'n'), '_')
+    await server.execute('CONFIG', 'SET', 'import-mode', 'no')
+    assert.equal(await source.call('GET', 'n'), '_')
+    assert.equal(await server.execute('DBSIZE'), 1)
+  } finally {
+    source.close()
+  }
+})
+
 test('with a password, nothing runs before AUTH or HELLO', async () => {
   await using server = await createServer({ requirepass: 'secret' })
   const client = await RawClient.connect(server.port)

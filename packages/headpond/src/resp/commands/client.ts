@@ -388,6 +388,16 @@ function noTouch(client: Client, request: Request, reply: Reply): void {
   reply.ok()
 }
 
+function importSource(client: Client, request: Request, reply: Reply): void {
+  if (!client.engine.settings.importMode && !request.is(2, 'OFF'))
+    return reply.error('ERR Server is not in import mode')
+  const isOn = readSwitch(request, reply)
+  if (isOn === undefined) return
+  client.isImportSource = isOn
+  client.updateSpecial()
+  reply.ok()
+}
+
 /** What clients can do beside the protocol: replicas of Valkey redirect those who follow. Here is nothing that would ask. */
 function capa(_client: Client, _request: Request, reply: Reply): void {
   reply.ok()
@@ -472,6 +482,10 @@ const HELP = [
   '    Protect current client connection from eviction.',
   'NO-TOUCH (ON|OFF)',
   '    Will not touch LRU/LFU stats when this mode is on.',
+  'IMPORT-SOURCE (ON|OFF)',
+  '    Mark this connection as an import source if import-mode is enabled.',
+  "    Sync tools can set their connections into 'import-source' state to visit",
+  '    expired keys.',
 ]
 
 const OWN: readonly CommandFlag[] = ['noscript', 'loading', 'stale']
@@ -650,6 +664,16 @@ export const clientCommands: readonly CommandSpec[] = [
         summary: 'Lets this connection read and write keys without marking them as used.',
         args: 'enabled(ON | OFF)',
         handler: noTouch,
+      },
+      {
+        ...shared,
+        name: 'IMPORT-SOURCE',
+        arity: 3,
+        flags: OWN,
+        since: '8.1.0',
+        summary: 'Says that this connection moves data here from another server, so that it sees expired keys.',
+        args: 'enabled(ON | OFF)',
+        handler: importSource,
       },
       {
         ...shared,

@@ -126,6 +126,7 @@ function reset(client: Client, _request: Request, reply: Reply): void {
   client.name = ''
   client.isNoEvict = false
   client.isNoTouch = false
+  client.isImportSource = false
   client.protocol = engine.settings.clientDefaultResp
   reply.protocol = client.protocol
   if (client.replyMode === 'off') engine.outgoing.setReplyMode(client, 'on')
