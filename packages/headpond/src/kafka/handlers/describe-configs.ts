@@ -8,6 +8,7 @@ import { api, type RequestContext } from '../api.ts'
 import { CLUSTER_NAME } from '../authorizer/acl.ts'
 import { may, REFUSED } from '../authorizer/authorization.ts'
 import { ERROR } from '../errors.ts'
+import { inTurns } from '../in-turns.ts'
 import {
   type DescribeConfigsRequest,
   type DescribeConfigsResponse,
@@ -17,19 +18,21 @@ import {
 
 export const describeConfigs = api(describeConfigsRequest, describeConfigsResponse, [1, 4], handle)
 
-function handle(request: DescribeConfigsRequest, context: RequestContext): DescribeConfigsResponse {
-  const results = request.resources.map(({ resourceType, resourceName, configurationKeys }) => {
+async function handle(request: DescribeConfigsRequest, context: RequestContext): Promise<DescribeConfigsResponse> {
+  const results: DescribeConfigsResponse['results'][number][] = []
+  // Consoles ask for all topics at once.
+  await inTurns(request.resources, ({ resourceType, resourceName, configurationKeys }) => {
     const entries = describe(resourceType, resourceName, context)
     const refusal = 'error' in entries ? entries : null
     // No names at all mean the same as null: all of them.
     const isWanted = ({ name }: ConfigEntry) => !configurationKeys?.length || configurationKeys.includes(name)
-    return {
+    results.push({
       errorCode: ERROR[refusal?.error ?? 'NONE'],
       errorMessage: refusal?.message ?? '',
       resourceType,
       resourceName,
       configs: 'error' in entries ? [] : entries.filter(isWanted).map((entry) => wireEntry(entry, request)),
-    }
+    })
   })
   return { results }
 }
