@@ -51,7 +51,7 @@ export class Watches implements StoreObserver {
     return this.#watches.size
   }
 
-  /** Keys that anyone watches. */
+  /** Keys that anyone watches, or of which thousands are just being forgotten beside somebody who does. */
   get keyCount(): number {
     return this.#byDatabase.reduce((count, watchers) => count + watchers.size, 0)
   }
@@ -88,7 +88,12 @@ export class Watches implements StoreObserver {
     watch.isOver = true
     this.#watches.delete(client)
     this.#forgetSome(watch)
-    if (this.#watches.size === 0) this.#observers.remove(this)
+    if (this.#watches.size > 0) return
+    this.#observers.remove(this)
+    // With nobody left, all that is still there is over.
+    for (const [database, watchers] of this.#byDatabase.entries()) {
+      if (watchers.size > 0) this.#byDatabase[database] = new Map()
+    }
   }
 
   #forgetSome(watch: Watch): void {

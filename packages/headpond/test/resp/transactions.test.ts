@@ -119,6 +119,7 @@ test('what watched very many keys and is over breaks nothing, and the same keys 
     }
     await watcher.call('WATCH', ...keys)
     await watcher.call('UNWATCH')
+    assert.match(await other.call('INFO', 'clients'), /total_watched_keys:0/)
     assert.ok(await executed(() => other.call('SET', keys[0], 'a')))
     await watcher.call('WATCH', ...keys)
     await watcher.call('UNWATCH')
