@@ -70,9 +70,9 @@ export interface LoadResult {
   readonly p99Ms: number
 }
 
-/** What the process sends: that the measured time begins (of a producer), and how it ended. */
+/** What the process sends: that a producer is ready to be measured, which waits for a word that it may, and how it ended. */
 export interface LoadReply {
-  readonly isMeasuring?: true
+  readonly isReady?: true
   readonly result?: LoadResult
   readonly failure?: string
 }
@@ -135,7 +135,7 @@ function errorCodeOf({ responses }: ProduceResponse): number {
   return 0
 }
 
-async function produce(load: ProduceLoad, onMeasuring: () => void): Promise<LoadResult> {
+async function produce(load: ProduceLoad, ready: () => Promise<void>): Promise<LoadResult> {
   const { partitionCount, partitionsPerRequest, recordBytes, inFlightCount, acks } = load
   const { batch, recordCount: recordsPerBatch } = makeBatch(
     recordBytes,
@@ -201,7 +201,7 @@ async function produce(load: ProduceLoad, onMeasuring: () => void): Promise<Load
     for (let count = 0; count < inFlightCount; count++) send()
   }
   if (load.bytesMax === undefined) await Promise.race([sleep(WARMUP_SECONDS), ended])
-  onMeasuring()
+  await ready()
   isMeasuring = true
   const startedAtMs = performance.now()
   await Promise.race([sleep(load.seconds), ended])
@@ -385,10 +385,11 @@ function sleep(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 }
 
-export function generateLoad(load: Load, onMeasuring: () => void): Promise<LoadResult> {
+/** @param ready called before the measured time of a producer, which begins when it resolves */
+export function generateLoad(load: Load, ready: () => Promise<void>): Promise<LoadResult> {
   switch (load.kind) {
     case 'produce':
-      return produce(load, onMeasuring)
+      return produce(load, ready)
     case 'consume':
       return consume(load)
     case 'latency':
@@ -396,9 +397,16 @@ export function generateLoad(load: Load, onMeasuring: () => void): Promise<LoadR
   }
 }
 
+function readyToMeasure(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('message', () => resolve())
+    process.send!({ isReady: true })
+  })
+}
+
 if (process.send !== undefined) {
   process.once('message', (load: Load) => {
-    generateLoad(load, () => process.send!({ isMeasuring: true })).then(
+    generateLoad(load, readyToMeasure).then(
       (result) => process.send!({ result }, () => process.disconnect()),
       (error: Error) => process.send!({ failure: error.message }, () => process.disconnect()),
     )

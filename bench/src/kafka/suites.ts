@@ -40,8 +40,12 @@ export function runLoad(load: Load, onMeasuring: () => void = () => {}): Promise
     child.once('error', reject)
     let reply: LoadReply = { failure: 'the load generator has ended' }
     child.on('message', (message: LoadReply) => {
-      if (message.isMeasuring) onMeasuring()
-      else reply = message
+      if (message.isReady) {
+        onMeasuring()
+        child.send({ mayBegin: true })
+      } else {
+        reply = message
+      }
     })
     child.once('exit', () => {
       if (reply.result === undefined) reject(new Error(reply.failure))
