@@ -15,7 +15,8 @@ import { runProgram, skipUnless } from './program.ts'
 const EXPECTED = new URL('../../../packages/headpond/test/kafka/security/dialogs.txt', import.meta.url)
 const EXPECTED_OF_TOKENS = new URL('token-dialogs.txt', EXPECTED)
 /** The broker hears of a change a moment after the controller has made it. */
-const TOKEN_SETTLE_MS = 300
+const SETTLE_MS = 300
+const settle = () => new Promise<void>((resolve) => setTimeout(resolve, SETTLE_MS))
 const LOGIN = 'org.apache.kafka.common.security'
 const USER = 'alice'
 const PASSWORD = 'alice-secret'
@@ -36,7 +37,7 @@ test("what a client that logs in is told is Apache Kafka's", { skip: kafkaProble
   for (const dialog of saslDialogs) {
     const client = await WireClient.connect(dialog.isPlaintext ? kafka.port : kafka.saslPort)
     try {
-      lines.push(...(await hold(dialog, client)), '')
+      lines.push(...(await hold(dialog, client, settle)), '')
     } finally {
       client.close()
     }
@@ -63,7 +64,6 @@ test("what is said of delegation tokens is Apache Kafka's", { skip: kafkaProblem
     ])
     t.after(() => kafka.stop())
     const connect = () => WireClient.connect(kafka.saslPort)
-    const settle = () => new Promise<void>((resolve) => setTimeout(resolve, TOKEN_SETTLE_MS))
     lines.push(...(await hold({ connect, settle, nowMs: () => Date.now() })), '')
   }
   assert.deepEqual(lines, readFileSync(EXPECTED_OF_TOKENS, 'utf8').split('\n'))

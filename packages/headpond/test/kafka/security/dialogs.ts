@@ -26,10 +26,13 @@ import { plainToken } from './login.ts'
 
 /** One connection, and what was heard on it. */
 export class Dialog {
+  readonly #settle: () => Promise<void>
   readonly lines: string[] = []
   readonly client: WireClient
 
-  constructor(client: WireClient) {
+  /** @param settle waits until the broker has heard of a change that its controller has made */
+  constructor(client: WireClient, settle: () => Promise<void> = async () => {}) {
+    this.#settle = settle
     this.client = client
   }
 
@@ -152,6 +155,7 @@ export class Dialog {
         .sort()
         .join('; ')
     await this.ask(what, alterUserScramCredentialsRequest, alterUserScramCredentialsResponse, 0, body, show)
+    await this.#settle()
   }
 
   async describe(what: string, users: readonly string[] | null): Promise<void> {
@@ -443,8 +447,12 @@ export const saslDialogs: readonly SaslDialog[] = [
 ]
 
 /** What comes of it, line by line. */
-export async function hold({ name, hold: run }: SaslDialog, client: WireClient): Promise<string[]> {
-  const dialog = new Dialog(client)
+export async function hold(
+  { name, hold: run }: SaslDialog,
+  client: WireClient,
+  settle?: () => Promise<void>,
+): Promise<string[]> {
+  const dialog = new Dialog(client, settle)
   await run(dialog)
   return [`# ${name}`, ...dialog.lines]
 }
