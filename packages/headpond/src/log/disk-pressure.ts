@@ -5,10 +5,7 @@ const ASIDE_MS_MIN = 250
 /** When the first write after that is slow again, for twice as long, up to this. */
 const ASIDE_MS_MAX = 10_000
 
-/**
- * What is larger is always written beside the event loop. A copy into the system's memory takes a fifth of a millisecond for it;
- * another thread costs more than that, and is nothing but another copy.
- */
+/** Up to this size a copy into the system's memory takes less than another thread costs: a fifth of a millisecond. */
 const HUGE_BYTES = 2 ** 20
 /** What is smaller is worth no thread even where the system is slow **(measured)**. */
 const LARGE_BYTES = 192 * 1024

@@ -107,6 +107,9 @@ export class RespEngine implements Protocol<Client> {
   readonly slowLog: CommandLog
   readonly largeRequestLog: CommandLog
   readonly largeReplyLog: CommandLog
+  /** From where on a size is logged: read from the settings when they change. */
+  #loggedRequestBytes = 0
+  #loggedReplyBytes = 0
   readonly latencyMonitor: LatencyMonitor
   readonly monitors = new Monitors()
   readonly outgoing = new Outgoing(this)
@@ -724,9 +727,6 @@ export class RespEngine implements Protocol<Client> {
     }
   }
   #attributedErrorCount = 0
-  #loggedRequestBytes = 0
-  #loggedReplyBytes = 0
-
   #logSizes(client: Client, command: Command, request: Request, replyBytes: number): void {
     // What scripts call has no size on the wire, and what waits has no reply yet.
     if (command.skipsSlowLog || client.scriptOf !== null || client.blocked !== null) return
