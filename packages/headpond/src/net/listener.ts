@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { TlsOptions } from 'node:tls'
+import { busyPoll } from './busy-poll.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import type { Protocol } from './protocol.ts'
@@ -21,6 +22,8 @@ export interface ListenAddress {
 
 export interface ListenerOptions {
   keepAliveSeconds: () => number
+  /** How long to stay awake behind what was read; see busy-poll.ts. */
+  busyPollMs: () => number
   limits: ConnectionLimits
   /**
    * Asked before a connection is opened. A text is sent to the peer (an error in the protocol's own words), and the
@@ -181,11 +184,13 @@ export class Listener {
     const keepAliveSeconds = this.#options.keepAliveSeconds()
     if (keepAliveSeconds > 0 && this.#path === undefined) accepted.setKeepAlive(true, keepAliveSeconds * 1000)
 
+    const { busyPollMs } = this.#options
     let connection: Connection | null = null
     let socket = accepted
     if (this.#handshakes !== null) {
       // What was decrypted lies in a buffer of its own already.
       socket.on('data', (bytes: Buffer) => {
+        busyPoll.inputArrived(busyPollMs())
         connection!.receive(bytes, bytes.length)
         if (connection!.isInLine) socket.pause()
       })
@@ -193,6 +198,7 @@ export class Listener {
       const { readBytes } = this.#options
       let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
       socket = readInto(accepted, buffer, (sizeBytes) => {
+        busyPoll.inputArrived(busyPollMs())
         if (mustWait(sizeBytes === buffer.length)) {
           connection!.hold(buffer, sizeBytes)
           return false

@@ -247,6 +247,8 @@ export async function createServer(options: CreateServerOptions = {}): Promise<H
     // moves the clock by days, its connections are not idle.
     defaults: (config) => ({
       kafkaPort: 'auto',
+      // The event loop is not ours alone.
+      busyPollUs: 0,
       ...(config.settings.ephemeral
         ? { 'kafka.group.initial.rebalance.delay.ms': 0, 'kafka.connections.max.idle.ms': -1 }
         : {}),

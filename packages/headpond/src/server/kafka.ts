@@ -9,6 +9,7 @@ import type { RequestHook } from '../kafka/request-hook.ts'
 import type { Clock } from '../net/clock.ts'
 import { OutputGate } from '../net/output-gate.ts'
 import type { UserDirectory } from '../security/user-directory.ts'
+import { busyPollMs } from './busy-poll-time.ts'
 import { BIND_FAILURE, Endpoint, hostOf } from './endpoint.ts'
 import { KafkaDoor } from './kafka-door.ts'
 import type { KafkaService } from './kafka-service.ts'
@@ -110,6 +111,7 @@ export class Kafka {
       protocol: new KafkaDoor(plan, this),
       listener: {
         keepAliveSeconds: () => config.settings.tcpKeepalive,
+        busyPollMs: () => busyPollMs(config.settings),
         // What the append-only file has to keep does not concern these clients: they never wait for it.
         limits: {
           inputBytesMax: () => this.#service?.engine.inputBytesMax ?? UNREAD_BYTES_MAX,

@@ -7,6 +7,7 @@ import { type ListenAddress, Listener, type ListenerOptions } from '../net/liste
 import type { OutputGate } from '../net/output-gate.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { RespEngine } from '../resp/engine.ts'
+import { busyPollMs } from './busy-poll-time.ts'
 import { Encryption } from './encryption.ts'
 import { BIND_FAILURE, Endpoint } from './endpoint.ts'
 
@@ -201,6 +202,7 @@ export class Listeners {
     const { settings } = config
     return {
       keepAliveSeconds: () => settings.tcpKeepalive,
+      busyPollMs: () => busyPollMs(settings),
       limits: { inputBytesMax: () => settings.clientQueryBufferLimit, gate },
     }
   }
