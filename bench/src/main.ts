@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { measureAcl } from './acl.ts'
 import { measureAppendOnly } from './append-only.ts'
 import { measureEviction } from './eviction/eviction.ts'
+import { measureFewConnections } from './few-connections.ts'
 import { measureKafka } from './kafka/kafka.ts'
 import { measureLargeValues } from './large-values.ts'
 import { measureMemcached } from './memcached/memcached.ts'
@@ -32,6 +33,7 @@ import { measureTypes } from './types.ts'
 const runners: Record<Suite, typeof measureThroughput> = {
   throughput: measureThroughput,
   types: measureTypes,
+  connections: measureFewConnections,
   scripting: measureScripting,
   acl: measureAcl,
   memory: measureMemory,

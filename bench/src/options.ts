@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 export const suites = [
   'throughput',
   'types',
+  'connections',
   'scripting',
   'acl',
   'memory',

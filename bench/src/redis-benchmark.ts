@@ -16,6 +16,8 @@ const warmUpSeconds = 1
 export interface Line {
   readonly name: string
   readonly pipeline: number
+  /** `connectionCount` where it does not say otherwise. */
+  readonly connections?: number
   /** What follows the common flags of redis-benchmark: `-t set -d 20`, or a command of one's own. */
   readonly workload: readonly string[]
   /** Such a command, to be sent once by hand: redis-benchmark takes an error for an answer like any other. */
@@ -57,7 +59,7 @@ export interface RunResult {
 }
 
 export async function runRedisBenchmark(server: ServerProcess, line: Line, commandCount: number): Promise<RunResult> {
-  const args = ['-h', '127.0.0.1', '-p', server.port, '-c', connectionCount, '-P', line.pipeline]
+  const args = ['-h', '127.0.0.1', '-p', server.port, '-c', line.connections ?? connectionCount, '-P', line.pipeline]
   args.push('-n', commandCount, '-r', keyCount, '--csv', ...line.workload)
   const before = server.cpuMs()
   const { stdout, stderr } = await run('redis-benchmark', args.map(String))
