@@ -99,7 +99,7 @@ const sections = [
       startOnly: true, acting: true, summary: 'Host that Kafka clients are told to connect to, and the port if it is another' },
     { name: 'http-port', type: port, default: '8080', startOnly: true, summary: 'Port of metrics, health and console' },
     { name: 'busy-poll-us', type: integer(0, 1000, { unit: 'microseconds' }), default: '50', acting: true,
-      summary: 'Stay awake for this long after a request, as more mostly follows; 0: sleep at once' },
+      summary: 'Time to stay awake for the next request; 0: sleep at once' },
     { name: 'log-format', type: oneOf(['auto', 'json', 'pretty']), default: 'auto', startOnly: true, acting: true,
       summary: 'Log lines: JSON, or pretty; auto is pretty on a terminal' },
   ] },
