@@ -25,7 +25,6 @@ export interface Line {
   readonly fixture: Fixture
   /** Roughly how many times the work of a GET a command is. */
   readonly weight: number
-  readonly note?: string | undefined
 }
 
 /**

@@ -67,7 +67,7 @@ export interface Machine {
 export class Report {
   readonly rows: Row[] = []
 
-  add(metric: Metric, line: string, samples: Samples, note?: string): void {
+  add(metric: Metric, line: string, samples: Samples): void {
     const row: Row = { metric, line, headpond: summarize(samples.headpond) }
     if (samples.redis.length > 0) {
       row.redis = summarize(samples.redis)
@@ -75,7 +75,6 @@ export class Report {
     }
     const judged = judgedBy(row)
     if (metric.bar && judged) row.met = isMet(metric.bar, judged.median)
-    if (note !== undefined) row.note = note
     this.rows.push(row)
   }
 
@@ -120,8 +119,7 @@ export class Report {
     const missed = judged.filter((row) => !row.met)
     const lines = [`${judged.length - missed.length} of ${judged.length} bars met.`]
     for (const row of missed) {
-      const note = row.headpond === undefined ? '' : noteOf(row)
-      lines.push(`  not met: ${row.metric.suite} ${row.line}, ${row.metric.name}: ${verdict(row)}${note}`)
+      lines.push(`  not met: ${row.metric.suite} ${row.line}, ${row.metric.name}: ${verdict(row)}`)
     }
     if (this.rows.some((row) => row.met === undefined && row.metric.bar)) {
       lines.push('Where redis-server was not measured, there is no ratio and no verdict.')
@@ -199,14 +197,10 @@ function tableOf(metric: Metric, rows: readonly Row[]): string {
       ...cells(row.headpond),
       ...cells(row.redis),
       ...cells(row.ratio, 3),
-      row.headpond === undefined ? verdict(row) : `${metOrNot(row)}${noteOf(row)}`,
+      row.headpond === undefined ? verdict(row) : metOrNot(row),
     ]),
   ]
   return [title, ...(metric.note ? [metric.note] : []), alignedTable(table, [0, 7])].join('\n')
-}
-
-function noteOf(row: Row): string {
-  return row.note === undefined ? '' : ` (${row.note})`
 }
 
 function verdict(row: Row): string {

@@ -43,7 +43,6 @@ export const stringLines: readonly Line[] = groups.flatMap(({ valueBytes, label,
       sample: samples[test],
       fixture: test === 'ping' ? nothing : test === 'incr' ? counters : strings(valueBytes),
       weight: (test === 'mset' ? keysPerMset : 1) * (valueBytes > 100 ? 4 : 1),
-      note: test === 'ping' ? "Node's ceiling here is about 0.95" : undefined,
     })),
   ),
 )
@@ -155,7 +154,7 @@ async function measureLine(
       samples.cpu[server.role].push(((result.cpuUserMs + result.cpuSystemMs) * 1000) / commandCount)
     }
   }
-  report.add(metrics.throughput, line.name, samples.throughput, line.note)
+  report.add(metrics.throughput, line.name, samples.throughput)
   report.add(metrics.p99, line.name, samples.p99)
   report.add(metrics.cpu, line.name, samples.cpu)
 }

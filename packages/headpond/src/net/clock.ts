@@ -79,16 +79,25 @@ export class Clock {
     return entry
   }
 
-  /** Moves time forward, running on the way what falls due, each at its own moment. */
+  /**
+   * Moves time forward, running on the way what falls due, each at its own moment: it does not run on by itself meanwhile, so
+   * that who asks twice what time it is schedules nothing beyond the end.
+   */
   advance(durationMs: number): void {
-    const targetMs = this.nowMs() + durationMs
-    for (;;) {
-      const next = this.#next()
-      if (next === null || next.dueAtMs > targetMs) break
-      this.#move(next.dueAtMs)
-      this.#happen(next)
+    const wasPaused = this.#pausedAtMs !== null
+    this.pause()
+    try {
+      const targetMs = this.nowMs() + durationMs
+      for (;;) {
+        const next = this.#next()
+        if (next === null || next.dueAtMs > targetMs) break
+        this.#move(next.dueAtMs)
+        this.#happen(next)
+      }
+      this.#move(targetMs)
+    } finally {
+      if (!wasPaused) this.resume()
     }
-    this.#move(targetMs)
     // The timer was set for a moment that is nearer now.
     this.#disarm()
     this.#arm()

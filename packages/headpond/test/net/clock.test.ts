@@ -124,3 +124,18 @@ test('a call that happens may cancel another one that is due at the same moment'
   assert.deepEqual(happened, ['first'])
   clock.stop()
 })
+
+test('time does not run on by itself while it is moved', () => {
+  const clock = new Clock()
+  const seenMs: number[] = []
+  clock.schedule(1000, () => {
+    const dueMs = clock.nowMs()
+    const endMs = performance.now() + 5
+    while (performance.now() < endMs);
+    seenMs.push(clock.nowMs() - dueMs)
+    clock.schedule(1000, () => seenMs.push(clock.nowMs() - dueMs))
+  })
+  clock.advance(2000)
+  assert.deepEqual(seenMs, [0, 1000])
+  clock.stop()
+})
