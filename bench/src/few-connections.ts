@@ -6,28 +6,28 @@ import type { RespOptions } from './options.ts'
 import type { Line } from './redis-benchmark.ts'
 import type { Report } from './report.ts'
 import type { ServerSpec } from './servers.ts'
-import { measureLines, metricsOf } from './throughput.ts'
+import { measureLines, metricsOf, samples } from './throughput.ts'
 
 const counts = [1, 2, 5, 10]
 const valueBytes = 20
 
-const lines: readonly Line[] = counts.flatMap((connections) => {
-  const common = { pipeline: 1, connections, weight: connections === 1 ? 5 : 1 }
-  const of = (test: string) => ['-t', test, '-d', String(valueBytes)]
-  return [
-    { ...common, name: `ping C${connections}`, workload: of('ping_mbulk'), sample: ['PING'], fixture: nothing },
-    {
-      ...{ ...common, name: `set C${connections}`, workload: of('set'), sample: ['SET', 'key:000000000000', ''] },
-      fixture: strings(valueBytes),
-    },
-    {
-      ...{ ...common, name: `get C${connections}`, workload: of('get'), sample: ['GET', 'key:000000000000'] },
-      fixture: strings(valueBytes),
-    },
-  ]
-})
+const lines: readonly Line[] = counts.flatMap((connections) =>
+  (['ping', 'set', 'get'] as const).map((test) => ({
+    name: `${test} C${connections}`,
+    pipeline: 1,
+    connections,
+    workload: ['-t', test === 'ping' ? 'ping_mbulk' : test, '-d', String(valueBytes)],
+    sample: samples[test],
+    fixture: test === 'ping' ? nothing : strings(valueBytes),
+    // One connection waits for as long as several requests take.
+    weight: connections === 1 ? 5 : 1,
+  })),
+)
 
-const metrics = metricsOf('connections', 'redis-benchmark with 1, 2, 5 and 10 connections, values of 20 bytes')
+const metrics = metricsOf(
+  'connections',
+  `redis-benchmark with ${counts.join(', ')} connections, values of ${valueBytes} bytes`,
+)
 
 export async function measureFewConnections(
   specs: readonly ServerSpec[],

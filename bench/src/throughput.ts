@@ -26,7 +26,7 @@ const groups = [
   { valueBytes: 1024, label: ' 1KB', tests: ['set', 'get', 'mset'] },
 ] as const
 
-const samples = {
+export const samples = {
   ping: ['PING'],
   incr: ['INCR', 'counter:000000000000'],
   set: ['SET', 'key:000000000000', ''],

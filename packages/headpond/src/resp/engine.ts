@@ -727,6 +727,7 @@ export class RespEngine implements Protocol<Client> {
     }
   }
   #attributedErrorCount = 0
+
   #logSizes(client: Client, command: Command, request: Request, replyBytes: number): void {
     // What scripts call has no size on the wire, and what waits has no reply yet.
     if (command.skipsSlowLog || client.scriptOf !== null || client.blocked !== null) return
