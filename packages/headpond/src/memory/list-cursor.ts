@@ -71,6 +71,11 @@ export class ListCursor {
         return true
       }
     }
+    return this.toNextNode()
+  }
+
+  /** Goes to the first element of the node behind this one; false at the last one, where the cursor stays. */
+  toNextNode(): boolean {
     const quicklist = this.#quicklist
     if (quicklist === null || this.node + 1 === quicklist.nodeCount) return false
     quicklist.enter(this, this.node + 1)

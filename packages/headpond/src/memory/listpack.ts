@@ -78,6 +78,11 @@ export function next(u8: Uint8Array, entry: number): number {
   return u8[following] === END ? NONE : following
 }
 
+/** Whether nothing follows: for a position that `behind` returned. */
+export function isEnd(u8: Uint8Array, position: number): boolean {
+  return u8[position] === END
+}
+
 /** The element before `entry`, which may also be the end (`endOf`). */
 export function previous(u8: Uint8Array, at: number, entry: number): number {
   if (entry === at + HEADER_BYTES) return NONE
@@ -118,6 +123,15 @@ export function seek(u8: Uint8Array, at: number, index: number): number {
 export function isString(u8: Uint8Array, entry: number): boolean {
   const marker = u8[entry]
   return (marker & 0xc0) === 0x80 || (marker & 0xf0) === 0xe0 || marker === STRING_32
+}
+
+/**
+ * Where the bytes of a string of up to 63 end, which begin one behind `entry`; the next element begins one behind their end.
+ * NONE for every other element, and for the end of the listpack. hot: for each element of a walk.
+ */
+export function shortStringEnd(u8: Uint8Array, entry: number): number {
+  const marker = u8[entry]
+  return (marker & 0xc0) === 0x80 ? entry + 1 + (marker & 63) : NONE
 }
 
 /** Where the bytes of a string element begin. For strings only. */
@@ -514,7 +528,7 @@ function addCount(u8: Uint8Array, at: number, difference: number): void {
 // ---- The encoding of one element ----
 
 /** The position behind an element: the next one, or the end. */
-function behind(u8: Uint8Array, entry: number): number {
+export function behind(u8: Uint8Array, entry: number): number {
   const marker = u8[entry]
   let size = 1
   if (marker < 128) return entry + 2

@@ -190,6 +190,19 @@ export class Hash {
     return this.#table === null
   }
 
+  /** Whether fields and values stand by turns in a listpack, with nothing between them: in `bytes`, from `firstEntry` on. */
+  get isListpackOfPairs(): boolean {
+    return this.#table === null && this.#stride === 2
+  }
+
+  get bytes(): Uint8Array {
+    return this.#u8
+  }
+
+  get firstEntry(): number {
+    return this.#firstField()
+  }
+
   // ---- Finding ----
 
   /** Places the cursor on a field; false when there is none. hot: once for each field of a command. */

@@ -211,6 +211,19 @@ export class UnorderedSet {
     return this.#table === null
   }
 
+  /** Whether the members stand one behind the other in a listpack: in `bytes`, from `firstEntry` on. */
+  get isListpack(): boolean {
+    return this.#table === null && !this.#isIntset
+  }
+
+  get bytes(): Uint8Array {
+    return this.#u8
+  }
+
+  get firstEntry(): number {
+    return listpack.first(this.#u8, this.#at)
+  }
+
   // ---- Members ----
 
   /** O(1), O(log n) in an intset, O(n) in a listpack. hot: once for each SISMEMBER. */
@@ -314,7 +327,7 @@ export class UnorderedSet {
     this.#waiting.length = 0
     this.#waitingAt = 0
     if (this.#table !== null || this.#isIntset) this.#position = 0
-    else this.#position = listpack.first(this.#u8, this.#at)
+    else this.#position = this.firstEntry
   }
 
   /** Goes to the next member of a walk; false when there is none. hot: for each member that is read. */

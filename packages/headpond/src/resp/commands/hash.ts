@@ -257,8 +257,13 @@ function hlen(client: Client, request: Request, reply: Reply): void {
 function hgetall(client: Client, request: Request, reply: Reply): void {
   const hash = hashForReading(client, request, reply)
   if (hash === 'refused') return
-  reply.map(hash === null ? 0 : hash.liveLength)
-  hash?.forEach((field, value) => {
+  if (hash === null) return reply.map(0)
+  reply.map(hash.liveLength)
+  if (hash.isListpackOfPairs) {
+    reply.bulksOfListpack(hash.bytes, hash.firstEntry, Infinity)
+    return
+  }
+  hash.forEach((field, value) => {
     replyText(reply, field)
     replyText(reply, value)
   })

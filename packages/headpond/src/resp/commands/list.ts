@@ -131,10 +131,14 @@ function lrange(client: Client, request: Request, reply: Reply): void {
   reply.array(last - first + 1)
   openList(cursor, database.store, handle)
   cursor.toIndex(first)
-  for (let left = last - first; ; left--) {
-    replyWithElement(reply)
-    if (left === 0) break
-    cursor.next()
+  for (let left = last - first + 1; ; cursor.toNextNode()) {
+    if (cursor.isPlain) {
+      replyWithElement(reply)
+      left--
+    } else {
+      left -= reply.bulksOfListpack(cursor.bytes, cursor.entry, left)
+    }
+    if (left === 0) return
   }
 }
 

@@ -159,6 +159,10 @@ function smembers(client: Client, request: Request, reply: Reply): void {
 function replyAll(reply: Reply, set: UnorderedSet | null): void {
   if (set === null) return reply.set(0)
   reply.set(set.count)
+  if (set.isListpack) {
+    reply.bulksOfListpack(set.bytes, set.firstEntry, Infinity)
+    return
+  }
   set.rewind()
   while (set.next()) replyText(reply, set.member)
 }
