@@ -1,52 +1,34 @@
-import { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
+import type { PeerSocket, SocketOwner } from '#src/net/peer-socket.ts'
 
 /** A socket without a network, for tests that need a million connections: whatever is written counts as sent. */
-export class FakeSocket extends EventEmitter {
-  readonly writableLength = 0
+export class FakeSocket implements PeerSocket {
+  owner!: SocketOwner
+  readonly isDirect = true
+  readonly isBackedUp = false
+  readonly unsentBytes = 0
+  readonly fileDescriptor = -1
   readonly sent: Buffer[] = []
   isDestroyed = false
 
-  /** As the type that connections take. */
-  static create(): FakeSocket & Socket {
-    return new FakeSocket() as FakeSocket & Socket
-  }
-
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array): void {
     this.sent.push(Buffer.from(bytes))
-    return true
   }
 
-  end(onSent?: () => void): this {
-    onSent?.()
-    return this
+  writeAll(list: readonly Uint8Array[]): void {
+    for (const bytes of list) this.write(bytes)
   }
 
-  destroySoon(): void {
+  pause(): void {}
+
+  resume(): void {}
+
+  end(): void {
     this.destroy()
   }
 
-  destroy(): this {
-    if (this.isDestroyed) return this
+  destroy(): void {
+    if (this.isDestroyed) return
     this.isDestroyed = true
-    this.emit('close')
-    return this
-  }
-
-  pause(): this {
-    return this
-  }
-
-  resume(): this {
-    return this
-  }
-
-  cork(): void {}
-
-  uncork(): void {}
-
-  /** What was sent so far, as text of one character for each byte. */
-  get text(): string {
-    return Buffer.concat(this.sent).toString('latin1')
+    this.owner.closed()
   }
 }

@@ -1,10 +1,9 @@
-import type { Socket } from 'node:net'
 import { InputCarry } from './input-carry.ts'
 import type { OutputSink } from './output-buffer.ts'
 import type { HeldOutput, OutputGate } from './output-gate.ts'
 import type { OutputRegion } from './output-region.ts'
+import type { PeerSocket, SocketOwner } from './peer-socket.ts'
 import type { Protocol } from './protocol.ts'
-import { handleOf, type SocketHandle, writeDirectly } from './socket-handle.ts'
 import { flushAtEnd, type InLine, turnIsLong, type WithOutbox, waitInLine } from './turn.ts'
 
 /** What connections of one listener share. */
@@ -41,8 +40,8 @@ const JOINED_BYTES_MAX = 64 * 1024
  * Input arrives in one buffer shared by all connections. Most reads hold whole requests and are consumed where they
  * are; only the rest of a cut request is carried over in a buffer of the connection's own.
  */
-export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
-  readonly socket: Socket
+export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox, SocketOwner {
+  readonly socket: PeerSocket
   readonly remoteAddress: string
   readonly localAddress: string
   /** Bytes received and sent since the start. */
@@ -69,17 +68,10 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   /** Bytes held back by the gate. */
   #heldBytes = 0
   #endsWhenReleased = false
-  readonly #isEncrypted: boolean
-  /** What is written around the socket's stream goes there. One that is closed refuses it. */
-  readonly #handle: SocketHandle | null
-  /** The system has not taken all of what was written around the stream. */
-  #isWritePending = false
-  /** Something was written to the stream, and may wait in it. */
-  #isStreamInUse = false
   readonly #onClosed: (connection: Connection) => void
 
   constructor(
-    socket: Socket,
+    socket: PeerSocket,
     protocol: Protocol<unknown>,
     limits: ConnectionLimits,
     addresses: { remote: string; local: string },
@@ -91,12 +83,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#onClosed = onClosed
     this.remoteAddress = addresses.remote
     this.localAddress = addresses.local
-    this.#isEncrypted = 'encrypted' in socket
-    this.#handle = this.#isEncrypted ? null : handleOf(socket)
-    socket.on('drain', () => this.#drained())
-    socket.on('end', () => this.#ended())
-    socket.on('error', () => {}) // 'close' follows
-    socket.on('close', () => this.#closed())
+    socket.owner = this
   }
 
   /** Ties the connection to its protocol; input may arrive from now on. */
@@ -124,19 +111,12 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
 
   /** Replies that the peer has not taken yet. */
   get unsentBytes(): number {
-    const handle = handleOf(this.socket)
-    // A socket counts a write as pending until its last byte is gone, however large it is: its handle knows better.
-    // With encryption the handle counts other bytes than we do.
-    const pendingBytes =
-      handle?.bytesWritten === undefined || handle.writeQueueSize === undefined || this.#isEncrypted
-        ? this.socket.writableLength
-        : this.sentBytes - handle.bytesWritten + handle.writeQueueSize
-    return pendingBytes + this.#outboxBytes + this.#heldBytes
+    return this.socket.unsentBytes + this.#outboxBytes + this.#heldBytes
   }
 
   /** The socket's file descriptor, or -1. */
   get fileDescriptor(): number {
-    return handleOf(this.socket)?.fd ?? -1
+    return this.socket.fileDescriptor
   }
 
   /** Whether input is left in the kernel: until the peer takes its replies, or the protocol can go on. */
@@ -202,7 +182,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   goOn(): void {
     this.#isInLine = false
     this.resume()
-    if (!this.#isInLine && !this.isReadingStopped && !this.socket.destroyed) this.socket.resume()
+    if (!this.#isInLine && !this.isReadingStopped && !this.socket.isDestroyed) this.socket.resume()
   }
 
   /** Goes on with what is carried over: the request that had to wait may run now. */
@@ -268,13 +248,13 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       this.push(Buffer.from(bytes))
       return true
     }
-    if (this.#isBackedUp() && bytes.length <= COPY_BYTES_MAX) {
+    if (this.socket.isBackedUp && bytes.length <= COPY_BYTES_MAX) {
       this.#send(Buffer.from(bytes))
       this.#outputGrew()
       return true
     }
     this.#send(bytes)
-    if (!this.#isBackedUp()) return true
+    if (!this.socket.isBackedUp) return true
     this.#outputGrew()
     return false
   }
@@ -282,7 +262,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   /** hot: once for each single request. See OutputSink. */
   writeLater(region: OutputRegion, at: number, sizeBytes: number): boolean {
     if (sizeBytes > GATHERED_BYTES_MAX) return false
-    if (this.#outboxScheduled || this.#isClosing || this.#isEncrypted || this.#isBackedUp()) return false
+    if (this.#outboxScheduled || this.#isClosing || !this.socket.isDirect || this.socket.isBackedUp) return false
     if (this.#limits.gathersAll || this.#limits.gate.isClosed) return false
     this.#waitingIn = region
     this.#waitingAt = at
@@ -319,7 +299,6 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       if (!this.#limits.gate.isClosed) return this.#sendWaitingReply()
       this.#boxWaitingReply()
     }
-    const { socket } = this
     const outbox = this.#outbox
     const sizeBytes = this.#outboxBytes
     this.#outbox = []
@@ -334,12 +313,9 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
       this.#send(Buffer.concat(outbox, sizeBytes))
     } else {
       this.sentBytes += sizeBytes
-      this.#isStreamInUse = true
-      socket.cork()
-      for (const bytes of outbox) socket.write(bytes)
-      socket.uncork()
+      this.socket.writeAll(outbox)
     }
-    if (this.#isBackedUp()) this.#outputGrew()
+    if (this.socket.isBackedUp) this.#outputGrew()
   }
 
   /** hot: once for each single request. */
@@ -350,7 +326,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#waitingAt = -1
     this.#outboxBytes = 0
     this.#send(bytes)
-    if (!this.#isBackedUp()) return
+    if (!this.socket.isBackedUp) return
     region.isLent = true
     this.#outputGrew()
   }
@@ -362,32 +338,10 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#waitingAt = -1
   }
 
-  /** The peer has not taken all that was sent. A write that the system took whole is over when it returns. */
-  #isBackedUp(): boolean {
-    if (this.#isStreamInUse) this.#isStreamInUse = this.socket.writableLength > 0
-    return this.#isWritePending || this.#isStreamInUse
-  }
-
   /** hot: once for each batch of replies. */
   #send(bytes: Uint8Array): void {
     this.sentBytes += bytes.length
-    if (this.#handle !== null && !this.#isBackedUp()) {
-      const written = writeDirectly(this.#handle, bytes, this.#onWritten)
-      if (written === 'taken') return
-      if (written === 'pending') {
-        this.#isWritePending = true
-        return
-      }
-    }
-    // What the system has refused it refuses again, and the stream ends the connection as streams do.
-    this.#isStreamInUse = true
     this.socket.write(bytes)
-  }
-
-  readonly #onWritten = (isRefused: boolean) => {
-    this.#isWritePending = false
-    if (isRefused) this.destroy()
-    else if (!this.#isBackedUp()) this.#drained()
   }
 
   #hold(bytes: Uint8Array): void {
@@ -400,12 +354,12 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
   release(bytes: Uint8Array): void {
     this.#heldBytes -= bytes.length
     const { socket } = this
-    if (socket.destroyed) return
+    if (socket.isDestroyed) return
     this.#send(bytes)
-    if (this.#isBackedUp()) this.#outputGrew()
+    if (this.socket.isBackedUp) this.#outputGrew()
     if (this.#heldBytes > 0) return
-    if (this.#endsWhenReleased) this.#end()
-    else if (!this.#isBackedUp()) this.#drained()
+    if (this.#endsWhenReleased) this.socket.end()
+    else if (!this.socket.isBackedUp) this.drained()
   }
 
   #outputGrew(): void {
@@ -426,11 +380,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     // peer lose its last replies.
     this.socket.resume()
     if (this.#heldBytes > 0) this.#endsWhenReleased = true
-    else this.#end()
-  }
-
-  #end(): void {
-    this.socket.end(() => this.socket.destroySoon())
+    else this.socket.end()
   }
 
   /** Closes at once; replies that are under way are lost. */
@@ -460,7 +410,9 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.#protocol.outputStalled?.(this.#session, true)
   }
 
-  #drained(): void {
+  // ---- What the socket tells ----
+
+  drained(): void {
     this.#protocol.outputDrained?.(this.#session)
     if (!this.#readingStopped || this.#isClosing) return
     this.#readingStopped = false
@@ -469,7 +421,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     if (!this.isReadingStopped && !this.#isInLine) this.socket.resume()
   }
 
-  #ended(): void {
+  ended(): void {
     this.#peerHasEnded = true
     this.resume()
   }
@@ -481,7 +433,7 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox {
     this.closeAfterReplies()
   }
 
-  #closed(): void {
+  closed(): void {
     if (this.#isClosed) return
     this.#isClosing = true
     this.#isClosed = true

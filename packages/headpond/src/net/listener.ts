@@ -1,11 +1,13 @@
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { TlsOptions } from 'node:tls'
 import { busyPoll } from './busy-poll.ts'
 import type { Clock } from './clock.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
+import type { PeerSocket, SocketOwner } from './peer-socket.ts'
 import type { Protocol } from './protocol.ts'
-import { readInto, readsInto } from './socket-handle.ts'
+import { acceptRaw, type RawSocket, type SocketAddress } from './raw-socket.ts'
+import { StreamSocket } from './stream-socket.ts'
 import { TlsHandshakes } from './tls-handshakes.ts'
 import { connectionAccepted, mustWait } from './turn.ts'
 
@@ -91,6 +93,8 @@ export class Listener {
   readonly #connections = new Set<Connection>()
   readonly #handshakes: TlsHandshakes | null
   #path: string | undefined
+  /** Set while it closes: the last connection has gone. */
+  #onEmpty: (() => void) | null = null
   acceptedCount = 0
 
   constructor(protocol: Protocol<unknown>, options: ListenerOptions) {
@@ -98,12 +102,13 @@ export class Listener {
     this.#options = options
     const { tls } = options
     this.#handshakes =
-      tls === undefined ? null : new TlsHandshakes({ ...tls, onSecure: (socket) => this.#welcome(socket) })
-    this.#server = createServer({ pauseOnConnect: tls === undefined, noDelay: true, allowHalfOpen: true }, (socket) => {
-      this.acceptedCount++
-      connectionAccepted()
-      if (this.#handshakes === null) this.#welcome(socket)
-      else this.#handshakes.begin(socket)
+      tls === undefined
+        ? null
+        : new TlsHandshakes({ ...tls, onSecure: (stream) => this.#welcomeStream(new StreamSocket(stream)) })
+    this.#server = createServer({ pauseOnConnect: tls === undefined, noDelay: true, allowHalfOpen: true }, (stream) => {
+      this.#count()
+      if (this.#handshakes === null) this.#welcomeStream(new StreamSocket(stream))
+      else this.#handshakes.begin(stream)
     })
   }
 
@@ -126,6 +131,12 @@ export class Listener {
         // Running out of file descriptors while accepting: the connection is lost, the listener goes on.
         this.#server.on('error', () => {})
         if (address.path !== undefined && address.mode !== undefined) chmodSync(address.path, address.mode)
+        if (this.#handshakes === null) {
+          acceptRaw(this.#server, (socket) => {
+            this.#count()
+            this.#welcomeRaw(socket)
+          })
+        }
         resolve()
       }
       const backlog = Math.max(address.backlog ?? 0, BACKLOG_MIN)
@@ -151,11 +162,16 @@ export class Listener {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#handshakes?.close()
     for (const connection of this.#connections) connection.closeAfterReplies()
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+      if (this.#connections.size === 0) resolve()
+    })
     // A peer that neither reads nor closes must not hold us.
     const timer = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy()
     }, 100)
     await closed
+    await empty
     clearTimeout(timer)
     if (this.#path !== undefined) rmSync(this.#path, { force: true })
   }
@@ -165,66 +181,88 @@ export class Listener {
     for (const connection of this.#connections) connection.destroy()
   }
 
-  #welcome(accepted: Socket): void {
-    const remoteAddress = accepted.remoteAddress ?? ''
-    const isLoopback = this.#path !== undefined || isLoopbackAddress(remoteAddress)
-    const refusal = this.#options.refuse?.({ remoteAddress, isLoopback }) ?? null
-    if (refusal !== null) {
-      accepted.on('error', () => {})
-      accepted.end(refusal, () => accepted.destroy())
-      return
-    }
-    const addresses =
-      this.#path === undefined
-        ? {
-            remote: withPort(remoteAddress, accepted.remotePort),
-            local: withPort(accepted.localAddress ?? '', accepted.localPort),
-          }
-        : { remote: `${this.#path}:0`, local: `${this.#path}:0` }
-    const keepAliveSeconds = this.#options.keepAliveSeconds()
-    if (keepAliveSeconds > 0 && this.#path === undefined) accepted.setKeepAlive(true, keepAliveSeconds * 1000)
+  #count(): void {
+    this.acceptedCount++
+    connectionAccepted()
+  }
 
-    const { busyPollMs } = this.#options
-    let connection: Connection | null = null
-    let socket = accepted
-    if (this.#handshakes !== null) {
-      // What was decrypted lies in a buffer of its own already.
-      socket.on('data', (bytes: Buffer) => {
-        busyPoll.inputArrived(busyPollMs())
-        connection!.receive(bytes, bytes.length)
-        if (connection!.isInLine) socket.pause()
-      })
-    } else {
-      const { readBytes } = this.#options
-      let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
-      socket = readInto(accepted, buffer, (sizeBytes) => {
-        busyPoll.inputArrived(busyPollMs())
-        if (mustWait(sizeBytes === buffer.length)) {
-          connection!.hold(buffer, sizeBytes)
-          return false
-        }
-        connection!.receive(buffer, sizeBytes)
-        if (connection!.isInLine) return false
-        const { requestBytes } = connection!
-        const isLarge = requestBytes >= LARGE_REQUEST_BYTES
-        const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))
-        if (requestBytes >= LONG_REQUEST_BYTES && readBytes === undefined && buffer !== largeReadBuffer) {
-          const next = isLarge ? largeReadBuffer : longReadBuffer
-          if (next !== buffer && readsInto(socket, next)) buffer = next
-        }
-        if (isDrained || connection!.isReadingStopped) return true
-        readInNextTurn(connection!)
+  #welcomeRaw(socket: RawSocket): void {
+    const { busyPollMs, keepAliveSeconds, readBytes } = this.#options
+    const isUnix = this.#path !== undefined
+    const remote = isUnix ? null : socket.remote
+    const connection = this.#open(socket, remote, () => socket.local)
+    if (connection === null) return
+    if (keepAliveSeconds() > 0 && !isUnix) socket.keepAlive(keepAliveSeconds())
+    let buffer = readBytes === undefined ? readBuffer : readBufferOf(readBytes)
+    socket.readInto(buffer, (sizeBytes) => {
+      busyPoll.inputArrived(busyPollMs())
+      if (mustWait(sizeBytes === buffer.length)) {
+        connection.hold(buffer, sizeBytes)
         return false
-      })
+      }
+      connection.receive(buffer, sizeBytes)
+      if (connection.isInLine) return false
+      const { requestBytes } = connection
+      const isLarge = requestBytes >= LARGE_REQUEST_BYTES
+      const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))
+      if (requestBytes >= LONG_REQUEST_BYTES && readBytes === undefined && buffer !== largeReadBuffer) {
+        const next = isLarge ? largeReadBuffer : longReadBuffer
+        if (next !== buffer) {
+          socket.switchBuffer(next)
+          buffer = next
+        }
+      }
+      if (isDrained || connection.isReadingStopped) return true
+      readInNextTurn(connection)
+      return false
+    })
+    socket.resume()
+  }
+
+  /** What is read lies in a buffer of its own already: it was decrypted, or there is no other way here. */
+  #welcomeStream(socket: StreamSocket): void {
+    const { stream } = socket
+    const { busyPollMs, keepAliveSeconds } = this.#options
+    const remote = { address: stream.remoteAddress ?? '', port: stream.remotePort ?? 0 }
+    const local = { address: stream.localAddress ?? '', port: stream.localPort ?? 0 }
+    const connection = this.#open(socket, remote, () => local)
+    if (connection === null) return
+    if (keepAliveSeconds() > 0 && this.#path === undefined) stream.setKeepAlive(true, keepAliveSeconds() * 1000)
+    stream.on('data', (bytes: Buffer) => {
+      busyPoll.inputArrived(busyPollMs())
+      connection.receive(bytes, bytes.length)
+      if (connection.isInLine) stream.pause()
+    })
+    socket.resume()
+  }
+
+  /** Null: the peer was refused, and has been told why. */
+  #open(socket: PeerSocket, remote: SocketAddress | null, localAddress: () => SocketAddress | null): Connection | null {
+    const isUnix = this.#path !== undefined
+    const remoteAddress = remote?.address ?? ''
+    const refusal =
+      this.#options.refuse?.({ remoteAddress, isLoopback: isUnix || isLoopbackAddress(remoteAddress) }) ?? null
+    if (refusal !== null) {
+      socket.owner = NOBODY
+      socket.write(Buffer.from(refusal))
+      socket.end()
+      return null
     }
-    connection = new Connection(socket, this.#protocol, this.#options.limits, addresses, (closed) => {
+    const addresses = isUnix
+      ? { remote: `${this.#path}:0`, local: `${this.#path}:0` }
+      : { remote: withPort(remote), local: withPort(localAddress()) }
+    const connection = new Connection(socket, this.#protocol, this.#options.limits, addresses, (closed) => {
       this.#connections.delete(closed)
+      if (this.#connections.size === 0) this.#onEmpty?.()
     })
     this.#connections.add(connection)
     connection.open()
-    socket.resume()
+    return connection
   }
 }
+
+/** Whom a socket tells that is closed before it was a connection's. */
+const NOBODY: SocketOwner = { drained() {}, ended() {}, closed() {} }
 
 /** What was read of large requests in this turn. */
 let largeBytes = 0
@@ -248,15 +286,16 @@ function readInNextTurn(connection: Connection): void {
       const connections = nextTurn
       nextTurn = []
       for (const each of connections) {
-        if (!each.isReadingStopped && !each.socket.destroyed) each.socket.resume()
+        if (!each.isReadingStopped && !each.socket.isDestroyed) each.socket.resume()
       }
     })
   }
   nextTurn.push(connection)
 }
 
-function withPort(address: string, port: number | undefined): string {
-  return address.includes(':') ? `[${address}]:${port ?? 0}` : `${address}:${port ?? 0}`
+function withPort(place: SocketAddress | null): string {
+  const { address, port } = place ?? { address: '', port: 0 }
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
 function isLoopbackAddress(address: string): boolean {

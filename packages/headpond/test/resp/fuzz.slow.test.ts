@@ -25,7 +25,7 @@ function createFuzzedServer(): Server {
 
 /** A client whose socket is in our hands. */
 class FakePeer {
-  readonly socket = FakeSocket.create()
+  readonly socket = new FakeSocket()
   readonly connection: Connection
 
   constructor(server: Server) {

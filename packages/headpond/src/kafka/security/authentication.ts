@@ -3,6 +3,7 @@
 import type { TLSSocket } from 'node:tls'
 import { ConfigError } from '../../config/config-error.ts'
 import type { Clock } from '../../net/clock.ts'
+import type { StreamSocket } from '../../net/stream-socket.ts'
 import { subjectOf } from '../../security/distinguished-name.ts'
 import { isScramMechanism } from '../../security/scram.ts'
 import type { ScramCredentials } from '../../security/scram-credentials.ts'
@@ -75,7 +76,7 @@ export class Authentication {
     const { listener, connection } = session
     const { users, scram } = this.#parts
     if (listener.protocol === 'SSL') {
-      const name = this.#certifiedName(listener, connection.socket as TLSSocket)
+      const name = this.#certifiedName(listener, (connection.socket as StreamSocket).stream as TLSSocket)
       if (name === null) return false
       if (name !== undefined) session.principal = { type: 'User', name }
     }
