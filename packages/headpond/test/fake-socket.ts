@@ -29,6 +29,6 @@ export class FakeSocket implements PeerSocket {
   destroy(): void {
     if (this.isDestroyed) return
     this.isDestroyed = true
-    this.owner.closed()
+    queueMicrotask(() => this.owner.closed())
   }
 }

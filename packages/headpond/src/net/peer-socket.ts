@@ -28,7 +28,7 @@ export interface PeerSocket {
   destroy(): void
 }
 
-/** None of these is called from within a call of the socket, but for `closed`, which may be. */
+/** None of these is called from within a call of the socket. */
 export interface SocketOwner {
   /** The system has taken all that it had not taken at once. */
   drained(): void

@@ -22,7 +22,7 @@ interface SocketHandle {
   writev(request: WriteRequest, list: readonly Uint8Array[], areAllBuffers: true): number
   /** Ends what is sent, behind all that waits. 1 when that is done already. */
   shutdown(request: Request): number
-  close(onClosed: () => void): void
+  close(): void
   getpeername?(address: Partial<SocketAddress>): number
   getsockname?(address: Partial<SocketAddress>): number
   setNoDelay?(isOn: boolean): number
@@ -231,6 +231,9 @@ export class RawSocket implements PeerSocket {
     if (handle === null) return
     this.#handle = null
     this.#isReading = false
-    handle.close(() => this.owner.closed())
+    handle.close()
+    // The system has it back already. Who closes a server waits for this, and should not wait longer than its clients need to see it:
+    // kafkajs tries for ever to come back when it has seen it before it is told to disconnect.
+    queueMicrotask(() => this.owner.closed())
   }
 }
