@@ -1,15 +1,25 @@
 // Throughput of few connections, each of which waits for its reply before it asks again: what most applications have. Between
-// two requests the server has nothing to do, and what counts is how soon it is there again.
+// two requests the server has nothing to do, and what counts is how soon it is there again. And of connections that ask once and
+// go, as those of programs that live for one request of their own.
 
 import { nothing, strings } from './fixtures.ts'
 import type { RespOptions } from './options.ts'
-import type { Line } from './redis-benchmark.ts'
+import { connectionCount, type Line } from './redis-benchmark.ts'
 import type { Report } from './report.ts'
 import type { ServerSpec } from './servers.ts'
 import { measureLines, metricsOf, samples } from './throughput.ts'
 
 const counts = [1, 2, 5, 10]
 const valueBytes = 20
+
+const newConnections: Line = {
+  name: 'ping once',
+  pipeline: 1,
+  workload: ['-k', '0', '-t', 'ping_mbulk'],
+  sample: samples.ping,
+  fixture: nothing,
+  weight: 5,
+}
 
 const lines: readonly Line[] = counts.flatMap((connections) =>
   (['ping', 'set', 'get'] as const).map((test) => ({
@@ -26,7 +36,7 @@ const lines: readonly Line[] = counts.flatMap((connections) =>
 
 const metrics = metricsOf(
   'connections',
-  `redis-benchmark with ${counts.join(', ')} connections, values of ${valueBytes} bytes`,
+  `redis-benchmark with ${counts.join(', ')} connections, values of ${valueBytes} bytes; once: ${connectionCount}, and a new one for each request`,
 )
 
 export async function measureFewConnections(
@@ -35,5 +45,5 @@ export async function measureFewConnections(
   report: Report,
   progress: (text: string) => void,
 ): Promise<void> {
-  await measureLines(lines, metrics, options.quick ? 0.5 : 1, specs, options, report, progress)
+  await measureLines([...lines, newConnections], metrics, options.quick ? 0.5 : 1, specs, options, report, progress)
 }

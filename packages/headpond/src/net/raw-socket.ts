@@ -220,6 +220,8 @@ export class RawSocket implements PeerSocket {
   end(): void {
     const handle = this.#handle
     if (handle === null || this.#isEnding) return
+    // Nothing is on its way: neither to the peer, nor from it, which the system would answer with a reset.
+    if (this.#waitingCount === 0 && this.#hasEnded) return this.destroy()
     this.#isEnding = true
     const request = new streamWrap!.ShutdownWrap()
     request.oncomplete = () => this.destroy()
