@@ -100,8 +100,11 @@ export class RawSocket implements PeerSocket {
   #handle: SocketHandle | null
   #isReading = false
   #hasEnded = false
-  /** Writes that the system has not taken whole. */
-  #waitingCount = 0
+  /** There is a write that the system has not taken whole. */
+  #isWaiting = false
+  /** What is to be written behind it, in one go: a handle that is given each for itself keeps most of a kilobyte for it. */
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
   #isEnding = false
 
   constructor(handle: SocketHandle) {
@@ -173,24 +176,32 @@ export class RawSocket implements PeerSocket {
   // ---- Output ----
 
   get isBackedUp(): boolean {
-    return this.#waitingCount > 0
+    return this.#isWaiting
   }
 
   get unsentBytes(): number {
-    return this.#waitingCount > 0 ? (this.#handle?.writeQueueSize ?? 0) : 0
+    return this.#isWaiting ? (this.#handle?.writeQueueSize ?? 0) + this.#queuedBytes : 0
   }
 
   /** hot: once for each batch of replies. */
   write(bytes: Uint8Array): void {
     const handle = this.#handle
     if (handle === null || this.#isEnding) return
+    if (this.#isWaiting) {
+      this.#queue.push(bytes)
+      this.#queuedBytes += bytes.length
+      return
+    }
     spareRequest ??= new streamWrap!.WriteWrap()
     this.#written(handle.writeBuffer(spareRequest, bytes), bytes)
   }
 
   writeAll(list: readonly Uint8Array[]): void {
-    const handle = this.#handle
-    if (handle === null || this.#isEnding) return
+    if (this.#isWaiting) for (const bytes of list) this.write(bytes)
+    else if (this.#handle !== null && !this.#isEnding) this.#writeList(this.#handle, list)
+  }
+
+  #writeList(handle: SocketHandle, list: readonly Uint8Array[]): void {
     spareRequest ??= new streamWrap!.WriteWrap()
     this.#written(handle.writev(spareRequest, list, true), list)
   }
@@ -198,17 +209,26 @@ export class RawSocket implements PeerSocket {
   #written(status: number, bytes: Uint8Array | readonly Uint8Array[]): void {
     if (status !== 0) return this.destroy()
     if (streamWrap!.streamBaseState[streamWrap!.kLastWriteWasAsync] === 0) return
-    this.#waitingCount++
+    this.#isWaiting = true
     spareRequest!.bytes = bytes
     spareRequest!.oncomplete = this.#onTaken
     spareRequest = null
   }
 
   readonly #onTaken = (status: number): void => {
-    this.#waitingCount--
-    if (this.#handle === null) return
-    if (status < 0) this.destroy()
-    else if (this.#waitingCount === 0 && !this.#isEnding) this.owner.drained()
+    this.#isWaiting = false
+    const handle = this.#handle
+    if (handle === null) return
+    if (status < 0) return this.destroy()
+    if (this.#queue.length > 0) {
+      const list = this.#queue
+      this.#queue = []
+      this.#queuedBytes = 0
+      this.#writeList(handle, list)
+      if (this.#isWaiting || this.#handle === null) return
+    }
+    if (this.#isEnding) this.#shutDown(handle)
+    else this.owner.drained()
   }
 
   // ---- The end ----
@@ -220,9 +240,14 @@ export class RawSocket implements PeerSocket {
   end(): void {
     const handle = this.#handle
     if (handle === null || this.#isEnding) return
-    // Nothing is on its way: neither to the peer, nor from it, which the system would answer with a reset.
-    if (this.#waitingCount === 0 && this.#hasEnded) return this.destroy()
     this.#isEnding = true
+    if (!this.#isWaiting) this.#shutDown(handle)
+  }
+
+  /** Everything has been taken. */
+  #shutDown(handle: SocketHandle): void {
+    // Nothing comes from the peer any more, which the system would answer with a reset.
+    if (this.#hasEnded) return this.destroy()
     const request = new streamWrap!.ShutdownWrap()
     request.oncomplete = () => this.destroy()
     if (handle.shutdown(request) !== 0) this.destroy()
@@ -233,6 +258,7 @@ export class RawSocket implements PeerSocket {
     if (handle === null) return
     this.#handle = null
     this.#isReading = false
+    this.#queue = []
     handle.close()
     // The system has it back already. Who closes a server waits for this, and should not wait longer than its clients need to see it:
     // kafkajs tries for ever to come back when it has seen it before it is told to disconnect.
