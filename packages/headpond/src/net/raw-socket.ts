@@ -1,5 +1,5 @@
 // An accepted connection without one of Node's sockets around it: what those wrap themselves, the handles of libuv. This file is the
-// one place that knows them; where a runtime has none, or has others, `acceptRaw` says so, and StreamSocket does it the public way.
+// one place that uses them; where a runtime has none, or has others, `acceptRaw` says so, and StreamSocket does it the public way.
 //
 // A socket of Node is a stream for reading and one for writing, with a queue, counts, events, callbacks of `nextTick` and a timer.
 // Of all this a server needs nothing for a reply that the system takes whole. **(measured)**: single requests cost a twentieth less

@@ -133,17 +133,7 @@ export class Reply {
     const out = this.out
     out.makeRoom(HEADER_BYTES_MAX + SHORT_BYTES_MAX)
     const u8 = out.u8
-    let at = out.at
-    u8[at++] = DOLLAR
-    if (size >= 10) {
-      const tens = (size / 10) | 0
-      u8[at++] = DIGIT_0 + tens
-      u8[at++] = DIGIT_0 + size - tens * 10
-    } else {
-      u8[at++] = DIGIT_0 + size
-    }
-    u8[at++] = CR
-    u8[at++] = LF
+    let at = writeShortHeader(u8, out.at, size)
     copyBytes(bytes, start, end, u8, at)
     at += size
     u8[at++] = CR
@@ -169,7 +159,7 @@ export class Reply {
 
   /**
    * The elements of a listpack from `entry` to its end, at most so many, as `bulk` would write each; returns how many there were.
-   * **(measured)**: `HGETALL` of 100 fields takes a third less of the server's time than with a call for each.
+   * **(measured)**: `HGETALL` of 100 fields takes a fifth to a third less of the server's time than with a call for each.
    * hot: once for each run of elements that is sent as it is.
    */
   bulksOfListpack(u8: Uint8Array, entry: number, countMax: number): number {
@@ -185,16 +175,7 @@ export class Reply {
         const end = listpack.shortStringEnd(u8, from)
         if (end === listpack.NONE) break
         const size = end - ++from
-        to[at++] = DOLLAR
-        if (size >= 10) {
-          const tens = (size / 10) | 0
-          to[at++] = DIGIT_0 + tens
-          to[at++] = DIGIT_0 + size - tens * 10
-        } else {
-          to[at++] = DIGIT_0 + size
-        }
-        to[at++] = CR
-        to[at++] = LF
+        at = writeShortHeader(to, at, size)
         for (; from + 4 <= end; from += 4, at += 4) {
           to[at] = u8[from]
           to[at + 1] = u8[from + 1]
@@ -349,3 +330,19 @@ export class Reply {
 }
 
 const CRLF = Buffer.from('\r\n')
+
+/** The header of a bulk string of at most two digits; returns the position behind it. */
+function writeShortHeader(u8: Uint8Array, position: number, size: number): number {
+  let at = position
+  u8[at++] = DOLLAR
+  if (size >= 10) {
+    const tens = (size / 10) | 0
+    u8[at++] = DIGIT_0 + tens
+    u8[at++] = DIGIT_0 + size - tens * 10
+  } else {
+    u8[at++] = DIGIT_0 + size
+  }
+  u8[at++] = CR
+  u8[at++] = LF
+  return at
+}

@@ -200,7 +200,7 @@ export class Hash {
   }
 
   get firstEntry(): number {
-    return this.#firstField()
+    return listpack.first(this.#u8, this.#at)
   }
 
   // ---- Finding ----
@@ -431,7 +431,7 @@ export class Hash {
       return
     }
     const u8 = this.#u8
-    for (let entry = this.#firstField(); entry !== listpack.NONE; entry = this.#nextField(entry)) {
+    for (let entry = this.firstEntry; entry !== listpack.NONE; entry = this.#nextField(entry)) {
       const expireAtMs = this.#stride === 2 ? NEVER : this.#packedExpiry(entry)
       if (this.#isDue(expireAtMs)) continue
       listpack.locate(u8, entry, field)
@@ -523,10 +523,6 @@ export class Hash {
 
   get #headerBytes(): number {
     return this.#stride === 2 ? 0 : EXPIRY_HEADER_BYTES
-  }
-
-  #firstField(): number {
-    return listpack.first(this.#u8, this.#at)
   }
 
   #nextField(entry: number): number {
@@ -623,7 +619,7 @@ export class Hash {
     if (this.#scratch.length < tripleBytes) this.#scratch = new Uint8Array(tripleBytes)
     const scratch = this.#scratch
     listpack.initialize(scratch, 0)
-    for (let entry = this.#firstField(); entry !== listpack.NONE; ) {
+    for (let entry = this.firstEntry; entry !== listpack.NONE; ) {
       const following = this.#nextField(entry)
       const end = following === listpack.NONE ? listpack.endOf(source, this.#at) : following
       listpack.appendEncoded(scratch, 0, source, entry, end, 2)
@@ -645,7 +641,7 @@ export class Hash {
     const table = new FieldTable(this.#store)
     const { field, value } = new Pair()
     const u8 = this.#u8
-    for (let entry = this.#firstField(); entry !== listpack.NONE; entry = this.#nextField(entry)) {
+    for (let entry = this.firstEntry; entry !== listpack.NONE; entry = this.#nextField(entry)) {
       listpack.locate(u8, entry, field)
       listpack.locate(u8, listpack.next(u8, entry), value)
       const expireAtMs = this.#stride === 2 ? NEVER : this.#packedExpiry(entry)
@@ -692,7 +688,7 @@ export class Hash {
     let removedCount = 0
     const u8 = this.#u8
     const at = this.#at
-    let entry = this.#firstField()
+    let entry = this.firstEntry
     while (entry !== listpack.NONE && removedCount < countMax) {
       if (this.#isDue(this.#packedExpiry(entry))) {
         if (onFieldExpired !== null) {
@@ -719,7 +715,7 @@ export class Hash {
     if (this.#table !== null)
       return this.#table.expiringCount === 0 ? NEVER : Math.max(this.#table.earliestExpireAtMs, 1)
     let earliestMs = NEVER
-    for (let entry = this.#firstField(); entry !== listpack.NONE; entry = this.#nextField(entry)) {
+    for (let entry = this.firstEntry; entry !== listpack.NONE; entry = this.#nextField(entry)) {
       const expireAtMs = this.#packedExpiry(entry)
       if (expireAtMs !== NEVER && (earliestMs === NEVER || expireAtMs < earliestMs)) earliestMs = expireAtMs
     }
