@@ -10,6 +10,7 @@
 // What is left at the end, as long as the multiple, goes through tables, eight bytes at once ("slicing by eight"): a table for each of
 // them says what it does to the CRC when so many more follow.
 
+import { i32, i64, moduleOf, WasmCode } from './wasm-code.ts'
 import { CompileError, Instance, Module, type WasmMemory, type WasmModule } from './web-assembly.ts'
 
 export interface CrcParameters {
@@ -93,7 +94,7 @@ function roundUp(value: number, multiple: number): number {
 }
 
 /**
- * The module's bytes, by hand: one function, `run(at, end)`. In words:
+ * The module's bytes: one function, `run(at, end)`. In words:
  *
  *   crc = state
  *   if (end - at >= 2 * fold) {
@@ -112,172 +113,118 @@ function roundUp(value: number, multiple: number): number {
 function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Array {
   const [AT, END, STOP, RUN_END, WORD, CRC] = [0, 1, 2, 3, 4, 5]
   const isWide = stateBytes === 8
-  const foldBytes = longest(foldDistances)
-  const i32 = integers32
-  const i64 = integers64
   const crc = isWide ? i64 : i32
-  const left = [...get(END), ...get(AT), ...i32.subtract]
-  const advance = (count: number) => [...get(AT), ...i32.constant(count), ...i32.add, ...set(AT)]
-  const again = (limit: number) => [...get(AT), ...get(limit), ...i32.isLess, ...branchIf(0)]
-  const tableAt = (following: number) => TABLES_AT + following * 256 * stateBytes
-  /** Of the table's entry for the low byte of the number (of 32 bits) that lies on the stack. */
-  const lookUp = (following: number) => [
-    ...[...i32.constant(255), ...i32.and, ...i32.constant(Math.log2(stateBytes)), ...i32.shiftLeft],
-    ...crc.load(tableAt(following)),
-  ]
+  const foldBytes = longest(foldDistances)
+  const code = new WasmCode()
 
-  const fold = (blockCount: number, distances: readonly number[]) => [
-    ...Array.from({ length: blockCount }, (_, index) => {
+  const putLeft = () => code.get(END).get(AT).op(i32.subtract)
+  const advance = (count: number) => code.get(AT).constant(i32, count).op(i32.add).set(AT)
+  const beginLoop = () => code.loop()
+  const againBefore = (limit: number) => code.get(AT).get(limit).op(i32.isLess).branchIf(0).end()
+  /** Takes the number (of 32 bits) that lies on the stack, and puts the table's entry for its low byte there. */
+  const lookUp = (following: number) =>
+    code
+      .constant(i32, 255)
+      .op(i32.and)
+      .constant(i32, Math.log2(stateBytes))
+      .op(i32.shiftLeft)
+      .load(crc, TABLES_AT + following * 256 * stateBytes)
+
+  const fold = (blockCount: number, firstDistance: number) => {
+    for (let index = 0; index < blockCount; index++) {
       const offset = foldBytes + BLOCK_BYTES * index
-      return [
-        ...[...get(AT), ...get(AT), ...vector.load(offset)],
-        ...distances.flatMap((distance) => [...get(AT), ...vector.load(offset - distance), ...vector.xor]),
-        ...vector.store(offset),
-      ]
-    }).flat(),
-    ...advance(BLOCK_BYTES * blockCount),
-  ]
-  /** Those from which the first distances would reach behind `stop`. */
-  const foldTail = foldDistances.map((distance, index) => {
-    const blockCount = (distance - (foldDistances[index - 1] ?? 0)) / BLOCK_BYTES
-    const unrolled = [4, 3, 2, 1].find((count) => blockCount % count === 0)!
-    return [
-      ...[...get(AT), ...i32.constant(BLOCK_BYTES * blockCount), ...i32.add, ...set(RUN_END)],
-      ...loop([...fold(unrolled, foldDistances.slice(index)), ...again(RUN_END)]),
-    ]
-  })
-  const stepBytes = BLOCK_BYTES * UNROLLED_BLOCKS
-  const foldAll = [
-    ...[...get(AT), ...get(AT), ...crc.load(0), ...get(CRC), ...crc.xor, ...crc.store(0)],
-    ...[...crc.constant(0), ...set(CRC)],
-    ...[...get(AT), ...i32.constant(foldBytes), ...i32.subtract, ...set(AT)],
+      code.get(AT).get(AT).vectorLoad(offset)
+      for (let next = firstDistance; next < foldDistances.length; next++) {
+        code
+          .get(AT)
+          .vectorLoad(offset - foldDistances[next])
+          .vectorXor()
+      }
+      code.vectorStore(offset)
+    }
+    advance(BLOCK_BYTES * blockCount)
+  }
+  /** Blocks from which the first distances would reach behind `stop`. */
+  const foldTail = () => {
+    for (const [index, distance] of foldDistances.entries()) {
+      const blockCount = (distance - (foldDistances[index - 1] ?? 0)) / BLOCK_BYTES
+      const unrolled = [4, 3, 2, 1].find((count) => blockCount % count === 0)!
+      code
+        .get(AT)
+        .constant(i32, BLOCK_BYTES * blockCount)
+        .op(i32.add)
+        .set(RUN_END)
+      beginLoop()
+      fold(unrolled, index)
+      againBefore(RUN_END)
+    }
+  }
+  const foldAll = () => {
+    code.get(AT).get(AT).load(crc, 0).get(CRC).op(crc.xor).store(crc, 0)
+    code.constant(crc, 0).set(CRC)
+    code.get(AT).constant(i32, foldBytes).op(i32.subtract).set(AT)
     // at + (left - 2 fold) / step * step, as `left` is longer now.
-    ...[...left, ...i32.constant(2 * foldBytes), ...i32.subtract, ...i32.constant(-stepBytes), ...i32.and],
-    ...[...get(AT), ...i32.add, ...set(STOP)],
-    ...loop([...fold(UNROLLED_BLOCKS, foldDistances), ...again(STOP)]),
-    ...foldTail.flat(),
-    ...[...get(STOP), ...i32.constant(foldBytes), ...i32.add, ...set(AT)],
-  ]
+    const stepBytes = BLOCK_BYTES * UNROLLED_BLOCKS
+    putLeft()
+    code
+      .constant(i32, 2 * foldBytes)
+      .op(i32.subtract)
+      .constant(i32, -stepBytes)
+      .op(i32.and)
+    code.get(AT).op(i32.add).set(STOP)
+    beginLoop()
+    fold(UNROLLED_BLOCKS, 0)
+    againBefore(STOP)
+    foldTail()
+    code.get(STOP).constant(i32, foldBytes).op(i32.add).set(AT)
+  }
 
-  const takeWord = [
-    ...[...get(AT), ...i64.load(0), ...get(CRC), ...(isWide ? [] : i64.extend), ...i64.xor, ...set(WORD)],
-    ...Array.from({ length: WORD_BYTES }, (_, k) => [
-      ...[...get(WORD), ...i64.constant(8 * k), ...i64.shiftRight, ...i64.wrap, ...lookUp(WORD_BYTES - 1 - k)],
-      ...(k === 0 ? [] : crc.xor),
-    ]).flat(),
-    ...[...set(CRC), ...advance(WORD_BYTES)],
-  ]
-  const takeByte = [
-    ...[...get(CRC), ...(isWide ? i64.wrap : []), ...get(AT), ...loadByte(0), ...i32.xor, ...lookUp(0)],
-    ...[...get(CRC), ...crc.constant(8), ...crc.shiftRight, ...crc.xor, ...set(CRC), ...advance(1)],
-  ]
+  const takeWord = () => {
+    code.get(AT).load(i64, 0).get(CRC)
+    if (!isWide) code.op(i64.extend)
+    code.op(i64.xor).set(WORD)
+    for (let k = 0; k < WORD_BYTES; k++) {
+      code
+        .get(WORD)
+        .constant(i64, 8 * k)
+        .op(i64.shiftRight)
+        .op(i64.wrap)
+      lookUp(WORD_BYTES - 1 - k)
+      if (k > 0) code.op(crc.xor)
+    }
+    code.set(CRC)
+    advance(WORD_BYTES)
+  }
+  const takeByte = () => {
+    code.get(CRC)
+    if (isWide) code.op(i64.wrap)
+    code.get(AT).loadByte(0).op(i32.xor)
+    lookUp(0)
+    code.get(CRC).constant(crc, 8).op(crc.shiftRight).op(crc.xor).set(CRC)
+    advance(1)
+  }
 
-  const body = [
-    ...[...i32.constant(STATE_AT), ...crc.load(0), ...set(CRC)],
-    ...(foldBytes > 0 ? [...left, ...i32.constant(2 * foldBytes), ...i32.isAtLeast, ...whenTrue(foldAll)] : []),
-    ...block(loop([...left, ...i32.constant(WORD_BYTES), ...i32.isLess, ...branchIf(1), ...takeWord, ...branch(0)])),
-    ...block(loop([...get(AT), ...get(END), ...i32.isAtLeast, ...branchIf(1), ...takeByte, ...branch(0)])),
-    ...[...i32.constant(STATE_AT), ...get(CRC), ...crc.store(0)],
-    END_OF_BLOCK,
-  ]
-  const locals = [3, 2, I32, 1, I64, 1, isWide ? I64 : I32]
-  const code = [...locals, ...body]
-  return new Uint8Array([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 2, I32, I32, 0]), // the type of `run`
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, MEMORY_PAGES]),
-    ...section(7, [2, ...name('memory'), 2, 0, ...name('run'), 0, 0]),
-    ...section(10, [1, ...unsigned(code.length), ...code]),
-  ])
-}
-
-// ---- Instructions ----
-
-const I32 = 0x7f
-const I64 = 0x7e
-const END_OF_BLOCK = 0x0b
-const NO_RESULT = 0x40
-
-const integers32 = {
-  constant: (value: number) => [0x41, ...signed(value)],
-  load: (offset: number) => [0x28, 2, ...unsigned(offset)],
-  store: (offset: number) => [0x36, 2, ...unsigned(offset)],
-  add: [0x6a],
-  subtract: [0x6b],
-  and: [0x71],
-  xor: [0x73],
-  shiftLeft: [0x74],
-  shiftRight: [0x76],
-  isLess: [0x49],
-  isAtLeast: [0x4f],
-}
-
-const integers64 = {
-  constant: (value: number) => [0x42, ...signed(value)],
-  load: (offset: number) => [0x29, 3, ...unsigned(offset)],
-  store: (offset: number) => [0x37, 3, ...unsigned(offset)],
-  xor: [0x85],
-  shiftRight: [0x88],
-  /** From 32 bits, and to them. */
-  extend: [0xad],
-  wrap: [0xa7],
-}
-
-const vector = {
-  load: (offset: number) => [0xfd, 0x00, 4, ...unsigned(offset)],
-  store: (offset: number) => [0xfd, 0x0b, 4, ...unsigned(offset)],
-  xor: [0xfd, 0x51],
-}
-
-function get(local: number): number[] {
-  return [0x20, local]
-}
-
-function set(local: number): number[] {
-  return [0x21, local]
-}
-
-function loadByte(offset: number): number[] {
-  return [0x2d, 0, ...unsigned(offset)]
-}
-
-function block(body: number[]): number[] {
-  return [0x02, NO_RESULT, ...body, END_OF_BLOCK]
-}
-
-function loop(body: number[]): number[] {
-  return [0x03, NO_RESULT, ...body, END_OF_BLOCK]
-}
-
-function whenTrue(body: number[]): number[] {
-  return [0x04, NO_RESULT, ...body, END_OF_BLOCK]
-}
-
-/** Out of so many blocks; to the beginning of a loop. */
-function branch(depth: number): number[] {
-  return [0x0c, depth]
-}
-
-function branchIf(depth: number): number[] {
-  return [0x0d, depth]
-}
-
-// ---- The format ----
-
-function section(id: number, content: number[]): number[] {
-  return [id, ...unsigned(content.length), ...content]
-}
-
-function name(text: string): number[] {
-  return [text.length, ...Buffer.from(text, 'latin1')]
-}
-
-/** LEB128. */
-function unsigned(value: number): number[] {
-  return value < 128 ? [value] : [(value & 127) | 128, ...unsigned(value >>> 7)]
-}
-
-function signed(value: number): number[] {
-  return value >= -64 && value < 64 ? [value & 127] : [(value & 127) | 128, ...signed(value >> 7)]
+  code.constant(i32, STATE_AT).load(crc, 0).set(CRC)
+  if (foldBytes > 0) {
+    putLeft()
+      .constant(i32, 2 * foldBytes)
+      .op(i32.isAtLeast)
+      .whenTrue()
+    foldAll()
+    code.end()
+  }
+  code.block().loop()
+  putLeft().constant(i32, WORD_BYTES).op(i32.isLess).branchIf(1)
+  takeWord()
+  code.branch(0).end().end()
+  code.block().loop().get(AT).get(END).op(i32.isAtLeast).branchIf(1)
+  takeByte()
+  code.branch(0).end().end()
+  code.constant(i32, STATE_AT).get(CRC).store(crc, 0)
+  const locals = [
+    [2, i32],
+    [1, i64],
+    [1, crc],
+  ] as const
+  return moduleOf(MEMORY_PAGES, locals, code)
 }

@@ -37,6 +37,11 @@ function largeInputs(): CrcModule {
   return (module ??= new CrcModule({ stateBytes: 8, tableLow: LOW, tableHigh: HIGH, foldDistances: FOLD_DISTANCES }))
 }
 
+/** Makes now what the first long input would wait for. */
+export function prepareCrc64(): void {
+  largeInputs()
+}
+
 /** A CRC that is fed piece by piece, as a file is written or read. */
 export class Crc64 {
   #low = 0
