@@ -79,6 +79,8 @@ export class MemcachedEngine implements Protocol<Session> {
   readonly startedAtMs: number
   connectionCount = 0
   rejectedCount = 0
+  /** How often a connection had to wait since it had asked for enough in a row. */
+  yieldCount = 0
   /** Sessions that were closed because they were silent for too long. */
   idleKickCount = 0
   verbosity: number
@@ -147,8 +149,8 @@ export class MemcachedEngine implements Protocol<Session> {
     if (this.streams.hearsEvictions) this.streams.evicted(handle)
   }
 
-  readonly #expired = (database: number, handle: Handle) => {
-    if (this.#isItem(database, handle)) this.removals.countExpired(handle)
+  readonly #expired = (database: number, handle: Handle, isUnasked: boolean) => {
+    if (this.#isItem(database, handle)) this.removals.countExpired(handle, isUnasked)
   }
 
   get requiresAuthentication(): boolean {
@@ -245,7 +247,9 @@ export class MemcachedEngine implements Protocol<Session> {
   }
 
   #run(session: Session, chunk: Uint8Array, start: number, end: number): number {
+    const { requestsPerTurn } = this.options
     let at = start
+    let requestCount = 0
     while (at < end && !session.mustWait) {
       if (session.watched !== null) return end
       if (session.swallowBytes > 0) {
@@ -260,6 +264,11 @@ export class MemcachedEngine implements Protocol<Session> {
       if (next < 0) break
       at = next
       if (session.interrupted !== null) break
+      if (++requestCount >= requestsPerTurn && at < end) {
+        session.connection.cut()
+        this.yieldCount++
+        break
+      }
     }
     return at
   }
@@ -392,6 +401,7 @@ export class MemcachedEngine implements Protocol<Session> {
     this.removals.reset()
     this.connectionCount = this.sessions.size
     this.rejectedCount = 0
+    this.yieldCount = 0
     this.idleKickCount = 0
   }
 }

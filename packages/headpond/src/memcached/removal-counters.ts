@@ -13,6 +13,8 @@ export interface ClassRemovals {
   evictedIdleSeconds: number
   expiredCount: number
   expiredUnfetchedCount: number
+  /** Of those that expired, items that went before anybody looked for them: memcached has a crawler for this. */
+  crawledCount: number
 }
 
 /** Evictions and expiries, by the size class that an item has in memcached: `stats items`. */
@@ -26,6 +28,11 @@ export class RemovalCounters {
 
   of(sizeClass: number): Readonly<ClassRemovals> {
     return this.#byClass[sizeClass] ?? noRemovals()
+  }
+
+  /** Classes of which items have gone so. */
+  get classes(): number[] {
+    return Object.keys(this.#byClass).map(Number)
   }
 
   total(name: keyof ClassRemovals): number {
@@ -42,9 +49,10 @@ export class RemovalCounters {
   }
 
   /** hot: once for each item that is about to go because its time has come. */
-  countExpired(handle: Handle): void {
+  countExpired(handle: Handle, isUnasked: boolean): void {
     const counts = this.#countsOf(handle)
     counts.expiredCount++
+    if (isUnasked) counts.crawledCount++
     if (!this.#isFetched(handle)) counts.expiredUnfetchedCount++
   }
 
@@ -69,5 +77,6 @@ function noRemovals(): ClassRemovals {
     evictedIdleSeconds: 0,
     expiredCount: 0,
     expiredUnfetchedCount: 0,
+    crawledCount: 0,
   }
 }

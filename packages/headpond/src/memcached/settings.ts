@@ -32,6 +32,8 @@ export interface MemcachedOptions {
   hasReassign: boolean
   /** -o track_sizes */
   tracksSizes: boolean
+  /** -R: requests of one connection that are answered in a row while there are others. Without it, time alone counts. */
+  requestsPerTurn: number
   /** What `stats settings` shows of flags that have no effect here, under the names it has for them. */
   shown: Readonly<Record<string, string>>
 }
@@ -52,6 +54,7 @@ export const DEFAULT_OPTIONS: MemcachedOptions = {
   hasMaintainer: true,
   hasReassign: true,
   tracksSizes: false,
+  requestsPerTurn: Number.POSITIVE_INFINITY,
   shown: {},
 }
 

@@ -92,7 +92,7 @@ function general(engine: MemcachedEngine): Stat[] {
     ['listen_disabled_num', 0],
     ['time_in_listen_disabled_us', 0],
     ['threads', 1],
-    ['conn_yields', 0],
+    ['conn_yields', engine.yieldCount],
     ['hash_power_level', Math.max(0, Math.ceil(Math.log2(Math.max(1, dict.sizeBytes / 8))))],
     ['hash_bytes', dict.sizeBytes],
     ['hash_is_expanding', 0],
@@ -124,7 +124,7 @@ function general(engine: MemcachedEngine): Stat[] {
     ['evicted_active', 0],
     ['evictions', engine.removals.total('evictedCount')],
     ['reclaimed', engine.removals.total('expiredCount')],
-    ['crawler_reclaimed', 0],
+    ['crawler_reclaimed', engine.removals.total('crawledCount')],
     ['crawler_items_checked', 0],
     ['lrutail_reflocked', 0],
     ['moves_to_cold', 0],
@@ -250,21 +250,26 @@ function itemStats(engine: MemcachedEngine): Stat[] {
         stat('reclaimed', removals.expiredCount),
         stat('expired_unfetched', removals.expiredUnfetchedCount),
         stat('evicted_unfetched', removals.evictedUnfetchedCount),
+        stat('evicted_active', 0),
+        stat('crawler_reclaimed', removals.crawledCount),
         ...UNUSED_ITEM_COUNTERS.map((name) => stat(name, 0)),
       ]
     })
 }
 
 /** What memcached counts of each class and what does not happen here, or not by class. */
-const UNUSED_ITEM_COUNTERS = ['evicted_active', 'crawler_reclaimed', 'crawler_items_checked', 'lrutail_reflocked']
+const UNUSED_ITEM_COUNTERS = ['crawler_items_checked', 'lrutail_reflocked']
 
 /** What items of each class take, counted in memcached's own chunks; what is taken in truth is `total_malloced`. */
 function slabStats(engine: MemcachedEngine): Stat[] {
-  const samples = [...sampleClasses(engine)].sort(([first], [second]) => first - second)
+  const samples = sampleClasses(engine)
+  // Memory that a class has had stays its own in memcached, though it has no items any more.
+  const classes = [...new Set([...samples.keys(), ...engine.removals.classes])].sort((first, second) => first - second)
   return [
-    ...samples.flatMap(([number, { count }]): Stat[] => {
+    ...classes.flatMap((number): Stat[] => {
+      const count = samples.get(number)?.count ?? 0
       const perPage = chunksPerPageOf(number)
-      const pageCount = Math.ceil(count / perPage)
+      const pageCount = Math.max(1, Math.ceil(count / perPage))
       return [
         [`${number}:chunk_size`, chunkBytesOf(number)],
         [`${number}:chunks_per_page`, perPage],
@@ -275,7 +280,7 @@ function slabStats(engine: MemcachedEngine): Stat[] {
         [`${number}:free_chunks_end`, 0],
       ]
     }),
-    ['active_slabs', samples.length],
+    ['active_slabs', classes.length],
     ['total_malloced', engine.store.heap.activeBytes],
   ]
 }

@@ -28,7 +28,7 @@ export class ActiveExpiry {
   #entriesLeft = 0
   /** The database of the current index, while `run` runs. */
   #database!: Database
-  readonly #expireKey = (handle: Handle) => this.#database.expire(handle)
+  readonly #expireKey = (handle: Handle) => this.#database.expire(handle, undefined, true)
   readonly #expireFields = (handle: Handle) => {
     // A hash that has more to give counts as an entry yet to be looked at.
     if (this.#store.hashes.expireFields(this.#database, handle, FIELDS_PER_HASH)) this.#entriesLeft++

@@ -348,11 +348,11 @@ export class Database {
     this.#heap.free(handle)
   }
 
-  /** Deletes a key whose time has come. */
-  expire(handle: Handle, hash = this.#hashOf(handle)): void {
+  /** Deletes a key whose time has come. @param isUnasked nobody has looked for it */
+  expire(handle: Handle, hash = this.#hashOf(handle), isUnasked = false): void {
     const { store } = this
     store.expiredCount++
-    store.expiryWatcher?.(this.index, handle)
+    store.expiryWatcher?.(this.index, handle, isUnasked)
     const { lazyFree } = store
     const { asked } = lazyFree
     lazyFree.asked = lazyFree.settings.lazyfreeLazyExpire

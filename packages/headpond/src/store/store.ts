@@ -89,7 +89,7 @@ export class Store {
   /** Called with each record that is about to be evicted: for whoever watches. */
   evictionWatcher: ((database: number, handle: Handle) => void) | null = null
   /** Called with each record that is about to go because its time has come, likewise. */
-  expiryWatcher: ((database: number, handle: Handle) => void) | null = null
+  expiryWatcher: ((database: number, handle: Handle, isUnasked: boolean) => void) | null = null
   /** Called with each field of a hash that expired, for the same. */
   onFieldExpired: ((database: number, key: Uint8Array, field: Uint8Array) => void) | null = null
 

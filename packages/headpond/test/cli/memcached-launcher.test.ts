@@ -204,6 +204,20 @@ test('what flags turn off cannot be tuned', async () => {
   assert.equal(await launched.stop(), 0)
 })
 
+test('-R: one connection is not answered more than so many requests in a row', async () => {
+  const launched = await Launched.start(['-R', '2'])
+  const client = await launched.connect()
+  const other = await launched.connect()
+  const requests = 'set a 0 0 1\r\nx\r\n'.repeat(6)
+  assert.equal(await client.ask(requests), 'STORED\r\n'.repeat(6))
+  const stats = await other.ask('stats\r\n')
+  assert.match(stats, /STAT conn_yields [3-9]\r\n/)
+  assert.match(await other.ask('stats settings\r\n'), /STAT reqs_per_event 2\r\n/)
+  client.close()
+  other.close()
+  await launched.stop()
+})
+
 test('without -v it says nothing, whatever happens', async () => {
   const launched = await Launched.start([])
   const client = await launched.connect()

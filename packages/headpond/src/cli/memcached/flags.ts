@@ -205,10 +205,11 @@ export const flags: readonly Flag[] = [
     short: 'R',
     long: 'max-reqs-per-event',
     argument: 'num',
-    summary: 'no effect (default: 20)',
+    summary: 'requests of one connection in a row, before others have their turn',
     apply: (plan, value) => {
       const count = leadingInteger(value)
       if (count === 0) throw new LaunchError('Number of requests per event must be greater than 0')
+      if (count > 0) plan.requestsPerTurn = count
       plan.shown['reqs_per_event'] = String(count)
     },
   },

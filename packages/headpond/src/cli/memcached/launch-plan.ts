@@ -61,6 +61,8 @@ export interface LaunchPlan {
   /** What memcached's debug build alone can: `debugtime`. */
   isDebug: boolean
   threads: number
+  /** -R */
+  requestsPerTurn: number
   /** Flags without effect, as `stats settings` shows them. */
   shown: Record<string, string>
   /** What the one who starts it should know. */
@@ -117,6 +119,7 @@ export function defaultPlan(): LaunchPlan {
     hasCrawler: true,
     isDebug: false,
     threads: 4,
+    requestsPerTurn: Number.POSITIVE_INFINITY,
     shown: { num_threads: '4' },
     warnings: [],
   }

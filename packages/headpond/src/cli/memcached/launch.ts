@@ -177,6 +177,7 @@ function optionsOf(plan: LaunchPlan): Partial<MemcachedOptions> {
     hasMaintainer: plan.hasMaintainer,
     hasReassign: plan.hasReassign,
     tracksSizes: plan.tracksSizes,
+    requestsPerTurn: plan.requestsPerTurn,
     shown: {
       ...plan.shown,
       inter: plan.listen.join(',') || 'NULL',
