@@ -15,7 +15,7 @@ export interface ClientMemory {
    * client that runs a command all it came with.
    */
   readonly inputBytes: number
-  /** Room for more of it. */
+  /** Room for more of it: that of a large request counts from its header on, as in Redis, which makes it at once. */
   readonly inputFreeBytes: number
   /** Arguments of the command that runs, or of a request cut short. */
   readonly argumentBytes: number
@@ -35,7 +35,8 @@ export function memoryOf(client: Client, request: Request | null = null): Client
   const isRunning = request !== null && connection !== null
   const argumentBytes = request === null ? parse.argumentBytes : argumentBytesOf(request)
   const inputBytes = isRunning ? client.engine.inputBytes : Math.max(0, carriedBytes - parse.readBytes)
-  const inputFreeBytes = Math.max(0, (connection?.inputBufferBytes ?? 0) - carriedBytes)
+  const roomBytes = connection === null ? 0 : Math.max(connection.inputBufferBytes, connection.requestBytes)
+  const inputFreeBytes = Math.max(0, roomBytes - carriedBytes)
   const queuedBytes = (transaction?.memoryBytes ?? 0) + client.engine.watches.keyCountOf(client) * SUBSCRIPTION_BYTES
   const unsentBytes = connection?.unsentBytes ?? 0
   const bufferedBytes = Math.min(unsentBytes, BUFFERED_BYTES_MAX)

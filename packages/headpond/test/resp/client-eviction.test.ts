@@ -58,6 +58,18 @@ test('who is closed is seen no more, even by the next command', async () => {
   }
 })
 
+test('who announces more than there is for all is closed before it comes', async () => {
+  await using server = await createServer({ maxmemoryClients: MB })
+  const announcing = await connect(server, 'announcing')
+  try {
+    announcing.sendBytes(`*2\r\n$4\r\nECHO\r\n$${MB}\r\nx`)
+    await announcing.untilClosed()
+    assert.equal(await evictedCount(server), 1)
+  } finally {
+    announcing.close()
+  }
+})
+
 test('those who take most are closed, and no more of them than need be', async () => {
   await using server = await createServer()
   const sizes = { one: 1, two: 2, three: 3, four: 4 }
