@@ -3,20 +3,24 @@
 // "probe": a GET every millisecond over its own connection, whether or not earlier ones were answered, so that a stall
 // is seen by every request that falls into it. Its process does nothing else.
 // "load": the loader, in a process of its own so that it cannot hold up the probe.
+// "toil": work that has nothing to do with the server.
 
 import { createConnection } from 'node:net'
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeCommand } from './client.ts'
 import { type LoadPlan, load } from './loader.ts'
+import { type ToilPlan, toil } from './toil.ts'
 
 export type WorkerRequest =
   | { kind: 'load'; plan: LoadPlan }
+  | { kind: 'toil'; plan: ToilPlan }
   | { kind: 'probe-begin'; port: number }
   | { kind: 'probe-end' }
 
 export type WorkerReply =
   | { kind: 'loaded'; elapsedMs: number }
+  | { kind: 'toiled' }
   | { kind: 'probing' }
   | { kind: 'probed'; result: ProbeResult }
   | { kind: 'failed'; message: string }
@@ -124,6 +128,9 @@ async function answer(message: WorkerRequest): Promise<WorkerReply> {
   switch (message.kind) {
     case 'load':
       return { kind: 'loaded', ...(await load(message.plan)) }
+    case 'toil':
+      await toil(message.plan)
+      return { kind: 'toiled' }
     case 'probe-begin':
       preferThisProcess()
       probe = await Probe.connect(message.port)

@@ -32,6 +32,13 @@ const metrics = {
     bar: { on: 'value', atMost: 5 },
     note: 'as above, when V8 has compiled what a snapshot needs',
   },
+  floorMs: {
+    suite,
+    name: 'longest pause of the idle server, beside as much work of another process',
+    unit: 'ms',
+    precision: 2,
+    note: 'a busy core and a file written as in a snapshot, for as long: what comes near it is the machine',
+  },
   loadedSeconds: {
     suite,
     name: 'time of a snapshot while every key is overwritten',
@@ -107,11 +114,16 @@ async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figure
       const quiet = await probedSnapshot(server, prober, memory, async () => {})
       await probedSnapshot(server, prober, memory, async () => {})
       const later = await probedSnapshot(server, prober, memory, async () => {})
+      const path = join(directory, 'toil')
+      const sizeBytes = statSync(join(directory, 'dump.rdb')).size
+      const work = { kind: 'toil', plan: { path, sizeBytes, seconds: later.seconds } } as const
+      const floor = await probed(server, prober, memory, () => loader.ask(work, 'toiled'))
       const busy = await probedSnapshot(server, prober, memory, load)
       return {
         saveSeconds: quiet.seconds,
         pauseMs: quiet.probe.maxMs,
         laterPauseMs: later.probe.maxMs,
+        floorMs: floor.maxMs,
         ownDelayMs: quiet.probe.ownDelayMsMax,
         loadedSeconds: busy.seconds,
         loadedPauseMs: busy.probe.maxMs,
@@ -150,24 +162,37 @@ async function probedSnapshot(
   memory: ReadyMemory,
   besides: () => Promise<unknown>,
 ): Promise<ProbedSnapshot> {
-  memory.hold()
   const restingBytes = server.rssBytes()
-  await prober.ask({ kind: 'probe-begin', port: server.port }, 'probing')
-  memory.release()
-  const startedAtMs = performance.now()
-  await server.client.run('BGSAVE')
-  const working = besides()
   let highestBytes = restingBytes
-  while ((await server.client.infoNumber('persistence', 'rdb_bgsave_in_progress')) === 1) {
-    highestBytes = Math.max(highestBytes, server.rssBytes())
-    await sleep(SAMPLE_MS)
-  }
-  const seconds = (performance.now() - startedAtMs) / 1000
-  await working
-  const { result } = await prober.ask({ kind: 'probe-end' }, 'probed')
+  let seconds = 0
+  const probe = await probed(server, prober, memory, async () => {
+    const startedAtMs = performance.now()
+    await server.client.run('BGSAVE')
+    const working = besides()
+    while ((await server.client.infoNumber('persistence', 'rdb_bgsave_in_progress')) === 1) {
+      highestBytes = Math.max(highestBytes, server.rssBytes())
+      await sleep(SAMPLE_MS)
+    }
+    seconds = (performance.now() - startedAtMs) / 1000
+    await working
+  })
   const copiedBytes = await server.client.infoNumber('persistence', 'rdb_last_cow_size')
   const memoryPercent = (100 * (highestBytes - restingBytes + copiedBytes)) / restingBytes
-  return { seconds, probe: result, memoryPercent }
+  return { seconds, probe, memoryPercent }
+}
+
+/** What a client waits while `work` is done. */
+async function probed(
+  server: ServerProcess,
+  prober: Worker,
+  memory: ReadyMemory,
+  work: () => Promise<unknown>,
+): Promise<ProbeResult> {
+  memory.hold()
+  await prober.ask({ kind: 'probe-begin', port: server.port }, 'probing')
+  memory.release()
+  await work()
+  return (await prober.ask({ kind: 'probe-end' }, 'probed')).result
 }
 
 /** Ends a server without another snapshot, and starts it again with its file. */
