@@ -7,6 +7,7 @@ export class FakeSocket implements PeerSocket {
   readonly isBackedUp = false
   readonly unsentBytes = 0
   readonly fileDescriptor = -1
+  readonly peerCertificate = null
   readonly sent: Buffer[] = []
   isDestroyed = false
 

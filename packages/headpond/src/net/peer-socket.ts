@@ -15,6 +15,8 @@ export interface PeerSocket {
   readonly unsentBytes: number
   /** -1 when there is none. */
   readonly fileDescriptor: number
+  /** The certificate that the peer has shown, in DER; null without encryption, and when it has shown none. */
+  readonly peerCertificate: Uint8Array | null
   /** Sends bytes behind all others. They stay as they are until the system has taken them, which it mostly does at once: see `isBackedUp`. */
   write(bytes: Uint8Array): void
   /** As `write` of one after the other. */

@@ -96,6 +96,7 @@ let spareRequest: WriteRequest | null = null
 export class RawSocket implements PeerSocket {
   owner!: SocketOwner
   readonly isDirect = true
+  readonly peerCertificate = null
   /** Null once it is closed. */
   #handle: SocketHandle | null
   #isReading = false

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { PeerSocket, SocketOwner } from './peer-socket.ts'
 
 /** One of Node's sockets, encrypted or not, as a connection has it. */
@@ -29,6 +30,10 @@ export class StreamSocket implements PeerSocket {
 
   get fileDescriptor(): number {
     return (this.stream as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1
+  }
+
+  get peerCertificate(): Uint8Array | null {
+    return this.stream instanceof TLSSocket ? (this.stream.getPeerCertificate()?.raw ?? null) : null
   }
 
   write(bytes: Uint8Array): void {

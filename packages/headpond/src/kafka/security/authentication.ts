@@ -1,9 +1,7 @@
 /** How a broker learns who its clients are: by what each listener asks of them. */
 
-import type { TLSSocket } from 'node:tls'
 import { ConfigError } from '../../config/config-error.ts'
 import type { Clock } from '../../net/clock.ts'
-import type { StreamSocket } from '../../net/stream-socket.ts'
 import { subjectOf } from '../../security/distinguished-name.ts'
 import { isScramMechanism } from '../../security/scram.ts'
 import type { ScramCredentials } from '../../security/scram-credentials.ts'
@@ -76,7 +74,7 @@ export class Authentication {
     const { listener, connection } = session
     const { users, scram } = this.#parts
     if (listener.protocol === 'SSL') {
-      const name = this.#certifiedName(listener, (connection.socket as StreamSocket).stream as TLSSocket)
+      const name = this.#certifiedName(listener, connection.socket.peerCertificate)
       if (name === null) return false
       if (name !== undefined) session.principal = { type: 'User', name }
     }
@@ -91,11 +89,12 @@ export class Authentication {
     return true
   }
 
-  /** Who a client's certificate says it is; undefined: it has shown none; null: the rules know nobody of that name. */
-  #certifiedName({ name }: KafkaListener, socket: TLSSocket): string | null | undefined {
-    const { raw } = socket.getPeerCertificate()
-    // Without `requested` or `required` there is none.
-    return raw === undefined ? undefined : this.#mappings.get(name)!.nameOf(subjectOf(raw))
+  /**
+   * Who a client's certificate says it is; undefined: it has shown none, as always without `requested` or `required`; null: the rules
+   * know nobody of that name.
+   */
+  #certifiedName({ name }: KafkaListener, certificate: Uint8Array | null): string | null | undefined {
+    return certificate === null ? undefined : this.#mappings.get(name)!.nameOf(subjectOf(certificate))
   }
 
   /** `sasl.enabled.mechanisms` of a listener, as far as they are known here. */
