@@ -119,8 +119,12 @@ function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Arr
 
   const putLeft = () => code.get(END).get(AT).op(i32.subtract)
   const advance = (count: number) => code.get(AT).constant(i32, count).op(i32.add).set(AT)
-  const beginLoop = () => code.loop()
-  const againBefore = (limit: number) => code.get(AT).get(limit).op(i32.isLess).branchIf(0).end()
+  /** Once at least, and again while `at` is below the limit. */
+  const repeat = (limit: number, body: () => void) => {
+    code.loop()
+    body()
+    code.get(AT).get(limit).op(i32.isLess).branchIf(0).end()
+  }
   /** Takes the number (of 32 bits) that lies on the stack, and puts the table's entry for its low byte there. */
   const lookUp = (following: number) =>
     code
@@ -154,9 +158,7 @@ function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Arr
         .constant(i32, BLOCK_BYTES * blockCount)
         .op(i32.add)
         .set(RUN_END)
-      beginLoop()
-      fold(unrolled, index)
-      againBefore(RUN_END)
+      repeat(RUN_END, () => fold(unrolled, index))
     }
   }
   const foldAll = () => {
@@ -172,9 +174,7 @@ function assemble(stateBytes: 4 | 8, foldDistances: readonly number[]): Uint8Arr
       .constant(i32, -stepBytes)
       .op(i32.and)
     code.get(AT).op(i32.add).set(STOP)
-    beginLoop()
-    fold(UNROLLED_BLOCKS, 0)
-    againBefore(STOP)
+    repeat(STOP, () => fold(UNROLLED_BLOCKS, 0))
     foldTail()
     code.get(STOP).constant(i32, foldBytes).op(i32.add).set(AT)
   }
