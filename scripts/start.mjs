@@ -19,4 +19,5 @@ try {
 }
 
 process.argv[1] = MAIN
+performance.mark('headpond prepared')
 await import(pathToFileURL(MAIN).href)
