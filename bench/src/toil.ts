@@ -31,7 +31,7 @@ export async function toil({ path, sizeBytes, seconds }: ToilPlan): Promise<void
       if (writing === null && writtenBytes < share * sizeBytes) {
         const at = writtenBytes
         writtenBytes += PIECE_BYTES
-        const isSynced = at % SYNC_EVERY_BYTES === 0
+        const isSynced = writtenBytes % SYNC_EVERY_BYTES === 0
         writing = file
           .write(piece, 0, PIECE_BYTES, at)
           .then(() => (isSynced ? file.datasync() : undefined))
