@@ -1,7 +1,7 @@
 // Snapshots: how long they take and what clients feel of them, with and without writers beside them, the memory they need
 // above the data, the size of the file, and how fast it is loaded again.
 
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -31,6 +31,13 @@ const metrics = {
     precision: 2,
     bar: { on: 'value', atMost: 5 },
     note: 'as above, when V8 has compiled what a snapshot needs',
+  },
+  stolenPercent: {
+    suite,
+    name: 'processor time that the host took from the machine during it',
+    unit: '%',
+    precision: 1,
+    note: 'of a virtual machine: while it takes a core, whoever runs there pauses',
   },
   floorMs: {
     suite,
@@ -123,7 +130,8 @@ async function measureServer(spec: ServerSpec, keyCount: number): Promise<Figure
         saveSeconds: quiet.seconds,
         pauseMs: quiet.probe.maxMs,
         laterPauseMs: later.probe.maxMs,
-        floorMs: floor.maxMs,
+        stolenPercent: later.stolenPercent,
+        floorMs: floor.probe.maxMs,
         ownDelayMs: quiet.probe.ownDelayMsMax,
         loadedSeconds: busy.seconds,
         loadedPauseMs: busy.probe.maxMs,
@@ -150,9 +158,13 @@ export function onDisk(spec: ServerSpec, directory: string): ServerSpec {
   return { ...spec, command: [...command, ...settings] }
 }
 
-interface ProbedSnapshot {
-  seconds: number
+interface ProbedWork {
   probe: ProbeResult
+  stolenPercent: number
+}
+
+interface ProbedSnapshot extends ProbedWork {
+  seconds: number
   memoryPercent: number
 }
 
@@ -165,7 +177,7 @@ async function probedSnapshot(
   const restingBytes = server.rssBytes()
   let highestBytes = restingBytes
   let seconds = 0
-  const probe = await probed(server, prober, memory, async () => {
+  const figures = await probed(server, prober, memory, async () => {
     const startedAtMs = performance.now()
     await server.client.run('BGSAVE')
     const working = besides()
@@ -178,7 +190,7 @@ async function probedSnapshot(
   })
   const copiedBytes = await server.client.infoNumber('persistence', 'rdb_last_cow_size')
   const memoryPercent = (100 * (highestBytes - restingBytes + copiedBytes)) / restingBytes
-  return { seconds, probe, memoryPercent }
+  return { ...figures, seconds, memoryPercent }
 }
 
 /** What a client waits while `work` is done. */
@@ -187,12 +199,26 @@ async function probed(
   prober: Worker,
   memory: ReadyMemory,
   work: () => Promise<unknown>,
-): Promise<ProbeResult> {
+): Promise<ProbedWork> {
   memory.hold()
   await prober.ask({ kind: 'probe-begin', port: server.port }, 'probing')
   memory.release()
+  const before = processorTicks()
   await work()
-  return (await prober.ask({ kind: 'probe-end' }, 'probed')).result
+  const after = processorTicks()
+  const { result } = await prober.ask({ kind: 'probe-end' }, 'probed')
+  const stolenPercent = (100 * (after.stolen - before.stolen)) / (after.total - before.total)
+  return { probe: result, stolenPercent }
+}
+
+/** What the processors did since the machine was started (proc(5)). */
+function processorTicks() {
+  const [user, nice, system, idle, ioWait, irq, softIrq, stolen] = readFileSync('/proc/stat', 'latin1')
+    .slice('cpu '.length, 200)
+    .trim()
+    .split(' ')
+    .map(Number)
+  return { stolen, total: user + nice + system + idle + ioWait + irq + softIrq + stolen }
 }
 
 /** Ends a server without another snapshot, and starts it again with its file. */
