@@ -1,5 +1,6 @@
 import { assert } from '../bytes/assert.ts'
 import { ARENA_BYTES_MAX, Arena } from './arena.ts'
+import { LargeValues } from './large-values.ts'
 
 /**
  * The allocator of everything that lives outside the JS heap.
@@ -11,8 +12,8 @@ import { ARENA_BYTES_MAX, Arena } from './arena.ts'
  *
  * Pages of 64 KiB hold blocks of one size class. A page knows its free blocks, and a class knows its pages that have
  * room, so that a page whose last block is freed can serve another class: what one size of record gives back, every
- * other size can use. Blocks are at most 32 KiB; larger values are buffers of their own (LargeValues), which the
- * operating system gets back at once and which therefore never fragment an arena.
+ * other size can use. Blocks are at most 32 KiB; larger values are buffers of their own (see large-values.ts), which
+ * therefore never fragment an arena.
  *
  * Invariants (checked by `verify`):
  *   - a page is in its class's list exactly when it has at least one live block and room for another;
@@ -321,73 +322,6 @@ export class Heap {
     }
     assert(usedUnits === this.#usedUnits, 'verify: used units do not add up')
     assert(usedPageCount === this.#usedPageCount, 'verify: used pages do not add up')
-  }
-}
-
-/**
- * Values too large for a block, each a buffer of its own, so that they can go to a socket without a copy.
- * A record keeps the index that `add` returns. A buffer may have room behind the value: the caller keeps its length.
- */
-class LargeValues {
-  #buffers: (Uint8Array | null)[] = []
-  #isLent: boolean[] = []
-  #free: number[] = []
-  #usedBytes = 0
-
-  get usedBytes(): number {
-    return this.#usedBytes
-  }
-
-  /** O(1) beside the allocation itself; bytes are undefined. Throws RangeError when memory is refused. */
-  allocate(sizeBytes: number): number {
-    return this.add(Buffer.allocUnsafeSlow(sizeBytes))
-  }
-
-  /** Takes the buffer over: the caller must not write to it any more. */
-  add(buffer: Uint8Array): number {
-    this.#usedBytes += buffer.length
-    const index = this.#free.pop() ?? this.#buffers.length
-    this.#buffers[index] = buffer
-    this.#isLent[index] = false
-    return index
-  }
-
-  get(index: number): Uint8Array {
-    return this.#buffers[index]!
-  }
-
-  /** The buffer, for a reader that keeps it for a while (a socket): from now on it is not written in place. */
-  lend(index: number): Uint8Array {
-    this.#isLent[index] = true
-    return this.#buffers[index]!
-  }
-
-  /** The buffer to write in place: a copy takes the place of one that was lent. O(size) then, else O(1). */
-  writable(index: number): Uint8Array {
-    if (this.#isLent[index]) this.replace(index, Buffer.from(this.#buffers[index]!))
-    return this.#buffers[index]!
-  }
-
-  free(index: number): void {
-    const buffer = this.#buffers[index]
-    assert(buffer !== null && buffer !== undefined, 'free: not a live large value')
-    this.#usedBytes -= buffer.length
-    this.#buffers[index] = null
-    this.#free.push(index)
-  }
-
-  /** Puts another buffer in the place of one: for growing, and for writing to one that a reader still holds. */
-  replace(index: number, buffer: Uint8Array): void {
-    this.#usedBytes += buffer.length - this.get(index).length
-    this.#buffers[index] = buffer
-    this.#isLent[index] = false
-  }
-
-  reset(): void {
-    this.#buffers = []
-    this.#isLent = []
-    this.#free = []
-    this.#usedBytes = 0
   }
 }
 

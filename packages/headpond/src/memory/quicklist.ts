@@ -3,7 +3,7 @@ import { BLOCK_BYTES_MAX, byteAt, type Handle, type Heap, NONE, wordAt } from '.
 import type { ListCursor } from './list-cursor.ts'
 import * as listpack from './listpack.ts'
 import { NODE_BYTES_MAX, type NodeLimit } from './node-limit.ts'
-import { keptBytes } from './written-once.ts'
+import { keptBytes } from './offered-buffer.ts'
 
 /**
  * A long list: a row of nodes, each a listpack of some kilobytes, as Redis's quicklist, so that pushing, popping and

@@ -224,9 +224,10 @@ export class Connection implements OutputSink, HeldOutput, InLine, WithOutbox, S
 
   #consumeCarry(): void {
     const carry = this.#carry
+    carry.offer()
     const consumed = this.#consume(carry.buffer!, carry.start, carry.end)
     if (this.#isClosing) carry.clear()
-    else if (consumed > carry.start) carry.take(consumed - carry.start)
+    else carry.take(consumed - carry.start)
   }
 
   #carryOver(chunk: Uint8Array, start: number, end: number): void {

@@ -1,4 +1,5 @@
-import { promiseWrittenOnce } from '../memory/written-once.ts'
+import { offerBuffer, withdrawBuffer } from '../memory/offered-buffer.ts'
+import { giveBuffer, takeBuffer } from '../memory/spare-buffers.ts'
 
 /**
  * The bytes of a connection that are not consumed yet: the rest of a cut request, or requests behind one that waits.
@@ -11,6 +12,7 @@ export class InputCarry {
   #askedBytes = 0
   #start = 0
   #end = 0
+  #isOffered = false
 
   /** The bytes are in `buffer` from `start` to `end`, until the next `append`, `take` or `clear`. */
   get buffer(): Buffer | null {
@@ -48,25 +50,45 @@ export class InputCarry {
     return true
   }
 
+  /** Until the next `take` or `clear`, whoever consumes the bytes may keep the buffer. */
+  offer(): void {
+    if (this.#bytes!.length <= SPARE_BYTES_MIN) return
+    offerBuffer(this.#bytes!, this.#end)
+    this.#isOffered = true
+  }
+
   /** Forgets the first `countBytes`. */
   take(countBytes: number): void {
+    const isKept = this.#wasKept()
+    if (countBytes === 0 && !isKept) return
     this.#start += countBytes
     const leftBytes = this.#end - this.#start
-    if (leftBytes === 0) this.clear()
-    else if (this.#bytes!.length > SPARE_BYTES && leftBytes * 4 < this.#bytes!.length) this.#moveTo(leftBytes)
+    const sizeBytes = this.#bytes?.length ?? 0
+    if (leftBytes === 0) this.#forget(isKept)
+    else if (isKept || (sizeBytes > SPARE_BYTES_MIN && leftBytes * 4 < sizeBytes)) this.#moveTo(leftBytes, isKept)
   }
 
   clear(): void {
-    if (this.#bytes !== null) keep(this.#bytes)
+    this.#forget(this.#wasKept())
+  }
+
+  #wasKept(): boolean {
+    if (!this.#isOffered) return false
+    this.#isOffered = false
+    return !withdrawBuffer(this.#bytes!)
+  }
+
+  /** @param isKept somebody else has the buffer now */
+  #forget(isKept: boolean): void {
+    if (this.#bytes !== null && !isKept && this.#bytes.length >= SPARE_BYTES_MIN) giveBuffer(this.#bytes)
     this.#bytes = null
     this.#start = 0
     this.#end = 0
   }
 
   #makeRoom(neededBytes: number, expectedBytes: number): boolean {
-    const canMove = this.#bytes !== null && this.#bytes.length <= SPARE_BYTES_MAX
-    if (canMove && neededBytes <= this.#bytes!.length && this.#start >= neededBytes / 2) {
-      this.#bytes!.copyWithin(0, this.#start, this.#end)
+    if (this.#bytes !== null && neededBytes <= this.#bytes.length && this.#start >= neededBytes / 2) {
+      this.#bytes.copyWithin(0, this.#start, this.#end)
       this.#end -= this.#start
       this.#start = 0
       return true
@@ -75,16 +97,16 @@ export class InputCarry {
     const capacityBytes = isCut
       ? Math.min(expectedBytes, neededBytes * BELIEVED_TIMES)
       : neededBytes + Math.floor(neededBytes / 2)
-    return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX))
+    return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX), false)
   }
 
-  #moveTo(capacityBytes: number): boolean {
+  #moveTo(capacityBytes: number, isKept: boolean): boolean {
     const bytes = allocate(capacityBytes)
     if (bytes === null) return false
     const sizeBytes = this.#end - this.#start
     if (this.#bytes !== null) {
       this.#bytes.copy(bytes, 0, this.#start, this.#end)
-      this.clear()
+      this.#forget(isKept)
     }
     this.#bytes = bytes
     this.#askedBytes = capacityBytes
@@ -96,55 +118,20 @@ export class InputCarry {
 /** How much of a large request room is made for, by what has arrived of it. What is not written to takes no memory. */
 const BELIEVED_TIMES = 16
 const CARRY_BYTES_MAX = 2 ** 31 - 1
-/** Room for the rest of one read and the whole of the next. */
-const SPARE_BYTES = 2 * 16384
 /**
- * Large requests come one after the other: up to this size their buffers are used again. Larger ones are written once, so
- * that they can become values.
+ * Room for the rest of one read and the whole of the next. Long pipelines, and large requests, are cut at every read: one
+ * buffer goes from one connection that needs it to the next. Fresh memory for each would cost more than all that is done with it:
+ * the system has to clear it, and the collector to find it. **(measured)**: 256 KB at a time, it was half of the cost of
+ * appending to a log.
  */
-const SPARE_BYTES_MAX = 4 * 2 ** 20
-/** All that are kept for later. */
-const SPARES_BYTES_MAX = 16 * 2 ** 20
-
-/**
- * Long pipelines, and large requests, are cut at every read: one buffer goes from one connection that needs it to the next.
- * Fresh memory for each would cost more than all that is done with it: the system has to clear it, and the collector to
- * find it. **(measured)**: 256 KB at a time, it was half of the cost of appending to a log.
- */
-const spares: Buffer[][] = []
-let sparesBytes = 0
-
-function classOf(sizeBytes: number): number {
-  return 32 - Math.clz32((sizeBytes - 1) / SPARE_BYTES)
-}
+const SPARE_BYTES_MIN = 2 * 16384
 
 function allocate(sizeBytes: number): Buffer | null {
   // Just above one read the next one is certain to be needed too.
-  const isSmall = sizeBytes <= SPARE_BYTES / 2
-  const sizeClass = sizeBytes <= SPARE_BYTES ? 0 : classOf(sizeBytes)
-  if (sizeBytes <= SPARE_BYTES_MAX) {
-    const spare = spares[sizeClass]?.pop()
-    if (spare !== undefined) {
-      sparesBytes -= spare.length
-      return spare
-    }
-  }
+  const isSmall = sizeBytes <= SPARE_BYTES_MIN / 2
   try {
-    if (sizeBytes <= SPARE_BYTES_MAX) return Buffer.allocUnsafeSlow(isSmall ? sizeBytes : SPARE_BYTES << sizeClass)
-    const buffer = Buffer.allocUnsafeSlow(sizeBytes)
-    promiseWrittenOnce(buffer)
-    return buffer
+    return isSmall ? Buffer.allocUnsafeSlow(sizeBytes) : takeBuffer(Math.max(sizeBytes, SPARE_BYTES_MIN))
   } catch {
     return null
   }
-}
-
-function keep(buffer: Buffer): void {
-  if (buffer.length < SPARE_BYTES || buffer.length > SPARE_BYTES_MAX) return
-  const sizeClass = classOf(buffer.length)
-  if (buffer.length !== SPARE_BYTES << sizeClass) return
-  if (sparesBytes + buffer.length > SPARES_BYTES_MAX) return
-  spares[sizeClass] ??= []
-  spares[sizeClass].push(buffer)
-  sparesBytes += buffer.length
 }

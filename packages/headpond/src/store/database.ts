@@ -2,7 +2,6 @@ import { copyBytes } from '../bytes/copy.ts'
 import { KEYSPACE_EVENTS } from '../config/value-types.ts'
 import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE } from '../memory/heap.ts'
-import { keptBytes } from '../memory/written-once.ts'
 import { ExpiryIndex } from './expiry-index.ts'
 import { FieldExpiryPlaces } from './field-expiry-places.ts'
 import { copyItem, renewItem, startItem } from './item.ts'
@@ -513,8 +512,8 @@ export class Database {
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, to)
       return handle
     }
-    const large = keptBytes(value, valueStart, valueEnd)
-    return this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, 0)
+    const large = this.#heap.large.keep(value, valueStart, valueEnd)
+    return this.#putLarge(existing, bytes, keyStart, keyEnd, large, size, expireAtMs, 0)
   }
 
   /**
@@ -538,8 +537,8 @@ export class Database {
       handle = this.#putAt(existing, bytes, keyStart, keyEnd, INLINE_STRING, size, size, expireAtMs, flag.HAS_ITEM)
       copyBytes(value, valueStart, valueEnd, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
     } else {
-      const large = keptBytes(value, valueStart, valueEnd)
-      handle = this.#putLarge(existing, bytes, keyStart, keyEnd, large, expireAtMs, flag.HAS_ITEM)
+      const large = this.#heap.large.keep(value, valueStart, valueEnd)
+      handle = this.#putLarge(existing, bytes, keyStart, keyEnd, large, size, expireAtMs, flag.HAS_ITEM)
     }
     startItem(this.records, handle, clientFlags, this.store.nextCas(), this.store.nowSeconds)
     return handle
@@ -552,7 +551,10 @@ export class Database {
   putRawString(bytes: Uint8Array, keyStart: number, keyEnd: number, value: Uint8Array, expireAtMs: number): Handle {
     const existing = this.write(bytes, keyStart, keyEnd)
     const size = value.length
-    if (size > INLINE_BYTES_MAX) return this.#putLarge(existing, bytes, keyStart, keyEnd, value, expireAtMs, 0)
+    if (size > INLINE_BYTES_MAX) {
+      const large = this.#heap.large.add(value)
+      return this.#putLarge(existing, bytes, keyStart, keyEnd, large, size, expireAtMs, 0)
+    }
     const handle = this.#putAt(existing, bytes, keyStart, keyEnd, RAW_STRING, size, size, expireAtMs, 0)
     copyBytes(value, 0, size, this.#heap.arenaOf(handle).u8, this.records.valueAt(handle))
     return handle
@@ -563,12 +565,12 @@ export class Database {
     bytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    value: Uint8Array,
+    large: number,
+    size: number,
     expireAtMs: number,
     itemFlag: number,
   ): Handle {
-    const large = this.#heap.large.add(value)
-    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, value.length, expireAtMs, itemFlag)
+    const handle = this.#putAt(existing, bytes, keyStart, keyEnd, LARGE_STRING, 4, size, expireAtMs, itemFlag)
     this.records.setValueWord(handle, 0, large)
     return handle
   }

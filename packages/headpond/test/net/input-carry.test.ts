@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keptBytes } from '#src/memory/written-once.ts'
+import { LargeValues } from '#src/memory/large-values.ts'
 import { InputCarry } from '#src/net/input-carry.ts'
 import { chooseSeed, SeededRandom } from '../seeded-random.ts'
 
@@ -47,32 +47,58 @@ test('room follows what has arrived, not what was announced', () => {
   assert.equal(carry.ownBytes, 0)
 })
 
-test('what takes up most of a large buffer is kept without a copy, and never written again', () => {
+test('what takes up most of a buffer is kept without a copy, and stays as it is until it is given back', () => {
   const random = new SeededRandom(chooseSeed())
-  for (let round = 0; round < 3; round++) {
-    const carry = new InputCarry()
-    const kept: { bytes: Uint8Array; copy: Buffer }[] = []
-    let copiedCount = 0
-    for (let request = 0; request < 5; request++) {
-      const sizeBytes = 4.5 * 2 ** 20 + random.below(2 ** 20)
-      const firstOne = carry.sizeBytes
-      while (carry.sizeBytes < firstOne + sizeBytes) {
-        const piece = Buffer.alloc(Math.min(2 ** 18, firstOne + sizeBytes - carry.sizeBytes), random.below(256))
-        assert.ok(carry.append(piece, 0, piece.length, carry.sizeBytes === 0 ? 0 : firstOne + sizeBytes))
-      }
-      const start = carry.start + firstOne + 30
-      const end = carry.end - 2
-      const bytes = keptBytes(carry.buffer!, start, end)
-      const again = keptBytes(carry.buffer!, start, end)
-      assert.notEqual(again.buffer, carry.buffer!.buffer, 'one alone has it')
-      if (bytes.buffer !== carry.buffer!.buffer) copiedCount++
-      kept.push({ bytes, copy: Buffer.from(bytes) })
-      // The next request may have begun behind it.
-      const rest = Buffer.alloc(random.pick([0, 10, 100_000]), random.below(256))
-      assert.ok(carry.append(rest, 0, rest.length, 0))
-      carry.take(firstOne + sizeBytes)
-      for (const { bytes: held, copy } of kept) assert.ok(copy.equals(held), `SEED=${random.seed}`)
+  const large = new LargeValues()
+  const kept: { index: number; copy: Buffer }[] = []
+  let wholeCount = 0
+  const carries = [new InputCarry(), new InputCarry()]
+  for (let request = 0; request < 400; request++) {
+    const carry = random.pick(carries)
+    const valueBytes = random.once(20) ? 4.5 * 2 ** 20 + random.below(2 ** 20) : 30_000 + random.below(300_000)
+    const behindBytes = random.pick([2, 2, 2, 10])
+    const firstOne = carry.sizeBytes
+    const requestBytes = 30 + valueBytes + behindBytes
+    while (carry.sizeBytes < firstOne + requestBytes) {
+      const pieceBytes = Math.min(2 ** 17, firstOne + requestBytes - carry.sizeBytes)
+      const piece = Buffer.alloc(pieceBytes, random.below(256))
+      assert.ok(carry.append(piece, 0, pieceBytes, random.once(10) ? 0 : firstOne + requestBytes))
     }
-    assert.ok(copiedCount < 5)
+    // The next request may have come with it.
+    const next = Buffer.alloc(random.pick([0, 0, 0, 10, 100_000]), random.below(256))
+    assert.ok(carry.append(next, 0, next.length, 0))
+
+    carry.offer()
+    const buffer = carry.buffer!
+    const start = carry.start + firstOne + 30
+    const copy = Buffer.from(buffer.subarray(start, start + valueBytes))
+    const index = large.keep(buffer, start, start + valueBytes)
+    const isWhole = large.get(index).buffer === buffer.buffer
+    if (isWhole) {
+      wholeCount++
+      const again = large.keep(buffer, start, start + valueBytes)
+      assert.notEqual(large.get(again).buffer, buffer.buffer, 'one alone has it')
+      large.free(again)
+      // What is given back at once is used again at once: nothing that is yet to be read may lie there.
+      if (random.once(2)) kept.push({ index, copy })
+      else large.free(index)
+    } else {
+      kept.push({ index, copy })
+    }
+    const other = large.allocate(valueBytes)
+    large.get(other).fill(0xee)
+    const rest = Buffer.from(buffer.subarray(start + valueBytes + behindBytes, carry.end))
+    assert.ok(rest.equals(next), `SEED=${random.seed}: what follows was overwritten`)
+    large.free(other)
+    carry.take(firstOne + requestBytes)
+    const held = carry.buffer?.subarray(carry.start, carry.end) ?? Buffer.alloc(0)
+    assert.ok(held.equals(next), `SEED=${random.seed}: what is carried over was overwritten`)
+    if (random.once(2)) carry.clear()
+
+    for (const { index: each, copy: expected } of kept) {
+      assert.ok(expected.equals(large.get(each).subarray(0, expected.length)), `SEED=${random.seed}`)
+    }
+    while (kept.length > 8) large.free(kept.splice(random.below(kept.length), 1)[0].index)
   }
+  assert.ok(wholeCount > 50, `${wholeCount}`)
 })

@@ -1,0 +1,81 @@
+import { assert } from '../bytes/assert.ts'
+import { keptWhole } from './offered-buffer.ts'
+import { giveBuffer, takeBuffer } from './spare-buffers.ts'
+
+/**
+ * Values too large for a block of the heap, each a buffer of its own, so that they can go to a socket without a copy.
+ * A record keeps the index of its value. A buffer may have room behind the value: the caller keeps its length.
+ */
+export class LargeValues {
+  #buffers: (Uint8Array | null)[] = []
+  #isLent: boolean[] = []
+  #free: number[] = []
+  #usedBytes = 0
+
+  /** Bytes of the buffers, the room around the values included. */
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /** Bytes are undefined. O(1) beside the allocation itself. Throws RangeError when memory is refused. */
+  allocate(sizeBytes: number): number {
+    return this.add(takeBuffer(sizeBytes))
+  }
+
+  /** Keeps bytes[start, end): a copy, or the buffer itself that they are in when nobody writes to it any more. O(size). */
+  keep(bytes: Uint8Array, start: number, end: number): number {
+    const whole = keptWhole(bytes, start, end)
+    if (whole !== null) return this.add(whole)
+    const buffer = takeBuffer(end - start)
+    buffer.set(bytes.subarray(start, end))
+    return this.add(buffer)
+  }
+
+  /** Takes the buffer over: the caller must not write to it any more. */
+  add(buffer: Uint8Array): number {
+    this.#usedBytes += buffer.buffer.byteLength
+    const index = this.#free.pop() ?? this.#buffers.length
+    this.#buffers[index] = buffer
+    this.#isLent[index] = false
+    return index
+  }
+
+  get(index: number): Uint8Array {
+    return this.#buffers[index]!
+  }
+
+  /** The buffer, for a reader that keeps it for a while (a socket): from now on it is not written in place. */
+  lend(index: number): Uint8Array {
+    this.#isLent[index] = true
+    return this.#buffers[index]!
+  }
+
+  /** The buffer to write in place: a copy takes the place of one that was lent. O(size) then, else O(1). */
+  writable(index: number): Uint8Array {
+    if (this.#isLent[index]) this.replace(index, Buffer.from(this.#buffers[index]!))
+    return this.#buffers[index]!
+  }
+
+  free(index: number): void {
+    const buffer = this.#buffers[index]
+    assert(buffer !== null && buffer !== undefined, 'free: not a live large value')
+    this.#usedBytes -= buffer.buffer.byteLength
+    this.#buffers[index] = null
+    this.#free.push(index)
+    if (!this.#isLent[index]) giveBuffer(buffer)
+  }
+
+  /** Puts another buffer in the place of one: for growing, and for writing to one that a reader still holds. */
+  replace(index: number, buffer: Uint8Array): void {
+    this.#usedBytes += buffer.buffer.byteLength - this.get(index).buffer.byteLength
+    this.#buffers[index] = buffer
+    this.#isLent[index] = false
+  }
+
+  reset(): void {
+    this.#buffers = []
+    this.#isLent = []
+    this.#free = []
+    this.#usedBytes = 0
+  }
+}
