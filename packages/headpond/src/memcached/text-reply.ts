@@ -173,5 +173,5 @@ export class TextReply {
 export function writeLarge(out: OutputBuffer, store: Store, handle: Handle): void {
   const { records, heap } = store
   const size = records.valueSize(handle)
-  out.passThrough(heap.large.lend(records.valueWord(handle, 0)).subarray(0, size))
+  out.passLarge(heap.large, records.valueWord(handle, 0), 0, size)
 }

@@ -50,6 +50,15 @@ export class LargeValues {
     return this.#buffers[index]!
   }
 
+  isLent(index: number): boolean {
+    return this.#isLent[index]
+  }
+
+  /** The only reader that had it has done with it. */
+  takeBack(index: number): void {
+    this.#isLent[index] = false
+  }
+
   /** The buffer to write in place: a copy takes the place of one that was lent. O(size) then, else O(1). */
   writable(index: number): Uint8Array {
     if (this.#isLent[index]) this.replace(index, Buffer.from(this.#buffers[index]!))

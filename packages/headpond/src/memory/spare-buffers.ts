@@ -27,13 +27,14 @@ export function takeBuffer(sizeBytes: number): Buffer {
 }
 
 /** Nobody uses the buffer any more, nor anything else that lies in the same memory. O(1). */
-export function giveBuffer({ buffer }: Uint8Array): void {
+export function giveBuffer(bytes: Uint8Array): void {
+  const { buffer } = bytes
   const sizeBytes = buffer.byteLength
   if (sizeBytes > SPARE_BYTES_MAX || classBytesOf(sizeBytes) !== sizeBytes || buffer instanceof SharedArrayBuffer)
     return
   makeRoom(sizeBytes)
   const ofClass = spares.get(sizeBytes)
-  const whole = Buffer.from(buffer as ArrayBuffer)
+  const whole = bytes.length === sizeBytes && bytes instanceof Buffer ? bytes : Buffer.from(buffer)
   if (ofClass === undefined) spares.set(sizeBytes, [whole])
   else ofClass.push(whole)
   sparesBytes += sizeBytes

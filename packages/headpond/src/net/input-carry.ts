@@ -52,7 +52,7 @@ export class InputCarry {
 
   /** Until the next `take` or `clear`, whoever consumes the bytes may keep the buffer. */
   offer(): void {
-    if (this.#bytes!.length <= SPARE_BYTES_MIN) return
+    if (this.#bytes!.length <= ROOMY_BYTES_MIN) return
     offerBuffer(this.#bytes!, this.#end)
     this.#isOffered = true
   }
@@ -65,7 +65,7 @@ export class InputCarry {
     const leftBytes = this.#end - this.#start
     const sizeBytes = this.#bytes?.length ?? 0
     if (leftBytes === 0) this.#forget(isKept)
-    else if (isKept || (sizeBytes > SPARE_BYTES_MIN && leftBytes * 4 < sizeBytes)) this.#moveTo(leftBytes, isKept)
+    else if (isKept || (sizeBytes > ROOMY_BYTES_MIN && leftBytes * 4 < sizeBytes)) this.#moveTo(leftBytes, isKept)
   }
 
   clear(): void {
@@ -119,18 +119,19 @@ export class InputCarry {
 const BELIEVED_TIMES = 16
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /**
- * Room for the rest of one read and the whole of the next. Long pipelines, and large requests, are cut at every read: one
- * buffer goes from one connection that needs it to the next. Fresh memory for each would cost more than all that is done with it:
- * the system has to clear it, and the collector to find it. **(measured)**: 256 KB at a time, it was half of the cost of
- * appending to a log.
+ * Long pipelines, and large requests, are cut at every read: one buffer goes from one connection that needs it to the next.
+ * Fresh memory for each would cost more than all that is done with it: the system has to clear it, and the collector to find
+ * it. **(measured)**: 256 KB at a time, it was half of the cost of appending to a log.
  */
-const SPARE_BYTES_MIN = 2 * 16384
+const SPARE_BYTES_MIN = 2048
+const READ_BYTES = 16384
+/** Room for the rest of one read and the whole of the next: just above one read the next one is certain to be needed too. */
+const ROOMY_BYTES_MIN = 2 * READ_BYTES
 
 function allocate(sizeBytes: number): Buffer | null {
-  // Just above one read the next one is certain to be needed too.
-  const isSmall = sizeBytes <= SPARE_BYTES_MIN / 2
   try {
-    return isSmall ? Buffer.allocUnsafeSlow(sizeBytes) : takeBuffer(Math.max(sizeBytes, SPARE_BYTES_MIN))
+    if (sizeBytes < SPARE_BYTES_MIN) return Buffer.allocUnsafeSlow(sizeBytes)
+    return takeBuffer(sizeBytes <= READ_BYTES ? sizeBytes : Math.max(sizeBytes, ROOMY_BYTES_MIN))
   } catch {
     return null
   }

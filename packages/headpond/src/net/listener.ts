@@ -64,9 +64,11 @@ const READ_BYTES = 16384
  */
 const LONG_REQUEST_BYTES = 512
 const LONG_READ_BYTES = 24576
-/** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
-const LARGE_REQUEST_BYTES = 65536
+/** Of these, too, a read has few. **(measured)**: `SET` of 10 KB without waiting, sent without waiting, is three times as fast as with reads of 24 KiB. */
+const LARGER_REQUEST_BYTES = 2048
 const LARGE_READ_BYTES = 131072
+/** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
+const LARGE_REQUEST_BYTES = 24576
 /**
  * But no more than this in one turn, of all connections together: a hundred producers with large batches would hold up
  * everybody else's short requests for as long as it takes to read them all.
@@ -206,7 +208,7 @@ export class Listener {
       const isLarge = requestBytes >= LARGE_REQUEST_BYTES
       const isDrained = sizeBytes < buffer.length || (isLarge && isWithinTurn(sizeBytes))
       if (requestBytes >= LONG_REQUEST_BYTES && readBytes === undefined && buffer !== largeReadBuffer) {
-        const next = isLarge ? largeReadBuffer : longReadBuffer
+        const next = requestBytes >= LARGER_REQUEST_BYTES ? largeReadBuffer : longReadBuffer
         if (next !== buffer) {
           socket.switchBuffer(next)
           buffer = next

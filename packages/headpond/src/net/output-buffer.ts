@@ -1,3 +1,4 @@
+import type { LargeValues } from '../memory/large-values.ts'
 import { LINE_BYTES, OutputRegion } from './output-region.ts'
 
 /**
@@ -115,9 +116,20 @@ export class OutputBuffer {
 
   /** Sends a buffer as it is, behind what was encoded. The caller leaves it unchanged from now on. */
   passThrough(bytes: Uint8Array): void {
+    this.#pass(bytes)
+  }
+
+  /** Sends the bytes from `start` to `end` of a large value, which is lent until the peer's system has them. */
+  passLarge(values: LargeValues, index: number, start: number, end: number): void {
+    const isLentAlready = values.isLent(index)
+    const isTaken = this.#pass(values.lend(index).subarray(start, end))
+    if (isTaken && !isLentAlready) values.takeBack(index)
+  }
+
+  #pass(bytes: Uint8Array): boolean {
     this.flush()
     this.sentBytes += bytes.length
-    this.#sink!.write(bytes)
+    return this.#sink!.write(bytes)
   }
 
   /** Takes back what was encoded since `position` (a value of `at`), if it was not flushed meanwhile. */

@@ -245,7 +245,7 @@ export class Reply {
     // A value that was lent must be copied before the next write in place: not worth it for a short piece.
     if (end - start < LENT_BYTES_MIN) return this.bulk(store.heap.large.get(index), start, end)
     this.#header(DOLLAR, end - start)
-    this.out.passThrough(store.heap.large.lend(index).subarray(start, end))
+    this.out.passLarge(store.heap.large, index, start, end)
     this.raw(CRLF)
   }
 
