@@ -44,8 +44,13 @@ class Client {
       if (expected === undefined) return this.#fail(`${this.#name}: a reply that nobody waits for`)
       const count = Math.min(expected.length - this.#comeBytes, chunk.length - at)
       if (chunk.compare(expected, this.#comeBytes, this.#comeBytes + count, at, at + count) !== 0) {
-        const [come, right] = [chunk.subarray(at, at + 40), expected.subarray(this.#comeBytes, this.#comeBytes + 40)]
-        return this.#fail(`${this.#name}: "${come}" came, not "${right}"`)
+        let same = 0
+        while (chunk[at + same] === expected[this.#comeBytes + same]) same++
+        const place = this.#comeBytes + same
+        const [come, right] = [chunk.subarray(at + same), expected.subarray(place)].map((bytes) =>
+          bytes.subarray(0, 40),
+        )
+        return this.#fail(`${this.#name}: at byte ${place} of ${expected.length} "${come}" came, not "${right}"`)
       }
       at += count
       this.#comeBytes += count
@@ -118,10 +123,21 @@ class Client {
     }
   }
 
+  /** Replies of more than the system keeps for a peer: the rest waits in the server, while the value is set again. */
+  #addMuch(): void {
+    const key = `${this.#name}:much`
+    for (let turn = 0; turn < 4; turn++) {
+      const value = Buffer.alloc(400_000 + this.#random.below(100_000), `${this.#name}:${this.#valueCount++};`)
+      this.#request(['SET', key, value], '+OK\r\n')
+      for (let count = 0; count < 8; count++) this.#request(['GET', key], bulk(value))
+    }
+  }
+
   /** Sends several requests at once, and now and then does not look at their replies for a while. */
   async round(others: Promise<unknown>): Promise<void> {
-    const isSlow = this.#random.once(3)
+    const isSlow = this.#random.once(10)
     if (isSlow) this.#socket.pause()
+    if (isSlow) this.#addMuch()
     for (let count = 1 + this.#random.below(12); count > 0; count--) this.#add()
     this.#socket.write(Buffer.concat(this.#requests))
     this.#requests = []
