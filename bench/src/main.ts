@@ -29,11 +29,13 @@ import { isInstalled, nodeVersion, type ServerSpec, specFor } from './servers.ts
 import { measureStart } from './start.ts'
 import { measureThroughput } from './throughput.ts'
 import { measureTypes } from './types.ts'
+import { measureValueSizes } from './value-sizes.ts'
 
 const runners: Record<Suite, typeof measureThroughput> = {
   throughput: measureThroughput,
   types: measureTypes,
   connections: measureFewConnections,
+  'value-sizes': measureValueSizes,
   scripting: measureScripting,
   acl: measureAcl,
   memory: measureMemory,

@@ -9,6 +9,7 @@ export const suites = [
   'throughput',
   'types',
   'connections',
+  'value-sizes',
   'scripting',
   'acl',
   'memory',
