@@ -8,7 +8,7 @@ let offered: Uint8Array | null = null
 let offeredEnd = 0
 
 /** So much of a buffer must be wanted for all of it to be kept. */
-const KEPT_SHARE = 7 / 8
+const KEPT_SHARE = 4 / 5
 /** What may stand behind a value that is the last of its request. */
 const LINE_END_BYTES = 2
 

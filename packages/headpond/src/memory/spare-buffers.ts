@@ -9,21 +9,27 @@
 export const SPARE_BYTES_MAX = 4 * 2 ** 20
 /** All that are kept. */
 const SPARES_BYTES_MAX = 16 * 2 ** 20
-/** Sixteen sizes from one power of two to the next: a buffer is at most a sixteenth longer than what it is for. */
+/** Sixteen sizes from one power of two to the next: a buffer is at most a sixteenth longer than what it is made for. */
 const CLASS_BITS = 4
 
 /** By their size, which is that of a class; those that have not been given anything for long come first. */
 const spares = new Map<number, Buffer[]>()
 let sparesBytes = 0
 
-/** At least so many bytes, which are undefined. O(1) beside the allocation itself. Throws RangeError when memory is refused. */
-export function takeBuffer(sizeBytes: number): Buffer {
+/**
+ * At least so many bytes, which are undefined. O(1) beside the allocation itself. Throws RangeError when memory is refused.
+ * @param bytesMax one that is there is taken up to this size; `sizeBytes` for one that just fits
+ */
+export function takeBuffer(sizeBytes: number, bytesMax = sizeBytes): Buffer {
   if (sizeBytes > SPARE_BYTES_MAX) return Buffer.allocUnsafeSlow(sizeBytes)
   const classBytes = classBytesOf(sizeBytes)
-  const spare = spares.get(classBytes)?.pop()
-  if (spare === undefined) return Buffer.allocUnsafeSlow(classBytes)
-  sparesBytes -= classBytes
-  return spare
+  for (let size = classBytes; size <= bytesMax || size === classBytes; size = classBytesOf(size + 1)) {
+    const spare = spares.get(size)?.pop()
+    if (spare === undefined) continue
+    sparesBytes -= size
+    return spare
+  }
+  return Buffer.allocUnsafeSlow(classBytes)
 }
 
 /** Nobody uses the buffer any more, nor anything else that lies in the same memory. O(1). */

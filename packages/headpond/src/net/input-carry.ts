@@ -93,10 +93,8 @@ export class InputCarry {
       this.#start = 0
       return true
     }
-    const isCut = expectedBytes >= neededBytes
-    const capacityBytes = isCut
-      ? Math.min(expectedBytes, neededBytes * BELIEVED_TIMES)
-      : neededBytes + Math.floor(neededBytes / 2)
+    const capacityBytes =
+      expectedBytes >= neededBytes ? roomFor(expectedBytes, neededBytes) : neededBytes + Math.floor(neededBytes / 2)
     return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX), false)
   }
 
@@ -116,7 +114,16 @@ export class InputCarry {
 }
 
 /** How much of a large request room is made for, by what has arrived of it. What is not written to takes no memory. */
-const BELIEVED_TIMES = 16
+const BELIEVED_TIMES = 64
+/** From here on there is room for what is read behind a request, too: it may have to wait, and would have to move all of it. */
+const LARGE_BYTES_MIN = 2 ** 20
+
+/** The room for a request that is cut. */
+function roomFor(expectedBytes: number, arrivedBytes: number): number {
+  const behindBytes = expectedBytes < LARGE_BYTES_MIN ? 0 : expectedBytes >>> 3
+  return Math.min(expectedBytes + behindBytes, arrivedBytes * BELIEVED_TIMES)
+}
+
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /**
  * Long pipelines, and large requests, are cut at every read: one buffer goes from one connection that needs it to the next.
@@ -131,7 +138,9 @@ const ROOMY_BYTES_MIN = 2 * READ_BYTES
 function allocate(sizeBytes: number): Buffer | null {
   try {
     if (sizeBytes < SPARE_BYTES_MIN) return Buffer.allocUnsafeSlow(sizeBytes)
-    return takeBuffer(sizeBytes <= READ_BYTES ? sizeBytes : Math.max(sizeBytes, ROOMY_BYTES_MIN))
+    const neededBytes = sizeBytes <= READ_BYTES ? sizeBytes : Math.max(sizeBytes, ROOMY_BYTES_MIN)
+    // It is needed for the length of a request only: what is there will do.
+    return takeBuffer(neededBytes, 2 * neededBytes)
   } catch {
     return null
   }

@@ -38,8 +38,8 @@ test('room follows what has arrived, not what was announced', () => {
   carry.append(piece, 0, 1000, 512 * 2 ** 20)
   assert.ok(carry.ownBytes <= 2 ** 18, `${carry.ownBytes}`)
   for (let count = 0; count < 1000; count++) carry.append(piece, 0, 1000, 512 * 2 ** 20)
-  // Sixteen times what was there when room was made.
-  assert.ok(carry.ownBytes <= 16 * 1_001_000, `${carry.ownBytes}`)
+  // Sixty-four times what was there when room was made.
+  assert.ok(carry.ownBytes <= 64 * 1_001_000, `${carry.ownBytes}`)
   // And leaves with it.
   carry.take(1_000_000)
   assert.ok(carry.ownBytes <= 2 ** 18, `${carry.ownBytes}`)
