@@ -1,5 +1,5 @@
 import { offerBuffer, withdrawBuffer } from '../memory/offered-buffer.ts'
-import { giveBuffer, takeBuffer } from '../memory/spare-buffers.ts'
+import { giveBuffer, SPARE_BYTES_MAX, takeBuffer } from '../memory/spare-buffers.ts'
 
 /**
  * The bytes of a connection that are not consumed yet: the rest of a cut request, or requests behind one that waits.
@@ -31,7 +31,7 @@ export class InputCarry {
     return this.#end - this.#start
   }
 
-  /** What of the buffer was asked for: the rest of it, up to the next size class, is lent from the spares. */
+  /** What of the buffer was asked for: the rest of it, for what may be read behind it and up to the next size, is lent. */
   get ownBytes(): number {
     return this.#bytes === null ? 0 : Math.max(this.#end, this.#askedBytes)
   }
@@ -93,13 +93,16 @@ export class InputCarry {
       this.#start = 0
       return true
     }
-    const capacityBytes =
-      expectedBytes >= neededBytes ? roomFor(expectedBytes, neededBytes) : neededBytes + Math.floor(neededBytes / 2)
-    return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(capacityBytes, CARRY_BYTES_MAX), false)
+    const askedBytes =
+      expectedBytes >= neededBytes
+        ? Math.min(expectedBytes, neededBytes * BELIEVED_TIMES)
+        : neededBytes + Math.floor(neededBytes / 2)
+    return neededBytes <= CARRY_BYTES_MAX && this.#moveTo(Math.min(askedBytes, CARRY_BYTES_MAX), false)
   }
 
-  #moveTo(capacityBytes: number, isKept: boolean): boolean {
-    const bytes = allocate(capacityBytes)
+  #moveTo(askedBytes: number, isKept: boolean): boolean {
+    const hasMoreRoom = askedBytes >= LARGE_BYTES_MIN && askedBytes <= SPARE_BYTES_MAX
+    const bytes = allocate(hasMoreRoom ? askedBytes + (askedBytes >>> 3) : askedBytes)
     if (bytes === null) return false
     const sizeBytes = this.#end - this.#start
     if (this.#bytes !== null) {
@@ -107,7 +110,7 @@ export class InputCarry {
       this.#forget(isKept)
     }
     this.#bytes = bytes
-    this.#askedBytes = capacityBytes
+    this.#askedBytes = askedBytes
     this.#end = sizeBytes
     return true
   }
@@ -115,15 +118,8 @@ export class InputCarry {
 
 /** How much of a large request room is made for, by what has arrived of it. What is not written to takes no memory. */
 const BELIEVED_TIMES = 64
-/** From here on there is room for what is read behind a request, too: it may have to wait, and would have to move all of it. */
+/** From here to the largest of the spares there is room for what is read behind a request: it would have to move all of it. */
 const LARGE_BYTES_MIN = 2 ** 20
-
-/** The room for a request that is cut. */
-function roomFor(expectedBytes: number, arrivedBytes: number): number {
-  const behindBytes = expectedBytes < LARGE_BYTES_MIN ? 0 : expectedBytes >>> 3
-  return Math.min(expectedBytes + behindBytes, arrivedBytes * BELIEVED_TIMES)
-}
-
 const CARRY_BYTES_MAX = 2 ** 31 - 1
 /**
  * Long pipelines, and large requests, are cut at every read: one buffer goes from one connection that needs it to the next.
