@@ -64,7 +64,7 @@ const READ_BYTES = 16384
  */
 const LONG_REQUEST_BYTES = 512
 const LONG_READ_BYTES = 24576
-/** Of these, too, a read has few. **(measured)**: `SET` of 10 KB without waiting, sent without waiting, is three times as fast as with reads of 24 KiB. */
+/** Of these, too, a read has few. **(measured)**: `SET` of 10 KB, sent without waiting, is three times as fast as with reads of 24 KiB. */
 const LARGER_REQUEST_BYTES = 2048
 const LARGE_READ_BYTES = 131072
 /** A request of this size is read as fast as it comes: there is nothing to answer before its end. */
