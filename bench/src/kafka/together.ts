@@ -22,6 +22,12 @@ const SHAPES: readonly Shape[] = [
   { line: '1KB 256K none 12p', load: { batchBytes: 262_144, codec: 'none', partitionCount: 12 }, topic: {} },
   { line: '1KB 16K lz4', load: { batchBytes: 16_384, codec: 'lz4', partitionCount: 1 }, topic: {} },
   { line: '1KB 256K lz4', load: { batchBytes: 262_144, codec: 'lz4', partitionCount: 1 }, topic: {} },
+  // The broker packs every batch itself.
+  {
+    line: '1KB 256K into gzip',
+    load: { batchBytes: 262_144, codec: 'none', partitionCount: 1 },
+    topic: { 'compression.type': 'gzip' },
+  },
   // Every record is looked at, so every batch is decompressed; and the cleaner is at work.
   ...(['lz4', 'zstd', 'gzip'] as const).map((codec) => ({
     line: `1KB 256K ${codec} compacted`,

@@ -16,11 +16,14 @@ export interface RequestContext {
   readonly time: RequestTime | null
   /** What a handler that has answered with UNFINISHED has done so far; null before. */
   progress: unknown
+  /** With UNFINISHED: what it waits for, which must not reject; null when it goes on in the next turn. */
+  preparation: Promise<void> | null
 }
 
 /**
- * In place of an answer: a large request has had its share of this turn of the event loop, and is to be handled again in
- * another one, before any later request of its connection. Its views are made anew for that.
+ * In place of an answer: a large request has had its share of this turn of the event loop, or something is prepared for it
+ * elsewhere, and it is to be handled again in another turn, before any later request of its connection. Its views are made
+ * anew for that.
  */
 export const UNFINISHED = Symbol('unfinished')
 

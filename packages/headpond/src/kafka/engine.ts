@@ -232,7 +232,16 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     try {
       const clientId = reader.stringOrNull()
       if (api.request.isFlexible(version)) reader.skipTags()
-      context = { version, clientId, session, broker: this.broker, sizeBytes: end - start, time, progress: null }
+      context = {
+        version,
+        clientId,
+        session,
+        broker: this.broker,
+        sizeBytes: end - start,
+        time,
+        progress: null,
+        preparation: null,
+      }
       // Bytes that are left over are passed over, as in Kafka: some clients send them.
       request = api.request.decode(reader, version)
     } catch (error) {
@@ -281,7 +290,7 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     open.context.time?.pause()
     if (result === UNFINISHED) {
       session.unfinished = open
-      this.#turn.defer(session)
+      this.#goOnLater(open.context)
       return false
     }
     if (!(result instanceof Promise)) return this.#answer(open, result)
@@ -292,6 +301,17 @@ export class KafkaEngine implements Protocol<KafkaSession> {
     }
     result.then(answered, (error) => answered(this.#refusal(open, request, error)))
     return true
+  }
+
+  #goOnLater(context: RequestContext): void {
+    const { session, preparation } = context
+    if (preparation === null) return this.#turn.defer(session)
+    context.preparation = null
+    session.isDeferred = true
+    void preparation.then(() => {
+      session.isDeferred = false
+      if (!session.isGone) session.connection.resume()
+    })
   }
 
   // ---- Logging in: see SaslConversation ----

@@ -4,7 +4,7 @@
  * a rule is about single records.
  */
 
-import { codecOf } from './compression/codec.ts'
+import { codecOf, DECOMPRESSED_BYTES_MAX } from './compression/codec.ts'
 import { CompressionError } from './compression/compression-error.ts'
 import type { LogError, LogRefusal } from './errors.ts'
 import type { LogSettings } from './log-settings.ts'
@@ -31,7 +31,7 @@ import {
   recordCountOf,
   sizeBytesOf,
 } from './record-batch.ts'
-import { openRecords } from './records/batch.ts'
+import { type OpenedBody, openRecords } from './records/batch.ts'
 import { RecordFormatError } from './records/record.ts'
 
 /** Refusals name the first of single records. */
@@ -44,8 +44,8 @@ interface RecordError {
 }
 
 /**
- * Null when the batch is right. `partition` names it in refusals. hot: once for each batch; O(bytes) for its CRC, O(records)
- * for its structure.
+ * Null when the batch is right. `partition` names it in refusals; `opened` are its records, if somebody has opened it
+ * before. hot: once for each batch; O(bytes) for its CRC, O(records) for its structure.
  */
 export function validateBatch(
   batch: Uint8Array,
@@ -53,6 +53,7 @@ export function validateBatch(
   settings: LogSettings,
   nowMs: number,
   partition: () => string,
+  opened: OpenedBody | null = null,
 ): LogRefusal | null {
   if (batch.length < BATCH_HEADER_BYTES) {
     return refuse('CORRUPT_MESSAGE', `Record batch of ${batch.length} bytes is shorter than its header`)
@@ -90,7 +91,7 @@ export function validateBatch(
   }
   return (
     checkCounts(batch, isFromClient) ??
-    (isFromClient ? checkRecords(batch, settings, nowMs, partition) : null) ??
+    (isFromClient ? checkRecords(batch, settings, nowMs, partition, opened) : null) ??
     checkSegmentSize(sizeBytes, settings, partition)
   )
 }
@@ -127,23 +128,28 @@ function checkRecords(
   settings: LogSettings,
   nowMs: number,
   partition: () => string,
+  opened: OpenedBody | null,
 ): LogRefusal | null {
   const attributes = readInt16(batch, ATTRIBUTES_AT)
   const codec = codecOf(attributes)
   if (codec === undefined) {
     return refuse('UNSUPPORTED_COMPRESSION_TYPE', `Unknown compression type id: ${attributes & CODEC_MASK}`)
   }
-  const isCreateTime = settings.messageTimestampType === 'CreateTime'
-  const isLookedInto =
-    settings.isCompacted ||
-    (codec !== 'none' && isRecompressed(batch, settings.compressionType)) ||
-    (isCreateTime
-      ? settings.messageTimestampBeforeMaxMs !== Number.POSITIVE_INFINITY ||
-        maxTimestampOf(batch, 0) > nowMs + settings.messageTimestampAfterMaxMs
-      : (attributes & LOG_APPEND_TIME_BIT) !== 0)
-  if (isLookedInto) return checkEachRecord(batch, settings, nowMs, partition)
+  if (isLookedInto(batch, settings, nowMs)) return checkEachRecord(batch, settings, nowMs, partition, opened)
   if (codec === 'none' && !areRecordsWhole(batch)) return describeBrokenRecords(batch)
   return null
+}
+
+/** Whether a rule is about the single records of a client's batch. */
+export function isLookedInto(batch: Uint8Array, settings: LogSettings, nowMs: number): boolean {
+  const attributes = readInt16(batch, ATTRIBUTES_AT)
+  if (settings.isCompacted) return true
+  if (codecOf(attributes) !== 'none' && isRecompressed(batch, settings.compressionType)) return true
+  if (settings.messageTimestampType !== 'CreateTime') return (attributes & LOG_APPEND_TIME_BIT) !== 0
+  return (
+    settings.messageTimestampBeforeMaxMs !== Number.POSITIVE_INFINITY ||
+    maxTimestampOf(batch, 0) > nowMs + settings.messageTimestampAfterMaxMs
+  )
 }
 
 /**
@@ -203,6 +209,7 @@ function checkEachRecord(
   settings: LogSettings,
   nowMs: number,
   partition: () => string,
+  opened: OpenedBody | null,
 ): LogRefusal | null {
   const hasLogAppendTime = (readInt16(batch, ATTRIBUTES_AT) & LOG_APPEND_TIME_BIT) !== 0
   const earliestMs = nowMs - settings.messageTimestampBeforeMaxMs
@@ -210,7 +217,7 @@ function checkEachRecord(
   const errors: RecordError[] = []
   let firstError: LogError | null = null
   try {
-    const cursor = openRecords(batch, 0)
+    const cursor = openRecords(batch, 0, DECOMPRESSED_BYTES_MAX, opened)
     const baseTimestampMs = baseTimestampOf(batch, 0)
     const count = recordCountOf(batch, 0)
     for (let index = 0; index < count; index++) {

@@ -19,6 +19,7 @@ import {
   type TimestampedOffset,
 } from './partition-reader.ts'
 import { PartitionWriter } from './partition-writer.ts'
+import { type PreparedBatch, prepareBatch } from './prepared-batch.ts'
 import { lastSequenceOf, type Marker, ProducerStates } from './producer-state.ts'
 import { recompress } from './recompression.ts'
 import {
@@ -62,6 +63,8 @@ export interface AppendOptions {
   readonly verifyTransaction?: (producerId: number, producerEpoch: number) => LogRefusal | null
   /** The producer numbers each transaction from 0: who is not known here cannot begin one with another number. */
   readonly numbersEachTransaction?: boolean
+  /** What `prepare` has made of this batch. */
+  readonly prepared?: PreparedBatch | null
 }
 
 /** A batch that is in the log: now, or since an earlier attempt of an idempotent producer. */
@@ -239,6 +242,11 @@ export class PartitionLog implements CleanableLog {
 
   // ---- Appending ----
 
+  /** What is to be done for a client's batch before it is appended, because it takes long; null when there is nothing. */
+  prepare(batch: Uint8Array): Promise<PreparedBatch> | null {
+    return prepareBatch(batch, this.#settings, this.#host.nowMs())
+  }
+
   /**
    * Appends one batch. Check and append are one step; the bytes are copied. Readers see it once it is written
    * (`LogManager.written`). hot: once for each batch.
@@ -249,7 +257,8 @@ export class PartitionLog implements CleanableLog {
     const nowMs = this.#host.nowMs()
     this.#usedAtMs = nowMs
     const isFromClient = options.origin === 'client'
-    const refusal = validateBatch(batch, isFromClient, this.#settings, nowMs, () => this.describe())
+    const opened = options.prepared?.opened ?? null
+    const refusal = validateBatch(batch, isFromClient, this.#settings, nowMs, () => this.describe(), opened)
     if (refusal !== null) return refusal
     const hasProducer = producerIdOf(batch, 0) > NO_PRODUCER_ID
     let marker: Marker | null = null
@@ -266,7 +275,7 @@ export class PartitionLog implements CleanableLog {
       }
     }
     if (this.#settings.compressionType !== 'producer' && isFromClient) {
-      const recompressed = this.#recompress(batch)
+      const recompressed = this.#recompress(batch, options.prepared ?? null)
       if (recompressed instanceof Uint8Array) batch = recompressed
       else return recompressed
     }
@@ -306,9 +315,9 @@ export class PartitionLog implements CleanableLog {
     return producers.check(scratch, this.#logEndOffset)
   }
 
-  #recompress(batch: Uint8Array): Uint8Array | LogRefusal {
+  #recompress(batch: Uint8Array, prepared: PreparedBatch | null): Uint8Array | LogRefusal {
     try {
-      const recompressed = recompress(batch, this.#settings.compressionType)
+      const recompressed = recompress(batch, this.#settings.compressionType, prepared)
       if (recompressed.length <= this.#settings.maxMessageBytes) return recompressed
       const message = `The record batch has ${recompressed.length} bytes with the compression of the topic`
       return { error: 'MESSAGE_TOO_LARGE', message }

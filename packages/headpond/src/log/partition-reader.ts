@@ -1,6 +1,6 @@
 import type { LogSettings } from './log-settings.ts'
 import { baseOffsetOf, lastOffsetOf, maxTimestampOf, recordCountOf, sizeBytesOf } from './record-batch.ts'
-import { decodeBatch } from './records/batch.ts'
+import { decodeBatchAside } from './records/batch.ts'
 import type { LogPlace, Segment } from './segment.ts'
 import { nothingAt, type ReadLimit, readFile, readTail, type SegmentRead } from './segment-reader.ts'
 import type { AbortedTransaction } from './transaction-index.ts'
@@ -228,7 +228,7 @@ export class PartitionReader {
         for (let at = 0; at < part.length; at += sizeBytesOf(part, at)) {
           offset = lastOffsetOf(part, at) + 1
           if (maxTimestampOf(part, at) < timestampMs || offset <= this.#log.logStartOffset) continue
-          const { records: decoded, leaderEpoch } = decodeBatch(part, at)
+          const { records: decoded, leaderEpoch } = await decodeBatchAside(part, at)
           for (const record of decoded) {
             if (record.timestampMs < timestampMs || record.offset < this.#log.logStartOffset) continue
             return { offset: record.offset, timestampMs: record.timestampMs, leaderEpoch }
@@ -270,7 +270,7 @@ export class PartitionReader {
             latestMs = Math.max(latestMs, maxTimestampOf(part, at))
             continue
           }
-          for (const record of decodeBatch(part, at).records) {
+          for (const record of (await decodeBatchAside(part, at)).records) {
             if (record.offset >= logStartOffset) latestMs = Math.max(latestMs, record.timestampMs)
           }
         }

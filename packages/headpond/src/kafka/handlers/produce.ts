@@ -1,5 +1,6 @@
 import type { LogRefusal } from '../../log/errors.ts'
 import type { AppendedBatch, PartitionLog } from '../../log/partition-log.ts'
+import { NOT_PREPARED, type PreparedBatch } from '../../log/prepared-batch.ts'
 import {
   attributesOf,
   BATCH_HEADER_BYTES,
@@ -57,6 +58,13 @@ interface TopicOutcomes {
   readonly partitions: Outcome[]
 }
 
+/** Of a request that is not carried out in one turn. */
+interface Progress {
+  readonly outcomes: TopicOutcomes[]
+  /** For the batch that comes next, in an array of its own once it is there. */
+  prepared: readonly [PreparedBatch] | null
+}
+
 /**
  * Versions 0 to 2 are told of though not served: librdkafka decides by them whether it may compress. Several requests of
  * a producer may wait for the disk together.
@@ -68,8 +76,9 @@ export const produce = api(produceRequest, produceResponse, [BATCHES_VERSION, 12
 })
 
 function handle(request: ProduceRequest, context: RequestContext): Promise<ProduceResponse | null> | typeof UNFINISHED {
-  const outcomes = (context.progress ?? []) as TopicOutcomes[]
   if (context.progress === null) refuseTransaction(request, context)
+  const progress = (context.progress ?? { outcomes: [], prepared: null }) as Progress
+  const { outcomes } = progress
   // Check and append of a batch are one step, and nothing else of this connection comes between two of them.
   const { topicData, transactionalId } = request
   const numbersEachTransaction = context.version >= IMPLICIT_VERSION
@@ -80,21 +89,36 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
     const { partitions } = outcomes[topicAt]
     while (partitions.length < partitionData.length) {
       if (stepBytes >= STEP_BYTES) {
-        context.progress = outcomes
+        context.progress = progress
         return UNFINISHED
       }
       const { index, records } = partitionData[partitions.length]
       const log = context.broker.logs.partition(name, index) ?? null
       const verifyTransaction = (producerId: number, producerEpoch: number) =>
         verify(transactionalId, { producerId, producerEpoch }, name, index, context)
+      const refused = check(request, name, log, records, context)
+      const preparing = refused === null && progress.prepared === null ? log!.prepare(records!) : null
+      if (preparing !== null) return waitFor(preparing, progress, context)
+      const prepared = progress.prepared?.[0] ?? null
+      progress.prepared = null
       stepBytes += (records?.length ?? 0) + (log?.writesFilesNext ? FIRST_BATCH_COST_BYTES : BATCH_COST_BYTES)
       const appended =
-        check(request, name, log, records, context) ??
-        log!.append(records!, { origin: 'client', verifyTransaction, numbersEachTransaction })
+        refused ?? log!.append(records!, { origin: 'client', verifyTransaction, numbersEachTransaction, prepared })
       partitions.push({ index, log, appended })
     }
   }
   return acknowledge(request, outcomes, throttle(context), context)
+}
+
+/** The partition's turn comes again when its batch is prepared. */
+function waitFor(preparing: Promise<PreparedBatch>, progress: Progress, context: RequestContext): typeof UNFINISHED {
+  context.progress = progress
+  const prepared = (batch: PreparedBatch) => {
+    progress.prepared = [batch]
+  }
+  // What could not be prepared is done when it is appended, or fails there.
+  context.preparation = preparing.then(prepared, () => prepared(NOT_PREPARED))
+  return UNFINISHED
 }
 
 /** A client that is over its quota has this request carried out, and is not read until it has paused. */

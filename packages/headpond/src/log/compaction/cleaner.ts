@@ -10,6 +10,7 @@
  * batch of each new segment: it tells a start after a crash which old ones the segment replaces, and readers where offsets
  * end. Aborted data goes at once.
  */
+import { DECOMPRESSED_BYTES_MAX } from '../compression/codec.ts'
 import {
   attributesOf,
   BATCH_HEADER_BYTES,
@@ -25,7 +26,7 @@ import {
   sizeBytesOf,
   TRANSACTIONAL_BIT,
 } from '../record-batch.ts'
-import { openRecords } from '../records/batch.ts'
+import { type OpenedBody, openAside, openRecords } from '../records/batch.ts'
 import { controlTypeAt } from '../records/control-record.ts'
 import type { CleanableLog, CleanableSegment, CleanedSegment } from './cleanable-log.ts'
 import { CleanedTransactions } from './cleaned-transactions.ts'
@@ -120,7 +121,9 @@ class Cleaner {
         for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) {
           if (lastOffsetOf(bytes, at) < startOffset) continue
           if (baseOffsetOf(bytes, at) >= endOffset) return
-          if (!this.#mapBatch(bytes, at, startOffset, transactions)) return
+          const opening = openAside(bytes, at)
+          const opened = opening === null ? null : await opening
+          if (!this.#mapBatch(bytes, at, startOffset, transactions, opened)) return
           this.#mappedOffset = lastOffsetOf(bytes, at)
         }
       }
@@ -130,10 +133,16 @@ class Cleaner {
   }
 
   /** False when the map is full; what of the batch is in it does no harm. */
-  #mapBatch(bytes: Uint8Array, at: number, startOffset: number, transactions: CleanedTransactions): boolean {
+  #mapBatch(
+    bytes: Uint8Array,
+    at: number,
+    startOffset: number,
+    transactions: CleanedTransactions,
+    opened: OpenedBody | null,
+  ): boolean {
     if (observe(bytes, at, transactions) || (attributesOf(bytes, at) & CONTROL_BIT) !== 0) return true
     const baseOffset = baseOffsetOf(bytes, at)
-    const cursor = openRecords(bytes, at)
+    const cursor = openRecords(bytes, at, DECOMPRESSED_BYTES_MAX, opened)
     for (let left = recordCountOf(bytes, at); left > 0; left--) {
       cursor.next()
       const offset = baseOffset + cursor.offsetDelta
@@ -176,7 +185,9 @@ class Cleaner {
     this.#bytesBefore += segment.sizeBytes
     for await (const bytes of this.#chunksOf(segment)) {
       for (let at = 0; at < bytes.length; at += sizeBytesOf(bytes, at)) {
-        const batch = this.#filter(bytes, at, transactions)
+        const filtered = this.#filter(bytes, at, transactions)
+        // Waiting for what is there already would cost a turn for each batch.
+        const batch = filtered instanceof Promise ? await filtered : filtered
         this.#recordsBefore += recordCountOf(bytes, at)
         this.#droppedEnd = batch === null ? bytes.subarray(at, at + BATCH_HEADER_BYTES) : null
         if (batch === null) continue
@@ -187,7 +198,11 @@ class Cleaner {
     }
   }
 
-  #filter(bytes: Uint8Array, at: number, transactions: CleanedTransactions): Uint8Array | null {
+  #filter(
+    bytes: Uint8Array,
+    at: number,
+    transactions: CleanedTransactions,
+  ): Uint8Array | null | Promise<Uint8Array | null> {
     const { nowMs } = this.#options
     const attributes = attributesOf(bytes, at)
     const isControl = (attributes & CONTROL_BIT) !== 0

@@ -1,6 +1,7 @@
 /** A batch without the records that compaction drops. */
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
-import { compress } from '../compression/codec.ts'
+import { compressAside, isSlowlyPacked } from '../codec-thread.ts'
+import { compress, DECOMPRESSED_BYTES_MAX } from '../compression/codec.ts'
 import {
   ATTRIBUTES_AT,
   attributesOf,
@@ -22,7 +23,7 @@ import {
   stampCrc,
   writeInt64,
 } from '../record-batch.ts'
-import { openRecords } from '../records/batch.ts'
+import { type OpenedBody, openAside, openRecords } from '../records/batch.ts'
 import type { RecordCursor } from '../records/record-cursor.ts'
 import { VARLONG_BYTES_MAX, varlongLength, writeVarlong } from '../records/varint.ts'
 
@@ -40,9 +41,26 @@ export interface BatchFilter {
 /**
  * The batch at `at` without the records that the filter drops; null when nothing stays of it. A view of `bytes` when
  * everything stays as it is. Offsets, sequences, codec and the offset of the last record are kept, so that readers and
- * the state of producers find what they expect. Throws a RecordFormatError or a CompressionError.
+ * the state of producers find what they expect. Throws a RecordFormatError or a CompressionError. A promise when
+ * another thread opens or packs the records; the bytes must stay as they are meanwhile.
  */
-export function filterBatch(bytes: Uint8Array, at: number, filter: BatchFilter): Uint8Array | null {
+export function filterBatch(
+  bytes: Uint8Array,
+  at: number,
+  filter: BatchFilter,
+): Uint8Array | null | Promise<Uint8Array | null> {
+  const opening = openAside(bytes, at)
+  return opening === null
+    ? filterOpened(bytes, at, filter, null)
+    : opening.then((opened) => filterOpened(bytes, at, filter, opened))
+}
+
+function filterOpened(
+  bytes: Uint8Array,
+  at: number,
+  filter: BatchFilter,
+  opened: OpenedBody | null,
+): Uint8Array | null | Promise<Uint8Array> {
   const end = at + sizeBytesOf(bytes, at)
   const recordCount = recordCountOf(bytes, at)
   if (recordCount === 0) return filter.keepsEmpty ? bytes.subarray(at, end) : null
@@ -50,7 +68,7 @@ export function filterBatch(bytes: Uint8Array, at: number, filter: BatchFilter):
   const attributes = attributesOf(bytes, at)
   const isLogAppendTime = (attributes & LOG_APPEND_TIME_BIT) !== 0
   const baseTimestampMs = baseTimestampOf(bytes, at)
-  const cursor = openRecords(bytes, at)
+  const cursor = openRecords(bytes, at, DECOMPRESSED_BYTES_MAX, opened)
   const kept: { start: number; end: number; timestampDelta: number; offsetDeltaAt: number }[] = []
   let hasTombstone = false
   let maxTimestampMs = NO_TIMESTAMP
@@ -85,19 +103,25 @@ export function filterBatch(bytes: Uint8Array, at: number, filter: BatchFilter):
     out.set(source.subarray(record.offsetDeltaAt, record.end), outAt)
     body.length = outAt + rest
   }
-  const packed = compress(CODECS[attributes & CODEC_MASK], body.bytes.subarray(0, body.length))
-  const batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + packed.length)
-  batch.set(bytes.subarray(at, at + BATCH_HEADER_BYTES))
-  batch.set(packed, BATCH_HEADER_BYTES)
-  batch.writeInt32BE(batch.length - LOG_OVERHEAD_BYTES, BATCH_LENGTH_AT)
-  batch.writeInt32BE(kept.length, RECORD_COUNT_AT)
-  if (!isLogAppendTime) writeInt64(batch, MAX_TIMESTAMP_AT, maxTimestampMs)
-  if (setsHorizon) {
-    batch.writeInt16BE(attributes | DELETE_HORIZON_BIT, ATTRIBUTES_AT)
-    writeInt64(batch, BASE_TIMESTAMP_AT, filter.deleteHorizonMs)
+  const codec = CODECS[attributes & CODEC_MASK]
+  const records = body.bytes.subarray(0, body.length)
+  const build = (packed: Uint8Array) => {
+    const batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + packed.length)
+    batch.set(bytes.subarray(at, at + BATCH_HEADER_BYTES))
+    batch.set(packed, BATCH_HEADER_BYTES)
+    batch.writeInt32BE(batch.length - LOG_OVERHEAD_BYTES, BATCH_LENGTH_AT)
+    batch.writeInt32BE(kept.length, RECORD_COUNT_AT)
+    if (!isLogAppendTime) writeInt64(batch, MAX_TIMESTAMP_AT, maxTimestampMs)
+    if (setsHorizon) {
+      batch.writeInt16BE(attributes | DELETE_HORIZON_BIT, ATTRIBUTES_AT)
+      writeInt64(batch, BASE_TIMESTAMP_AT, filter.deleteHorizonMs)
+    }
+    stampCrc(batch, 0)
+    return batch
   }
-  stampCrc(batch, 0)
-  return batch
+  return isSlowlyPacked(codec, records.length)
+    ? compressAside(codec, records).then(build)
+    : build(compress(codec, records))
 }
 
 /** The header of the batch at `at` alone: what the log must know of its producer, and of the offsets that it had. */

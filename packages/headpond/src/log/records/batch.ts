@@ -3,7 +3,9 @@
  * who need the records themselves (coordinators, tools, compaction, clients). An append never comes here.
  */
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
+import { decompressAside, isSlowlyOpened } from '../codec-thread.ts'
 import { codecOf, compress, DECOMPRESSED_BYTES_MAX, decompress } from '../compression/codec.ts'
+import { CompressionError } from '../compression/compression-error.ts'
 import {
   ATTRIBUTES_AT,
   BASE_OFFSET_AT,
@@ -146,9 +148,14 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader {
  * The batch at `at`, decompressed. Keys and values are views of `bytes`, or of what was decompressed. The CRC is not
  * looked at. Throws a RecordFormatError or a CompressionError. O(bytes).
  */
-export function decodeBatch(bytes: Uint8Array, at = 0, sizeBytesMax = DECOMPRESSED_BYTES_MAX): DecodedBatch {
+export function decodeBatch(
+  bytes: Uint8Array,
+  at = 0,
+  sizeBytesMax = DECOMPRESSED_BYTES_MAX,
+  opened: OpenedBody | null = null,
+): DecodedBatch {
   const header = readBatchHeader(bytes, at)
-  const cursor = openRecords(bytes, at, sizeBytesMax)
+  const cursor = openRecords(bytes, at, sizeBytesMax, opened)
   const records: LogRecord[] = []
   for (let index = 0; index < header.recordCount; index++) {
     cursor.next()
@@ -158,8 +165,18 @@ export function decodeBatch(bytes: Uint8Array, at = 0, sizeBytesMax = DECOMPRESS
   return { ...header, records }
 }
 
-/** A cursor before the first record of the batch at `at`, decompressed. Throws as `decodeBatch`. */
-export function openRecords(bytes: Uint8Array, at: number, sizeBytesMax = DECOMPRESSED_BYTES_MAX): RecordCursor {
+/** The records of a batch, decompressed beforehand, or why they cannot be. */
+export type OpenedBody = Uint8Array | CompressionError
+
+/**
+ * A cursor before the first record of the batch at `at`, decompressed, if it is not yet. Throws as `decodeBatch`.
+ */
+export function openRecords(
+  bytes: Uint8Array,
+  at: number,
+  sizeBytesMax = DECOMPRESSED_BYTES_MAX,
+  opened: OpenedBody | null = null,
+): RecordCursor {
   const end = at + sizeBytesOf(bytes, at)
   if (end < at + BATCH_HEADER_BYTES || end > bytes.length)
     throw new RecordFormatError('a batch beyond the end of its bytes')
@@ -169,8 +186,30 @@ export function openRecords(bytes: Uint8Array, at: number, sizeBytesMax = DECOMP
   if (codec === 'none') return new RecordCursor(bytes, at + BATCH_HEADER_BYTES, end)
   // Compaction leaves batches without a record; what an empty body is compressed to is everybody's own business.
   if (readInt32(bytes, at + RECORD_COUNT_AT) === 0) return new RecordCursor(bytes, end, end)
-  const body = decompress(codec, bytes.subarray(at + BATCH_HEADER_BYTES, end), sizeBytesMax)
+  const body = opened ?? decompress(codec, bytes.subarray(at + BATCH_HEADER_BYTES, end), sizeBytesMax)
+  if (body instanceof CompressionError) throw body
   return new RecordCursor(body, 0, body.length)
+}
+
+/** As `decodeBatch`; another thread opens what takes long. The bytes must stay as they are meanwhile. */
+export async function decodeBatchAside(bytes: Uint8Array, at: number): Promise<DecodedBatch> {
+  return decodeBatch(bytes, at, DECOMPRESSED_BYTES_MAX, await openAside(bytes, at))
+}
+
+/**
+ * The records of the batch at `at` where opening them takes long, from another thread; null where it does not. O(bytes) to copy
+ * them there.
+ */
+export function openAside(bytes: Uint8Array, at: number): Promise<OpenedBody> | null {
+  const sizeBytes = sizeBytesOf(bytes, at) - BATCH_HEADER_BYTES
+  const codec = codecOf(readInt16(bytes, at + ATTRIBUTES_AT))
+  if (codec === undefined || !isSlowlyOpened(codec, sizeBytes) || readInt32(bytes, at + RECORD_COUNT_AT) === 0)
+    return null
+  const start = at + BATCH_HEADER_BYTES
+  return decompressAside(codec, bytes.subarray(start, start + sizeBytes)).catch((error: unknown) => {
+    if (error instanceof CompressionError) return error
+    throw error
+  })
 }
 
 /** The record that the cursor is at. */
