@@ -61,8 +61,8 @@ interface TopicOutcomes {
 /** Of a request that is not carried out in one turn. */
 interface Progress {
   readonly outcomes: TopicOutcomes[]
-  /** For the batch that comes next, in an array of its own once it is there. */
-  prepared: readonly [PreparedBatch] | null
+  /** For the batch that comes next. */
+  prepared: PreparedBatch | null
 }
 
 /**
@@ -99,7 +99,7 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
       const refused = check(request, name, log, records, context)
       const preparing = refused === null && progress.prepared === null ? log!.prepare(records!) : null
       if (preparing !== null) return waitFor(preparing, progress, context)
-      const prepared = progress.prepared?.[0] ?? null
+      const { prepared } = progress
       progress.prepared = null
       stepBytes += (records?.length ?? 0) + (log?.writesFilesNext ? FIRST_BATCH_COST_BYTES : BATCH_COST_BYTES)
       const appended =
@@ -114,7 +114,7 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
 function waitFor(preparing: Promise<PreparedBatch>, progress: Progress, context: RequestContext): typeof UNFINISHED {
   context.progress = progress
   const prepared = (batch: PreparedBatch) => {
-    progress.prepared = [batch]
+    progress.prepared = batch
   }
   // What could not be prepared is done when it is appended, or fails there.
   context.preparation = preparing.then(prepared, () => prepared(NOT_PREPARED))
