@@ -30,7 +30,7 @@ export function isSlowlyPacked(codec: Codec, sizeBytes: number): boolean {
   return codec !== 'none' && sizeBytes >= PACKED_BYTES_MIN
 }
 
-/** As `decompress`, in another thread if it is slow. The bytes are copied there. Rejects with a CompressionError. */
+/** As `decompress`, in another thread if it is slow. The bytes are copied there. Rejects with a CompressionError, or when the thread is lost. */
 export async function decompressAside(codec: Codec, bytes: Uint8Array): Promise<Uint8Array> {
   return isSlowlyOpened(codec, bytes.length) ? thread.perform('open', codec, bytes) : decompress(codec, bytes)
 }
