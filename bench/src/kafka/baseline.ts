@@ -16,7 +16,8 @@ export interface Baseline {
   readonly bytesPerCpuSecond: number
 }
 
-export function measureBaseline(directory: string, batchBytes: number, seconds: number): Baseline {
+/** @param sizeBytes how much is written, to within one write */
+export function measureBaseline(directory: string, batchBytes: number, sizeBytes: number): Baseline {
   const { batch } = makeBatch(100, batchBytes, 'none')
   const writeBytes = Math.max(1, Math.floor(WRITE_BYTES / batch.length)) * batch.length
   const bytes = Buffer.alloc(Math.floor(SOURCE_BYTES / writeBytes) * writeBytes)
@@ -29,7 +30,7 @@ export function measureBaseline(directory: string, batchBytes: number, seconds: 
   const startedAtMs = performance.now()
   const cpuBefore = process.cpuUsage()
   try {
-    while (performance.now() - startedAtMs < seconds * 1000) {
+    while (writtenBytes < sizeBytes) {
       for (const end = at + writeBytes; at < end; at += batch.length) {
         checksum ^= crc32c(bytes, at + 21, at + batch.length)
       }

@@ -30,8 +30,7 @@ export interface Bench {
 
 const MB = 1e6
 const GB = 1e9
-const BASELINE_TRIES = 3
-const BASELINE_SECONDS = 0.5
+const BASELINE_TRIES = 2
 
 /** A load runs in a process of its own: it is what the machine's other core does. */
 export function runLoad(load: Load, onMeasuring: () => void = () => {}): Promise<LoadResult> {
@@ -66,14 +65,17 @@ export async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) 
   }
 }
 
-/** The best that this machine can do with batches of a size: the best of several tries, since others take its processors too. */
-function baselineOf(batchBytes: number, { memory }: Bench): Baseline {
+/**
+ * The best that this machine can do with as many bytes, in batches of a size: the best of several tries, since others take its
+ * processors too. As many, since what the system has not brought to the disk yet is cheaper to write than what follows it.
+ */
+function baselineOf(batchBytes: number, sizeBytes: number, { memory }: Bench): Baseline {
   const tries = Array.from({ length: BASELINE_TRIES }, () => {
     const directory = makeDirectory()
     memory.hold()
     memory.release()
     try {
-      return measureBaseline(directory, batchBytes, BASELINE_SECONDS)
+      return measureBaseline(directory, batchBytes, sizeBytes)
     } finally {
       removeDirectory(directory)
     }
@@ -126,13 +128,10 @@ const CONNECTION_COUNT = 4
 /** Batches as producers send them: one for each partition in a request, five requests of each producer under way. */
 export async function measureProduce(bench: Bench): Promise<void> {
   const { options, specs, memory, add } = bench
-  const baselines = new Map<number, Baseline>()
   for (const shape of PRODUCE_LINES) {
     const { recordBytes, acks, partitionCount, codec, batchBytes } = shape
     const line = `${recordBytes}B acks=${acks === 1 ? 1 : 'all'} ${partitionCount}p ${codec} ${batchBytes / 1024}K`
     if (!wants(options, line)) continue
-    const baseline = baselines.get(batchBytes) ?? baselineOf(batchBytes, bench)
-    baselines.set(batchBytes, baseline)
     for (const spec of specs) {
       await withBroker(spec, async (broker) => {
         await broker.createTopic('bench', partitionCount)
@@ -143,6 +142,7 @@ export async function measureProduce(bench: Bench): Promise<void> {
           seconds: options.quick ? 1 : 2,
           ...shape,
         })
+        const baseline = baselineOf(batchBytes, result.batchBytes, bench)
         add({
           suite: 'produce',
           line,
