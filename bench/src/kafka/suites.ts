@@ -65,10 +65,7 @@ export async function withBroker(spec: BrokerSpec, use: (broker: BrokerProcess) 
   }
 }
 
-/**
- * The best that this machine can do with as many bytes, in batches of a size: the best of several tries, since others take its
- * processors too. As many, since what the system has not brought to the disk yet is cheaper to write than what follows it.
- */
+/** The best that this machine can do with so many bytes, in batches of a size: of several tries, since others take its processors too. */
 function baselineOf(batchBytes: number, sizeBytes: number, { memory }: Bench): Baseline {
   const tries = Array.from({ length: BASELINE_TRIES }, () => {
     const directory = makeDirectory()
