@@ -14,6 +14,7 @@ import { freePort } from 'headpond/test/free-port.ts'
 import { WireConnection } from './wire.ts'
 
 const EXECUTABLE = fileURLToPath(new URL('../../../packages/headpond/dist/bin/headpond.js', import.meta.url))
+const BARE_BROKER = fileURLToPath(new URL('./bare-broker.js', import.meta.url))
 const GROUPS_AT_ONCE = ['--kafka.group.initial.rebalance.delay.ms', '0']
 const MS_PER_CPU_TICK = 10
 const START_TIMEOUT_MS = 60_000
@@ -21,6 +22,9 @@ const STOP_TIMEOUT_MS = 30_000
 const CREATE_TOPICS_VERSION = 5
 const DELETE_TOPICS_VERSION = 4
 const METADATA_VERSION = 9
+
+/** The name of the contestant that does nothing but receive, check, write and answer. */
+export const NODE_ALONE = 'Node alone'
 
 /** How a kind of broker is started. */
 export interface BrokerSpec {
@@ -50,6 +54,19 @@ export function headpondSpec(node: string, extra: readonly string[] = []): Broke
       ]
     },
   }
+}
+
+/** What Node alone can do: see `bare-broker.ts`. */
+export function bareSpec(node: string): BrokerSpec {
+  const command = (port: number, directory: string) => [
+    node,
+    '-C',
+    'headpond-repository',
+    BARE_BROKER,
+    String(port),
+    directory,
+  ]
+  return { name: NODE_ALONE, command }
 }
 
 const live = new Set<ChildProcess>()

@@ -4,7 +4,7 @@ import type { KafkaBenchOptions, KafkaSuite } from '../options.ts'
 import { ReadyMemory } from '../ready-memory.ts'
 import { alignedTable, thisMachine } from '../report.ts'
 import { apacheKafka } from './apache-kafka.ts'
-import { type BrokerSpec, headpondSpec } from './broker-process.ts'
+import { type BrokerSpec, headpondSpec, NODE_ALONE } from './broker-process.ts'
 import { measureGroups, measureLargeLog, measureProducers } from './scale-suites.ts'
 import {
   type Bench,
@@ -21,6 +21,8 @@ import { measureTogether } from './together.ts'
 import { measureConsumerPerf, measureProducerPerf } from './tool-suites.ts'
 
 const GB = 1e9
+/** No bar is on a ratio between these. */
+const OURS: readonly string[] = ['Headpond', NODE_ALONE]
 
 /** What a figure of Headpond's is to be at least or at most: by itself, or by Apache Kafka's. */
 interface Bar {
@@ -139,7 +141,7 @@ function verdictOf(bar: Bar, { suite, line, broker, figures }: Line, lines: read
   const { figure, atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = bar
   if (broker !== 'Headpond' || !bar.suites.some((each) => each === suite)) return []
   if (figures[figure] === undefined || (bar.line !== undefined && bar.line !== line)) return []
-  const other = lines.find((each) => each.suite === suite && each.line === line && each.broker !== 'Headpond')
+  const other = lines.find((each) => each.suite === suite && each.line === line && !OURS.includes(each.broker))
   if (bar.isRatio && other === undefined) return []
   const value = Number(figures[figure]) / (bar.isRatio ? Number(other?.figures[figure]) : 1)
   if (Number.isNaN(value) || (value >= atLeast && value <= atMost)) return []

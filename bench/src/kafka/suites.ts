@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type { KafkaBenchOptions } from '../options.ts'
 import type { ReadyMemory } from '../ready-memory.ts'
 import { type Baseline, measureBaseline } from './baseline.ts'
-import { BrokerProcess, type BrokerSpec, makeDirectory, removeDirectory } from './broker-process.ts'
+import { BrokerProcess, type BrokerSpec, bareSpec, makeDirectory, removeDirectory } from './broker-process.ts'
 import { measureClients } from './clients.ts'
 import { type Load, type LoadReply, type LoadResult, type ProduceLoad, produceOnce } from './load.ts'
 
@@ -129,7 +129,7 @@ export async function measureProduce(bench: Bench): Promise<void> {
     const { recordBytes, acks, partitionCount, codec, batchBytes } = shape
     const line = `${recordBytes}B acks=${acks === 1 ? 1 : 'all'} ${partitionCount}p ${codec} ${batchBytes / 1024}K`
     if (!wants(options, line)) continue
-    for (const spec of specs) {
+    for (const spec of [...specs, bareSpec(options.node)]) {
       await withBroker(spec, async (broker) => {
         await broker.createTopic('bench', partitionCount)
         const { result, cpuSeconds } = await measureLoad(broker, memory, {
