@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { compress, decompress } from './compression/codec.ts'
-import { CompressionError } from './compression/compression-error.ts'
+import { CompressionError, TooLargeError } from './compression/compression-error.ts'
 import type { Codec } from './record-batch.ts'
 
 export interface CodecJob {
@@ -18,21 +18,28 @@ export type CodecAnswer = { readonly bytes: Uint8Array } | { readonly failure: s
 
 /** Fewer take less time here than their way there and back: an eighth of a millisecond. */
 const OPENED_BYTES_MIN = 32 * 1024
+/** What becomes more than this is given up here, and opened there: a kilobyte may become a megabyte, or a hundred. */
+const OPENED_HERE_BYTES_MAX = 256 * 1024
 const PACKED_BYTES_MIN = 8 * 1024
-
-/** Whether compressed records are many enough for another thread to open them. */
-export function isSlowlyOpened(codec: Codec, sizeBytes: number): boolean {
-  return codec !== 'none' && sizeBytes >= OPENED_BYTES_MIN
-}
 
 /** Whether records are many enough for another thread to compress them. */
 export function isSlowlyPacked(codec: Codec, sizeBytes: number): boolean {
   return codec !== 'none' && sizeBytes >= PACKED_BYTES_MIN
 }
 
-/** As `decompress`, in another thread if it is slow. The bytes are copied there. Rejects with a CompressionError, or when the thread is lost. */
-export async function decompressAside(codec: Codec, bytes: Uint8Array): Promise<Uint8Array> {
-  return isSlowlyOpened(codec, bytes.length) ? thread.perform('open', codec, bytes) : decompress(codec, bytes)
+/**
+ * As `decompress`; a promise when it takes long, and is done by another thread. The bytes are copied there. Rejects with a
+ * CompressionError, or when the thread is lost.
+ */
+export function decompressAside(codec: Codec, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  if (bytes.length < OPENED_BYTES_MIN) {
+    try {
+      return decompress(codec, bytes, OPENED_HERE_BYTES_MAX)
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error
+    }
+  }
+  return thread.perform('open', codec, bytes)
 }
 
 /** As `compress`, in another thread if it is slow. The bytes are copied there. */

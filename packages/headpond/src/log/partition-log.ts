@@ -243,7 +243,7 @@ export class PartitionLog implements CleanableLog {
   // ---- Appending ----
 
   /** What is to be done for a client's batch before it is appended, because it takes long; null when there is nothing. */
-  prepare(batch: Uint8Array): Promise<PreparedBatch> | null {
+  prepare(batch: Uint8Array): PreparedBatch | Promise<PreparedBatch> | null {
     return prepareBatch(batch, this.#settings, this.#host.nowMs())
   }
 

@@ -98,8 +98,8 @@ function handle(request: ProduceRequest, context: RequestContext): Promise<Produ
         verify(transactionalId, { producerId, producerEpoch }, name, index, context)
       const refused = check(request, name, log, records, context)
       const preparing = refused === null && progress.prepared === null ? log!.prepare(records!) : null
-      if (preparing !== null) return waitFor(preparing, progress, context)
-      const { prepared } = progress
+      if (preparing instanceof Promise) return waitFor(preparing, progress, context)
+      const prepared = preparing ?? progress.prepared
       progress.prepared = null
       stepBytes += (records?.length ?? 0) + (log?.writesFilesNext ? FIRST_BATCH_COST_BYTES : BATCH_COST_BYTES)
       const appended =

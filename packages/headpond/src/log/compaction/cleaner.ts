@@ -122,7 +122,7 @@ class Cleaner {
           if (lastOffsetOf(bytes, at) < startOffset) continue
           if (baseOffsetOf(bytes, at) >= endOffset) return
           const opening = openAside(bytes, at)
-          const opened = opening === null ? null : await opening
+          const opened = opening instanceof Promise ? await opening : opening
           if (!this.#mapBatch(bytes, at, startOffset, transactions, opened)) return
           this.#mappedOffset = lastOffsetOf(bytes, at)
         }

@@ -50,9 +50,9 @@ export function filterBatch(
   filter: BatchFilter,
 ): Uint8Array | null | Promise<Uint8Array | null> {
   const opening = openAside(bytes, at)
-  return opening === null
-    ? filterOpened(bytes, at, filter, null)
-    : opening.then((opened) => filterOpened(bytes, at, filter, opened))
+  return opening instanceof Promise
+    ? opening.then((opened) => filterOpened(bytes, at, filter, opened))
+    : filterOpened(bytes, at, filter, opening)
 }
 
 function filterOpened(

@@ -9,7 +9,7 @@
  */
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
 import type { Compressor } from './codec.ts'
-import { CompressionError, tooLarge } from './compression-error.ts'
+import { CompressionError, TooLargeError } from './compression-error.ts'
 import { blockBytesMax, compressBlock, decompressBlock } from './lz4-block.ts'
 import { xxHash32 } from './xx-hash.ts'
 
@@ -93,7 +93,7 @@ function readFrame(
   if (blockSizeCode < 4) throw new CompressionError('a frame of lz4 with an unknown size of blocks')
   const blockBytesMost = 2 ** (8 + 2 * blockSizeCode)
   const contentSizeBytes = flags & CONTENT_SIZE_BIT ? uint64(input, start + 6) : null
-  if (contentSizeBytes !== null && contentSizeBytes > sizeBytesMax - out.length) throw tooLarge(sizeBytesMax)
+  if (contentSizeBytes !== null && contentSizeBytes > sizeBytesMax - out.length) throw new TooLargeError(sizeBytesMax)
   let at = start + (contentSizeBytes === null ? 6 : 14)
   if (at >= input.length) throw new CompressionError('a frame of lz4 beyond its end')
   if (verifiesHeader && input[at] !== ((xxHash32(input, start + 4, at) >>> 8) & 0xff)) {
@@ -116,7 +116,7 @@ function readFrame(
       const floor = flags & INDEPENDENT_BIT ? outAt : contentStart
       out.length = decompressBlock(input, at, end, out.bytes.subarray(0, outAt + blockBytesMost), outAt, floor)
     }
-    if (out.length > sizeBytesMax) throw tooLarge(sizeBytesMax)
+    if (out.length > sizeBytesMax) throw new TooLargeError(sizeBytesMax)
     at = end
     if (flags & BLOCK_CHECKSUM_BIT) {
       if (uint32(input, at) !== xxHash32(input, end - sizeBytes, end)) {

@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import type { Compressor } from './codec.ts'
-import { CompressionError, tooLarge } from './compression-error.ts'
+import { CompressionError, TooLargeError } from './compression-error.ts'
 
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 /** The magic, the version, and the oldest version that can read it. */
@@ -22,7 +22,7 @@ export function createSnappy(): Compressor {
     try {
       return uncompress(block, roomBytes)
     } catch (error) {
-      throw (error as Error).message.includes('too big') ? tooLarge(sizeBytesMax) : error
+      throw (error as Error).message.includes('too big') ? new TooLargeError(sizeBytesMax) : error
     }
   }
 

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { assert } from '../../bytes/assert.ts'
 import { Instance, Module, type WasmImports } from '../../bytes/web-assembly.ts'
 import type { Compressor } from './codec.ts'
-import { CompressionError, tooLarge } from './compression-error.ts'
+import { CompressionError, TooLargeError } from './compression-error.ts'
 
 /** What the WebAssembly module exports: zstd's own functions, on addresses in its memory. */
 interface ZstdModule {
@@ -84,7 +84,7 @@ function createWebAssemblyZstd(): Compressor {
         const result = call(bytes, room, (out, source) => zstd._ZSTD_decompress(out, room, source, bytes.length))
         if (typeof result !== 'number') return result
         if (result !== ERROR_OUT_TOO_SMALL) throw new CompressionError('a damaged frame of zstd')
-        if (room === sizeBytesMax) throw tooLarge(sizeBytesMax)
+        if (room === sizeBytesMax) throw new TooLargeError(sizeBytesMax)
       }
     },
   }

@@ -3,7 +3,7 @@
  * who need the records themselves (coordinators, tools, compaction, clients). An append never comes here.
  */
 import { GrowingBuffer } from '../../bytes/growing-buffer.ts'
-import { decompressAside, isSlowlyOpened } from '../codec-thread.ts'
+import { decompressAside } from '../codec-thread.ts'
 import { codecOf, compress, DECOMPRESSED_BYTES_MAX, decompress } from '../compression/codec.ts'
 import { CompressionError } from '../compression/compression-error.ts'
 import {
@@ -191,25 +191,29 @@ export function openRecords(
   return new RecordCursor(body, 0, body.length)
 }
 
-/** As `decodeBatch`; another thread opens what takes long. The bytes must stay as they are meanwhile. */
+/** As `decodeBatch`; another thread opens what takes long, and gets a copy. The bytes must stay as they are meanwhile. */
 export async function decodeBatchAside(bytes: Uint8Array, at: number): Promise<DecodedBatch> {
   return decodeBatch(bytes, at, DECOMPRESSED_BYTES_MAX, await openAside(bytes, at))
 }
 
 /**
- * The records of the batch at `at` where opening them takes long, from another thread; null where it does not. O(bytes) to copy
- * them there.
+ * The records of the batch at `at`: a promise where opening them takes long, and another thread does it; null where they are not
+ * compressed. O(bytes).
  */
-export function openAside(bytes: Uint8Array, at: number): Promise<OpenedBody> | null {
-  const sizeBytes = sizeBytesOf(bytes, at) - BATCH_HEADER_BYTES
+export function openAside(bytes: Uint8Array, at: number): OpenedBody | Promise<OpenedBody> | null {
   const codec = codecOf(readInt16(bytes, at + ATTRIBUTES_AT))
-  if (codec === undefined || !isSlowlyOpened(codec, sizeBytes) || readInt32(bytes, at + RECORD_COUNT_AT) === 0)
-    return null
-  const start = at + BATCH_HEADER_BYTES
-  return decompressAside(codec, bytes.subarray(start, start + sizeBytes)).catch((error: unknown) => {
+  if (codec === undefined || codec === 'none' || readInt32(bytes, at + RECORD_COUNT_AT) === 0) return null
+  const records = bytes.subarray(at + BATCH_HEADER_BYTES, at + sizeBytesOf(bytes, at))
+  const asBody = (error: unknown) => {
     if (error instanceof CompressionError) return error
     throw error
-  })
+  }
+  try {
+    const opening = decompressAside(codec, records)
+    return opening instanceof Promise ? opening.catch(asBody) : opening
+  } catch (error) {
+    return asBody(error)
+  }
 }
 
 /** The record that the cursor is at. */

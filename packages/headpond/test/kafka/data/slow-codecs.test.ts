@@ -116,6 +116,29 @@ test('a request waits for its batches alone: others are answered meanwhile', asy
   assert.equal(errorOf(await client.receiveProduced(correlationId)), 'NONE')
 })
 
+test('nor does anybody wait for a few kilobytes that become megabytes', async (t) => {
+  const server = await start(t)
+  const client = await server.connect()
+  const other = await server.connect()
+  const value = Buffer.alloc(5 * 2 ** 20, 'x')
+  for (const codec of ['gzip', 'lz4', 'zstd', 'snappy'] as const) {
+    const batch = encodeBatch([{ timestampMs: Date.now(), key: Buffer.from(codec), value }], { codec })
+    if (codec !== 'snappy') assert.ok(batch.length < 32 * 1024, codec)
+    for (const topic of ['compacted', 'packed']) {
+      if (topic === 'packed' && codec === 'gzip') continue // stays as it is
+      const correlationId = client.sendBatch(topic, batch)
+      const session = await waiting(server)
+      assert.equal(errorOf(await other.produce('plain', batchWith(['quick'], 'none', false))), 'NONE')
+      assert.ok(session.isDeferred, `${codec} for ${topic}`)
+      const { baseOffset } = await client.receiveProduced(correlationId)
+      const [{ records }] = batchesOf(await client.fetch(topic, { offset: baseOffset, maxBytes: 2 ** 24 }))
+      assert.ok(Buffer.from(records[0].value!).equals(value), `${codec} for ${topic}`)
+    }
+  }
+  const bomb = await client.produce('compacted', withBody(gzipSync(Buffer.alloc(20 * 2 ** 20))))
+  assert.equal(errorOf(bomb), 'INVALID_RECORD')
+})
+
 test('a producer that shuts down its side has its answer', async (t) => {
   const { connect } = await start(t)
   const client = await connect()
