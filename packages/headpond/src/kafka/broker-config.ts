@@ -161,7 +161,15 @@ export class BrokerConfig implements KafkaSettings {
 
   /** The broker's number as its resource is called. */
   get nodeName(): string {
-    return String(Number(this.#config.kafka.get('node.id') ?? findBrokerSetting('node.id')!.default))
+    return String(Number(this.#directive('node.id') ?? findBrokerSetting('node.id')!.default))
+  }
+
+  /** What a directive says. The number of the broker has two names, and whichever is set sets the other, as in Kafka. */
+  #directive(name: string): string | undefined {
+    const { kafka } = this.#config
+    if (name === 'node.id') return kafka.get('node.id') ?? kafka.get('broker.id')
+    if (name === 'broker.id') return kafka.get('broker.id') ?? kafka.get('node.id')
+    return kafka.get(name)
   }
 
   /** All values that count for a setting, the one in force first. */
@@ -178,7 +186,7 @@ export class BrokerConfig implements KafkaSettings {
     const ofAll = this.dynamicConfig(ALL_BROKERS)
     add('dynamic-broker', (synonym) => own.get(synonym))
     add('dynamic-default-broker', (synonym) => ofAll.get(synonym))
-    add('static-broker', (synonym) => this.#config.kafka.get(synonym))
+    add('static-broker', (synonym) => this.#directive(synonym))
     add('default', (synonym) => findBrokerSetting(synonym)?.default ?? undefined)
     return values
   }
@@ -186,7 +194,7 @@ export class BrokerConfig implements KafkaSettings {
   /** The text in force; null: none. The finer and the coarser unit of a setting each have their own. */
   inForce(name: string): string | null {
     const dynamic = this.dynamicConfig(this.nodeName).get(name) ?? this.dynamicConfig(ALL_BROKERS).get(name)
-    return dynamic ?? this.#config.kafka.get(name) ?? findBrokerSetting(name)?.default ?? null
+    return dynamic ?? this.#directive(name) ?? findBrokerSetting(name)?.default ?? null
   }
 
   /**

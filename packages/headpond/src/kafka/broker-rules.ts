@@ -38,6 +38,11 @@ export function brokenRule(config: BrokerConfig): string | undefined {
 export function brokenRequirement(config: BrokerConfig): BrokenRequirement | undefined {
   const broken = (name: BrokerSettingName, requirement: string) => ({ name, problem: `${name} ${requirement}` })
   const numberOf = (name: IntegerName) => Number(config.inForce(name))
+  const [nodeId, brokerId] = [numberOf('node.id'), numberOf('broker.id')]
+  if (nodeId < 0) return broken('node.id', `must be at least 0, and broker.id is ${brokerId}`)
+  if (brokerId >= 0 && brokerId !== nodeId) {
+    return { name: 'node.id', problem: 'You must set `node.id` to the same value as `broker.id`.' }
+  }
   const retention = brokerSynonymsOf('log.retention.ms').find((name) => config.inForce(name) !== null)
   if (retention !== undefined && Number(config.inForce(retention)) === 0) {
     return broken('log.retention.ms', 'must be unlimited (-1) or, greater than or equal to 1')

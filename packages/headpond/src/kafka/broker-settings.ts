@@ -45,7 +45,7 @@ const rows = [
   { name: 'broker.heartbeat.interval.ms', type: 'INT', default: '2000',
     summary: 'Time between two heartbeats of the broker to the controller.' },
   { name: 'broker.id', type: 'INT', default: '-1',
-    summary: "The broker's number, under its name of before KRaft." },
+    summary: "The broker's number, under its name of before KRaft: it sets `node.id`." },
   { name: 'broker.rack', type: 'STRING', default: null,
     summary: 'The rack that the broker stands in, which clients may prefer.' },
   { name: 'broker.session.timeout.ms', type: 'INT', default: '9000',

@@ -166,6 +166,20 @@ test('a setting that Kafka does not know is told of and refused to a program, an
   })
 })
 
+test('either name of the number of the broker sets it', async (t) => {
+  for (const name of ['kafka.node.id', 'kafka.broker.id']) {
+    const { connect } = await startBroker(t, { [name]: 7 })
+    const client = await connect()
+    assert.equal(await settingOf(client, BROKER, '7', 'node.id'), '7', name)
+    assert.equal(await settingOf(client, BROKER, '7', 'broker.id'), '7', name)
+  }
+  await startBroker(t, { 'kafka.node.id': 7, 'kafka.broker.id': 7 })
+  await assert.rejects(startBroker(t, { 'kafka.node.id': 7, 'kafka.broker.id': 8 }), {
+    message: 'kafka.node.id: You must set `node.id` to the same value as `broker.id`.',
+  })
+  await assert.rejects(startBroker(t, { 'kafka.broker.id': -1 }), /node\.id must be at least 0/)
+})
+
 test('topics, their settings and those of the broker outlive it', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'headpond-test-'))
   const first = await startBroker(t, { ephemeral: false, dir })
