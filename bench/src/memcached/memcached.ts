@@ -104,7 +104,7 @@ export async function measureMemcached(
     command: ['memcached', '-t', String(threads), '-m', '2048', ...user],
   })
   const headpond: Contestant = { name: 'Headpond', command: [options.node, EXECUTABLE, 'memcached', '-m', '2048'] }
-  const bareNode: Contestant = { name: 'Node alone', command: [options.node, BARE_NODE] }
+  const bareNode: Contestant = { name: 'Node alone', command: [options.node, '-C', 'headpond-repository', BARE_NODE] }
   const contestants = [headpond, memcached(1), memcached(4)]
   return `${await measureSpeed(contestants, bareNode, options, progress)}\n${await measureItems([headpond, memcached(1)], progress)}`
 }
