@@ -1,6 +1,6 @@
 import { assert } from '../bytes/assert.ts'
-import { keptWhole } from './offered-buffer.ts'
-import { giveBuffer, takeBuffer } from './spare-buffers.ts'
+import { KEPT_SHARE, keptWhole } from './offered-buffer.ts'
+import { giveBuffer, ownCopy, takeBuffer } from './spare-buffers.ts'
 
 /**
  * Values too large for a block of the heap, each a buffer of its own, so that they can go to a socket without a copy.
@@ -31,8 +31,12 @@ export class LargeValues {
     return this.add(buffer)
   }
 
-  /** Takes the buffer over: the caller must not write to it any more. */
+  /**
+   * Takes the buffer over, with all of the memory that it is in: the caller must not write to it any more, and no other
+   * buffer may lie there.
+   */
   add(buffer: Uint8Array): number {
+    assertAlone(buffer)
     this.#usedBytes += buffer.buffer.byteLength
     const index = this.#free.pop() ?? this.#buffers.length
     this.#buffers[index] = buffer
@@ -61,7 +65,10 @@ export class LargeValues {
 
   /** The buffer to write in place: a copy takes the place of one that was lent. O(size) then, else O(1). */
   writable(index: number): Uint8Array {
-    if (this.#isLent[index]) this.replace(index, Buffer.from(this.#buffers[index]!))
+    if (this.#isLent[index]) {
+      const lent = this.#buffers[index]!
+      this.replace(index, ownCopy(lent, 0, lent.length))
+    }
     return this.#buffers[index]!
   }
 
@@ -76,6 +83,7 @@ export class LargeValues {
 
   /** Puts another buffer in the place of one: for growing, and for writing to one that a reader still holds. */
   replace(index: number, buffer: Uint8Array): void {
+    assertAlone(buffer)
     this.#usedBytes += buffer.buffer.byteLength - this.get(index).buffer.byteLength
     this.#buffers[index] = buffer
     this.#isLent[index] = false
@@ -87,4 +95,12 @@ export class LargeValues {
     this.#free = []
     this.#usedBytes = 0
   }
+}
+
+/**
+ * When the value is gone its whole memory serves for another one. A part of Node's pool (64 KB from Node 24 on, for buffers
+ * of up to half of that) would take the buffers of everybody else along.
+ */
+function assertAlone(buffer: Uint8Array): void {
+  assert(buffer.length >= buffer.buffer.byteLength * KEPT_SHARE, 'a large value in memory that it does not fill')
 }

@@ -1,4 +1,4 @@
-import { SPARE_BYTES_MAX } from './spare-buffers.ts'
+import { ownCopy, SPARE_BYTES_MAX } from './spare-buffers.ts'
 
 /**
  * The buffer with the input that is being consumed, for whoever stores most of it: it is kept then instead of a copy. A value
@@ -8,7 +8,7 @@ let offered: Uint8Array | null = null
 let offeredEnd = 0
 
 /** So much of a buffer must be wanted for all of it to be kept. */
-const KEPT_SHARE = 4 / 5
+export const KEPT_SHARE = 4 / 5
 /** What may stand behind a value that is the last of its request. */
 const LINE_END_BYTES = 2
 
@@ -36,5 +36,5 @@ export function keptWhole(bytes: Uint8Array, start: number, end: number): Uint8A
 
 /** bytes[start, end), to be kept: a copy, or a view of the buffer that was offered. */
 export function keptBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  return keptWhole(bytes, start, end) ?? Buffer.from(bytes.subarray(start, end))
+  return keptWhole(bytes, start, end) ?? ownCopy(bytes, start, end)
 }

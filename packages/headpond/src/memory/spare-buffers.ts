@@ -32,6 +32,13 @@ export function takeBuffer(sizeBytes: number, bytesMax = sizeBytes): Buffer {
   return Buffer.allocUnsafeSlow(classBytes)
 }
 
+/** A copy of bytes[start, end) whose memory is its own: `Buffer.from` may take it from Node's pool, beside other buffers. */
+export function ownCopy(bytes: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start)
+  copy.set(bytes.subarray(start, end))
+  return copy
+}
+
 /** Nobody uses the buffer any more, nor anything else that lies in the same memory. O(1). */
 export function giveBuffer(bytes: Uint8Array): void {
   const { buffer } = bytes

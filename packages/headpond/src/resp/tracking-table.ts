@@ -1,6 +1,7 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { Dict } from '../memory/dict.ts'
 import { byteAt, type Handle, Heap, NONE, wordAt } from '../memory/heap.ts'
+import { ownCopy } from '../memory/spare-buffers.ts'
 
 /**
  * Which clients have read which keys, for client-side caching: keys by name, readers by number (32 bits).
@@ -151,7 +152,7 @@ export class TrackingTable {
     u32[word] = keySize
     u32[word + 1] = 1
     if (keySize < LONG_KEY_BYTES_MIN) copyBytes(bytes, start, end, u8, byteAt(entry) + KEY_AT)
-    else u32[word + KEY_AT / 4] = heap.large.add(Buffer.from(bytes.subarray(start, end)))
+    else u32[word + KEY_AT / 4] = heap.large.add(ownCopy(bytes, start, end))
     u32[word + readersAt(keySize) / 4] = reader
     this.itemCount++
     return entry

@@ -1,6 +1,7 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { Dict } from '../memory/dict.ts'
 import { BLOCK_BYTES_MAX, byteAt, type Handle, Heap, NONE, wordAt } from '../memory/heap.ts'
+import { ownCopy } from '../memory/spare-buffers.ts'
 import type { Text } from '../memory/text.ts'
 import { ExpiryIndex, type ExpiryPlaces } from './expiry-index.ts'
 import { dismantling } from './lazy-free.ts'
@@ -217,7 +218,8 @@ export class FieldTable implements Structure {
       if ((word0 & IS_LARGE) !== 0) {
         const at = this.#inlineStart(copied, word0) >>> 2
         const words = heap.arenaOf(copied).u32
-        words[at] = heap.large.add(Buffer.from(heap.large.get(words[at])))
+        const original = heap.large.get(words[at])
+        words[at] = heap.large.add(ownCopy(original, 0, original.length))
       }
       copy.#elementBytes += this.#usedBytes(copied)
       copy.#dict.insert(hash, copied)

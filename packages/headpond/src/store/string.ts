@@ -1,6 +1,7 @@
 import { copyBytes } from '../bytes/copy.ts'
 import { decimalLength, isCanonicalInteger, writeInteger } from '../bytes/integer.ts'
 import { type Handle, NONE } from '../memory/heap.ts'
+import { ownCopy } from '../memory/spare-buffers.ts'
 import type { Database } from './database.ts'
 import { clientFlags, setClientFlags } from './item.ts'
 import { encoding, INLINE_BYTES_MAX, kindOf, NEVER, type as types } from './record.ts'
@@ -38,7 +39,7 @@ export const stringOperations: TypeOperations = {
   cloneReferred(store, handle) {
     if (!isLarge(store, handle)) return
     const original = store.heap.large.get(store.records.valueWord(handle, 0))
-    const copy = Buffer.from(original.subarray(0, store.records.valueSize(handle)))
+    const copy = ownCopy(original, 0, store.records.valueSize(handle))
     store.records.setValueWord(handle, 0, store.heap.large.add(copy))
   },
   encodingName(store, handle) {
